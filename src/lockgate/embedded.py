@@ -98,9 +98,10 @@ class EmbeddedServer:
         if not (self.data / "PG_VERSION").exists():
             self._create_data()
         self._end_orphans()
-        # No process works in this folder, so a process id left there by a SIGKILL can only mislead the
-        # server, which refuses to start when some other process has that id by now.
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        # No process works in this folder. Lock files that a SIGKILL left there would only mislead the server,
+        # which does not start while a process has the id in them: another one by now, or one not yet reaped.
+        for left in [self.data / "postmaster.pid", *self._socket.iterdir()]:
+            left.unlink(missing_ok=True)
         self._write_settings()
         self._run("pg_ctl", "start", "-w", "-t", str(START_SECONDS), "-D", self.data, "-l", self.log)
 
