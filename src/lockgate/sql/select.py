@@ -1,0 +1,228 @@
+"""The SELECT of a mapping, and the queries that are derived from it by rewriting its tree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lockgate.sql import tree
+from lockgate.sql.inline import inline_ctes
+from lockgate.sql.ranges import (
+    JOIN_INNER,
+    Site,
+    add_where,
+    keep_exists,
+    sites,
+)
+from lockgate.sql.shape import ShapeRefused, require_supported
+from lockgate.sql.tree import Node, kind, unwrap, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One place where a relation is read: a self-join has two of the same relation.
+
+    :param index: its number, in reading order.
+    :param driving: whether it may drive the batches: in the outermost FROM, not on a nullable side.
+    :param whole_row: whether the row as a whole is used (``alias.*`` or the alias as a value).
+    """
+
+    index: int
+    schema: str
+    name: str
+    alias: str
+    offset: int
+    driving: bool
+    whole_row: bool
+
+
+class Select:
+    """A SELECT that can be kept exact.
+
+    :param text: the SQL as written in the plan.
+    :raises SqlSyntaxError: if it is not one SELECT.
+    :raises ShapeRefused: if its form cannot be kept in step.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        statement = tree.parse_one(text)
+        if kind(statement.stmt) != "SelectStmt":
+            raise ShapeRefused("a mapping is a SELECT", 0, "write a SELECT over the old model")
+        self._statement = inline_ctes(statement)
+        select = self._select(self._statement)
+        require_supported(select)
+        _forget_exists_outputs(select)
+        self.distinct_on, self.distinct_order = _take_distinct(select)
+        self.occurrences = tuple(self._occurrence(i, site, select) for i, site in enumerate(sites(select)))
+
+    @staticmethod
+    def _select(statement: Node) -> Node:
+        return statement.stmt.select_stmt
+
+    @staticmethod
+    def _occurrence(index: int, site: Site, select: Node) -> Occurrence:
+        var = unwrap(site.holder)
+        alias = var.alias.aliasname or var.relname
+        return Occurrence(
+            index, var.schemaname, var.relname, alias, var.location, site.top, _uses_whole_row(select, alias)
+        )
+
+    def outputs(self) -> list[str | None]:
+        """Name the columns as written; ``None`` where only the server can tell."""
+        names: list[str | None] = []
+        for target in self._select(self._statement).target_list:
+            inner = target.res_target
+            value = unwrap(inner.val)
+            last = unwrap(value.fields[-1]) if kind(value) == "ColumnRef" else None
+            names.append(inner.name or (last.sval if last is not None and kind(last) == "String" else None))
+        return names
+
+    def render(
+        self,
+        *,
+        extra: Sequence[tuple[str, str]] = (),
+        replace: Mapping[int, str] | None = None,
+        where: Sequence[str] = (),
+    ) -> str:
+        """Write the SELECT with more outputs, other relations, or more conditions.
+
+        :param extra: further outputs as (expression, name).
+        :param replace: occurrence number -> a relation or a parenthesised SELECT, under the same alias.
+        :param where: conditions that are added.
+        """
+        statement, select = self._copy()
+        found = sites(select)
+        for index, relation in (replace or {}).items():
+            _replace(found[index], relation)
+        for text, name in extra:
+            target = select.target_list.add().res_target
+            target.name = name
+            target.val.CopyFrom(tree.expression(text))
+        if where:
+            add_where(select, [tree.expression(condition) for condition in where])
+        return tree.deparse(statement)
+
+    def candidate_terms(self, index: int, images: str, others: Mapping[int, str]) -> list[str]:
+        """Write the queries whose rows hold every key that a change of one occurrence may touch.
+
+        The occurrence reads ``images`` (old and new versions of changed rows) and the other ones read what
+        ``others`` says. Conditions that only filter through EXISTS are dropped, outer joins above the
+        occurrence become inner ones, and for each of them a second term yields the null-extended rows: the
+        result may be any superset, and evaluation decides.
+        """
+        terms = [self._inner_term(index, images, others)]
+        for level in range(len(sites(self._select(self._statement))[index].left_joins)):
+            terms.append(self._null_extended_term(index, images, others, level))
+        return terms
+
+    def _inner_term(self, index: int, images: str, others: Mapping[int, str]) -> str:
+        statement, select = self._copy()
+        found = self._with_images(select, index, images, others)
+        for outer in found[index].left_joins:
+            outer.join.jointype = JOIN_INNER
+        keep_exists(select, frozenset(found[index].exists))
+        return tree.deparse(statement)
+
+    def _null_extended_term(self, index: int, images: str, others: Mapping[int, str], level: int) -> str:
+        statement, select = self._copy()
+        found = self._with_images(select, index, images, others)
+        outer = found[index].left_joins[level]
+        for inner in found[index].left_joins[level + 1 :]:
+            inner.join.jointype = JOIN_INNER
+        matched = tree.expression("EXISTS (SELECT 1)")
+        probe = matched.sub_link.subselect.select_stmt
+        probe.from_clause.add().CopyFrom(outer.join.rarg)
+        probe.where_clause.CopyFrom(outer.join.quals)
+        for site in found:
+            if any(join is outer for join in site.left_joins):
+                _empty(site)
+        keep_exists(select, frozenset(found[index].exists))
+        add_where(outer.owner, [matched])
+        return tree.deparse(statement)
+
+    def _with_images(self, select: Node, index: int, images: str, others: Mapping[int, str]) -> list[Site]:
+        found = sites(select)
+        for other, relation in others.items():
+            if other != index:
+                _replace(found[other], relation)
+        _replace(found[index], images)
+        return found
+
+    def _copy(self) -> tuple[Node, Node]:
+        statement = type(self._statement)()
+        statement.CopyFrom(self._statement)
+        return statement, self._select(statement)
+
+
+def _take_distinct(select: Node) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Remove DISTINCT [ON] and its ORDER BY from the tree and return both as text.
+
+    Rows of equal key are reduced by ``winner:`` anyway, so DISTINCT adds nothing to it.
+    """
+    on = [item for item in select.distinct_clause if unwrap(item) is not None]
+    distinct = tuple(_expression_text(item) for item in on)
+    order = tuple(_sort_text(item) for item in select.sort_clause)
+    if order and not distinct:
+        raise ShapeRefused("ORDER BY cannot be kept in step", -1, "use `winner:`")
+    select.ClearField("distinct_clause")
+    select.ClearField("sort_clause")
+    return distinct, order
+
+
+def _forget_exists_outputs(select: Node) -> None:
+    """EXISTS asks for rows only: without its outputs, ``SELECT *`` in it does not count as use of a whole row."""
+    for node in walk(select):
+        if kind(node) == "SubLink":
+            subselect = unwrap(node.subselect)
+            del subselect.target_list[:]
+
+
+def _expression_text(node: Node) -> str:
+    statement = tree.parse_one("SELECT 1")
+    statement.stmt.select_stmt.target_list[0].res_target.val.CopyFrom(node)
+    return tree.deparse(statement).removeprefix("SELECT ")
+
+
+def _sort_text(node: Node) -> str:
+    statement = tree.parse_one("SELECT 1")
+    statement.stmt.select_stmt.sort_clause.add().CopyFrom(node)
+    return tree.deparse(statement).removeprefix("SELECT 1 ORDER BY ")
+
+
+def _uses_whole_row(select: Node, alias: str) -> bool:
+    for node in walk(select):
+        if kind(node) != "ColumnRef":
+            continue
+        names = [unwrap(part).sval if kind(part) == "String" else "*" for part in node.fields]
+        if names in ([alias], ["*"], [alias, "*"]):
+            return True
+    return False
+
+
+def _replace(site: Site, relation: str) -> None:
+    """Put another relation in the place of a site, under the same alias and column names."""
+    var = unwrap(site.holder)
+    alias = var.alias.aliasname or var.relname
+    columns = [_copy_of(column) for column in var.alias.colnames]
+    item = tree.parse_one(f"SELECT 1 FROM {relation} AS {tree.quote(alias)}").stmt.select_stmt.from_clause[0]
+    inner = unwrap(item)
+    inner.alias.colnames.extend(columns)
+    site.holder.CopyFrom(item)
+
+
+def _copy_of(node: Node) -> Node:
+    copy = type(node)()
+    copy.CopyFrom(node)
+    return copy
+
+
+def _empty(site: Site) -> None:
+    holder = _copy_of(site.holder)
+    wrapper = tree.parse_one("SELECT 1 FROM (SELECT * FROM lockgate WHERE false) AS lockgate").stmt.select_stmt
+    item = wrapper.from_clause[0]
+    inner = unwrap(holder)
+    item.range_subselect.alias.CopyFrom(inner.alias)
+    item.range_subselect.alias.aliasname = inner.alias.aliasname or inner.relname
+    item.range_subselect.subquery.select_stmt.from_clause[0].CopyFrom(holder)
+    site.holder.CopyFrom(item)

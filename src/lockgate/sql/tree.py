@@ -1,0 +1,162 @@
+"""Parsing, walking and writing back SQL: the thin layer over the parser.
+
+Every other module of this package speaks in the parser's messages through here. Offsets are in bytes of
+the UTF-8 text, as the parser counts them; ``character_offset`` turns one into an index of the string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from google.protobuf.message import Message
+from postgast import PgQueryError
+from postgast import deparse as _deparse
+from postgast import parse as _parse
+
+from lockgate.errors import PlanError
+
+Node = Any  # a protobuf message of the parser; its classes are made at run time
+
+
+class SqlSyntaxError(PlanError):
+    """The text is not PostgreSQL's SQL.
+
+    :param offset: where, as an index of the text; ``None`` if the parser does not say.
+    """
+
+    def __init__(self, what: str, offset: int | None) -> None:
+        super().__init__(what)
+        self.offset = offset
+
+
+def character_offset(text: str, byte_offset: int) -> int:
+    """Turn the parser's offset in bytes into an index of ``text``."""
+    return len(text.encode()[:byte_offset].decode(errors="ignore"))
+
+
+def parse(text: str) -> list[Node]:
+    """Parse SQL into its raw statements (``RawStmt``).
+
+    :raises SqlSyntaxError: if it is not SQL.
+    """
+    try:
+        return list(_parse(text).stmts)
+    except PgQueryError as error:
+        offset = character_offset(text, error.cursorpos - 1) if error.cursorpos else None
+        raise SqlSyntaxError(error.message, offset) from None
+
+
+def parse_one(text: str) -> Node:
+    """Parse exactly one statement.
+
+    :raises SqlSyntaxError: if it is not SQL, or not one statement.
+    """
+    statements = parse(text)
+    if len(statements) != 1:
+        raise SqlSyntaxError(f"one statement is wanted here, not {len(statements)}", 0)
+    return statements[0]
+
+
+def unwrap(node: Node) -> Node:
+    """Return what a ``Node`` message holds; anything else is returned as it is."""
+    if node.DESCRIPTOR.name == "Node":
+        which = node.WhichOneof("node")
+        return getattr(node, which) if which else None
+    return node
+
+
+def kind(node: Node) -> str:
+    """Name the kind of a node, such as ``SelectStmt``."""
+    inner = unwrap(node)
+    return str(inner.DESCRIPTOR.name) if inner is not None else ""
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Yield ``node`` and everything below it, depth first, without the wrappers."""
+    inner = unwrap(node)
+    if inner is None:
+        return
+    yield inner
+    for field, value in inner.ListFields():
+        if field.message_type is None:
+            continue
+        for child in [value] if isinstance(value, Message) else value:
+            yield from walk(child)
+
+
+def strip_locations(node: Node) -> Node:
+    """Return a copy without source offsets, so that two trees can be compared."""
+    copy = type(node)()
+    copy.CopyFrom(node)
+    for inner in walk(copy):
+        for field in inner.DESCRIPTOR.fields:
+            if field.name in {"location", "stmt_location", "stmt_len", "list_start", "list_end"}:
+                inner.ClearField(field.name)
+    return copy
+
+
+def deparse(statement: Node) -> str:
+    """Write a statement (``RawStmt``) back as SQL that parses to the same tree.
+
+    The parser's writer loses parentheses in a few rare forms; that is found here by reading the text again.
+
+    :raises PlanError: if the text would mean something else.
+    """
+    result = _parse("SELECT 1")
+    del result.stmts[:]
+    result.stmts.add().stmt.CopyFrom(statement.stmt)
+    text = _deparse(result)
+    try:
+        again = _parse(text)
+    except PgQueryError:
+        again = None
+    if again is None or len(again.stmts) != 1 or strip_locations(again.stmts[0].stmt) != strip_locations(statement.stmt):
+        raise PlanError(
+            f"the SQL cannot be rewritten exactly: it would become {text!r}",
+            why="an expression loses its parentheses when it is written back",
+            hint="write the expression in another way, for example with CASE",
+        )
+    return text
+
+
+def expression(text: str) -> Node:
+    """Parse one SQL expression and return its ``Node``.
+
+    :raises SqlSyntaxError: if it is not one expression.
+    """
+    try:
+        statement = parse_one(f"SELECT ({text}\n)")
+    except SqlSyntaxError as error:
+        raise SqlSyntaxError(str(error), None if error.offset is None else max(0, error.offset - 8)) from None
+    select = statement.stmt.select_stmt
+    if len(select.target_list) != 1 or len(select.ListFields()) > 3 or select.from_clause:
+        raise SqlSyntaxError("one expression is wanted here", 0)
+    return select.target_list[0].res_target.val
+
+
+def sort_items(text: str) -> Node:
+    """Parse one ORDER BY item and return its ``SortBy``.
+
+    :raises SqlSyntaxError: if it is not one item.
+    """
+    prefix = "SELECT 1 ORDER BY "
+    try:
+        statement = parse_one(prefix + text)
+    except SqlSyntaxError as error:
+        raise SqlSyntaxError(str(error), None if error.offset is None else max(0, error.offset - len(prefix))) from None
+    clause = statement.stmt.select_stmt.sort_clause
+    if len(clause) != 1:
+        raise SqlSyntaxError("one ORDER BY item is wanted here", 0)
+    return clause[0].sort_by
+
+
+def quote(name: str) -> str:
+    """Quote an identifier always, so that the text needs no list of reserved words."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(value: str) -> str:
+    """Quote a string literal, safe whatever ``standard_conforming_strings`` says."""
+    body = value.replace("'", "''")
+    return f" E'{body.replace(chr(92), chr(92) * 2)}'" if "\\" in value else f"'{body}'"
