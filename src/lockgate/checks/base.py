@@ -1,0 +1,57 @@
+"""What a check kind is: something that must hold after a phase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from psycopg import Connection
+
+from lockgate.engine.clock import Clock
+from lockgate.engine.evidence import Evidence
+from lockgate.plan.models import Phase
+
+if TYPE_CHECKING:
+    from lockgate.engine.context import Progress
+    from lockgate.engine.session import Sessions
+    from lockgate.plan.load import LoadedPlan
+
+
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """What a check may look at.
+
+    :param conn: for reading; keeps the database's own search_path.
+    :param where: ``file:line:column`` of the check.
+    """
+
+    conn: Connection[Any]
+    sessions: Sessions
+    loaded: LoadedPlan
+    phase: Phase
+    check: Any
+    where: str
+    clock: Clock
+    progress: Progress
+    stop: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check found; every number of it is in the evidence, with its query."""
+
+    passed: bool
+    what: str
+    evidence: tuple[Evidence, ...]
+    hint: str | None = None
+
+
+class CheckRunner(Protocol):
+    """One check kind. Stateless; registered in ``lockgate.checks.REGISTRY``."""
+
+    def evaluate(self, ctx: CheckContext) -> CheckResult:
+        """Look; changes nothing."""
+
+    def describe(self, check: Any) -> str:
+        """One line: what must hold."""

@@ -1,0 +1,187 @@
+"""Says to every worker, between two chunks, whether it may go on and how fast."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import Connection
+
+from lockgate.engine import health
+from lockgate.engine.clock import Clock
+from lockgate.engine.throttle import Limits, Pace, adapt
+from lockgate.errors import ConnectionFailed
+from lockgate.plan.models import Settings
+
+if TYPE_CHECKING:
+    from lockgate.engine.context import Progress
+    from lockgate.engine.session import Sessions
+    from lockgate.ledger.control import Control
+
+_PROBE_EVERY = 0.05
+_LOOK_EVERY = 1.0
+_WINDOW = 1.0
+
+
+class Governor:
+    """Health, canary and live control of one plan; safe to call from several threads.
+
+    As a context manager it samples in a thread of its own, so that the canary is timed while chunks run.
+    Without one, every question takes a fresh look.
+    """
+
+    def __init__(
+        self, sessions: Sessions, plan: str, clock: Clock, progress: Progress, settings: Settings
+    ) -> None:
+        self._sessions = sessions
+        self._plan = plan
+        self._clock = clock
+        self._progress = progress
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._conn: Connection[Any] | None = None
+        self._probes: deque[tuple[float, float]] = deque()
+        self._looked_at: float | None = None
+        self._signals: tuple[health.Signal, ...] = ()
+        self._control: Control | None = None
+        self._pace = Pace(settings.chunk_rows)
+        self._waiting = ""
+        self._thread: threading.Thread | None = None
+        self._ended = threading.Event()
+
+    def __enter__(self) -> Governor:
+        self._thread = threading.Thread(target=self._sample, name="lockgate-governor", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._thread:
+            self._thread.join()
+        with self._lock:
+            if self._conn:
+                self._conn.close()
+                self._conn = None
+
+    # --- what workers ask ---------------------------------------------------------------------------------
+
+    def permit(self, stop: threading.Event) -> bool:
+        """Wait while the plan is paused or a signal holds, saying why; False when ``stop`` was set."""
+        while not stop.is_set():
+            self.refresh()
+            reason, release = self.held()
+            self._tell(reason, release)
+            if not reason:
+                return True
+            self._clock.wait(stop, 0.2)
+        return False
+
+    def after_chunk(self, rows: int, seconds: float, stop: threading.Event) -> int:
+        """Rest as the pace demands after a chunk, and the rows of the next one."""
+        with self._lock:
+            asked = self._control.chunk_rows if self._control else None
+            limit = self._settings.max_latency
+            limits = Limits(
+                self._settings.chunk_time.total_seconds(), limit.total_seconds() if limit else None, asked
+            )
+            self._pace = adapt(self._pace, rows, seconds, self._slowest(), limits)
+            pace = self._pace
+        rest = pace.rest(seconds)
+        if rest > 0:
+            self._clock.wait(stop, rest)
+        return pace.rows
+
+    def chunk_rows(self) -> int:
+        """Rows that the next chunk should have."""
+        with self._lock:
+            return (self._control.chunk_rows if self._control else None) or self._pace.rows
+
+    def workers(self) -> int:
+        """How many workers should be at work now: what `tune` asked for, or the plan's setting."""
+        with self._lock:
+            return (self._control.workers if self._control else None) or self._settings.workers
+
+    def health(self) -> health.Health:
+        """The signals of the latest look."""
+        with self._lock:
+            canary = health.latency(self._slowest(), self._settings)
+            return health.Health((*self._signals, canary) if canary else self._signals)
+
+    def held(self) -> tuple[str, str]:
+        """Why the work must wait and what releases it; two empty strings when it need not."""
+        with self._lock:
+            control = self._control
+        if control and control.paused:
+            return f"paused: {control.reason or 'no reason was given'}", "lockgate resume"
+        reason = self.health().reason
+        if not reason:
+            return "", ""
+        return (
+            reason,
+            "nothing to do: it goes on by itself; `lockgate status` shows all signals",
+        )
+
+    # --- looking ------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Read the live control; look at the signals too if the last look is a second old."""
+        with self._lock:
+            try:
+                self._look()
+            except (psycopg.OperationalError, psycopg.InterfaceError, ConnectionFailed):
+                self._drop()  # no news; the worker will meet the same trouble and say so
+
+    def _look(self) -> None:
+        from lockgate.ledger import control
+
+        conn = self._connection()
+        self._control = control.get(conn, self._plan)
+        now = self._clock.monotonic()
+        if self._settings.max_latency is not None and (self._thread is None or not self._probes):
+            self._probe(conn)
+        if self._looked_at is None or now - self._looked_at >= _LOOK_EVERY:
+            self._signals = health.examine(conn, self._settings, health.looks(self._settings))
+            self._looked_at = now
+
+    def _probe(self, conn: Connection[Any]) -> None:
+        started = self._clock.monotonic()
+        conn.execute("SELECT 1")
+        ended = self._clock.monotonic()
+        self._probes.append((ended, ended - started))
+        while self._probes and self._probes[0][0] < ended - _WINDOW:
+            self._probes.popleft()
+
+    def _slowest(self) -> float | None:
+        return max((seconds for _, seconds in self._probes), default=None)
+
+    def _sample(self) -> None:
+        while not self._clock.wait(self._ended, _PROBE_EVERY if self._settings.max_latency else _LOOK_EVERY):
+            with self._lock:
+                try:
+                    self._probe(self._connection())
+                except (psycopg.OperationalError, psycopg.InterfaceError, ConnectionFailed):
+                    self._drop()
+
+    def _connection(self) -> Connection[Any]:
+        if self._conn is None or self._conn.closed:
+            from datetime import timedelta
+
+            self._conn = self._sessions.open("health", plan_sql=True, statement_timeout=timedelta(seconds=2))
+        return self._conn
+
+    def _drop(self) -> None:
+        if self._conn:
+            self._conn.close()
+        self._conn = None
+
+    def _tell(self, reason: str, release: str) -> None:
+        with self._lock:
+            if reason == self._waiting:
+                return
+            self._waiting = reason
+        self._progress.waiting(reason, release)

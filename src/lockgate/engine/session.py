@@ -1,0 +1,115 @@
+"""Connections to the target database, all alike: pinned settings, short lock timeouts, a name."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from lockgate.engine import preflight
+from lockgate.engine.clock import Clock, SystemClock
+from lockgate.plan.models import Settings
+
+_PINNED = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "xmloption": "content",
+    "standard_conforming_strings": "on",
+    "row_security": "off",
+    "search_path": "pg_catalog",
+    # A runner that hangs must not hold locks against the application.
+    "idle_in_transaction_session_timeout": "120s",
+}
+
+
+class Sessions:
+    """Opens connections to one database.
+
+    :param dsn: a conninfo string or URL; it may hold a password and is never shown.
+    """
+
+    def __init__(self, dsn: str, settings: Settings | None = None, clock: Clock | None = None) -> None:
+        self.dsn = dsn
+        self.settings = settings or Settings()
+        self.clock: Clock = clock or SystemClock()
+
+    def open(
+        self,
+        purpose: str,
+        *,
+        plan_sql: bool = False,
+        statement_timeout: timedelta | None = None,
+    ) -> Connection[Any]:
+        """A new autocommit connection; use it as a context manager, or close it.
+
+        :param purpose: shown to the DBA as ``application_name`` ``lockgate:<purpose>``.
+        :param plan_sql: for SQL that people wrote: keeps the database's own search_path.
+        :raises ConnectionFailed: with what is wrong and what to do; never with the password.
+        """
+        conn = self.connect(purpose)
+        try:
+            self._pin(conn, plan_sql=plan_sql, statement_timeout=statement_timeout)
+        except BaseException:
+            conn.close()
+            raise
+        return conn
+
+    def connect(self, purpose: str) -> Connection[Any]:
+        """A connection that nothing was said on yet, known not to go through a pooler."""
+        given = conninfo_to_dict(self.dsn)
+        defaults: dict[str, Any] = {
+            "connect_timeout": 10,
+            "client_encoding": "UTF8",
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+        }
+        options = {name: value for name, value in defaults.items() if name not in given}
+        dsn = make_conninfo(self.dsn, application_name=f"lockgate:{purpose}"[:63], **options)
+        try:
+            conn: Connection[Any] = psycopg.connect(dsn, autocommit=True, prepare_threshold=None)
+        except psycopg.OperationalError as error:
+            raise preflight.explain(error, self.dsn) from None
+        try:
+            preflight.refuse_pooler(conn, self.dsn)
+        except BaseException:
+            conn.close()
+            raise
+        return conn
+
+    def _pin(self, conn: Connection[Any], *, plan_sql: bool, statement_timeout: timedelta | None) -> None:
+        pinned = {
+            **_PINNED,
+            "lock_timeout": _milliseconds(self.settings.lock_timeout),
+            "statement_timeout": _milliseconds(statement_timeout),
+        }
+        if plan_sql:
+            del pinned["search_path"]
+        names = list(pinned)
+        conn.execute(
+            "SELECT pg_catalog.set_config(n, v, false) FROM unnest(%s::text[], %s::text[]) AS s(n, v)",
+            (names, [pinned[name] for name in names]),
+        )
+        # A statement whose client was killed ends within a second, instead of holding its locks to its end.
+        # Not every platform of a server can do it.
+        with contextlib.suppress(psycopg.errors.InvalidParameterValue):
+            conn.execute("SELECT pg_catalog.set_config('client_connection_check_interval', '1s', false)")
+
+    def preflight(self) -> preflight.Server:
+        """Look whether this database can be migrated from here at all.
+
+        :raises ConnectionFailed: unreachable, a pooler, a replica, an unsupported version.
+        """
+        with self.open("preflight") as conn:
+            return preflight.examine(conn, self.dsn)
+
+
+def _milliseconds(value: timedelta | None) -> str:
+    return "0" if value is None else f"{max(1, round(value.total_seconds() * 1000))}ms"

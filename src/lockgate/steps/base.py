@@ -1,0 +1,66 @@
+"""What a step kind is: run, describe, undo, and what an undo would lose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from psycopg import Connection
+
+from lockgate.engine.context import StepContext
+from lockgate.engine.evidence import Evidence
+from lockgate.plan.models import Phase
+
+if TYPE_CHECKING:
+    from lockgate.plan.load import LoadedPlan
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step did.
+
+    :param summary: one line for people.
+    :param facts: JSON values for the ledger's chain.
+    :param evidence: measured facts, each with its query.
+    """
+
+    summary: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Rows that would be lost by going back: ``rows`` of ``table``, and why."""
+
+    table: str
+    rows: int
+    why: str
+
+
+class StepRunner(Protocol):
+    """One step kind. Stateless; registered in ``lockgate.steps.REGISTRY``."""
+
+    def run(self, ctx: StepContext) -> StepResult:
+        """Do the step, or what is left of it after a kill.
+
+        A transactional step calls ``engine.recording.finish`` in the transaction of its effect; for a
+        step that did not, the runner does so afterwards (the step must then stand being run again).
+        """
+
+    def describe(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: Any) -> list[str]:
+        """Lines for ``lockgate plan``: SQL, locks, rows. Reads only."""
+
+    def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
+        """Take the step back; may be called again after a kill."""
+
+    def losses(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: Any) -> list[Loss]:
+        """What ``undo`` would lose now."""
+
+
+def place(loaded: LoadedPlan, phase: Phase, step: Any, *path: str | int) -> str:
+    """``file:line:column`` of a step of the plan, or of something in it."""
+    i = loaded.plan.phases.index(phase)
+    j = next(number for number, other in enumerate(phase.steps) if other is step)
+    return loaded.where("phases", i, "steps", j, *path)
