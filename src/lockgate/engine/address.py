@@ -32,7 +32,7 @@ def resolve(database: str | None, env: Mapping[str, str]) -> str:
             return ""
         raise UsageError(
             "No database was named",
-            hint="Give --database postgresql://user@host/name, or set DATABASE_URL, libpq's variables, or PGSERVICE.",
+            hint="Give --database postgresql://user@host/name, or set DATABASE_URL or libpq's variables.",
         )
     if "://" not in text and "=" not in text:
         return make_conninfo(dbname=text)

@@ -97,5 +97,5 @@ class StepContext:
         from lockgate.ledger import lease
 
         with conn.transaction():
-            lease.assert_held(conn, self.epoch)
             yield
+            lease.assert_held(conn, self.epoch)

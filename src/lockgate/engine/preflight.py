@@ -126,7 +126,7 @@ def refuse_pooler(conn: Connection[Any], dsn: str) -> None:
             where=describe(dsn),
             why="The process that answers is not the one that the connection was opened to; "
             "session settings and locks would leak into other clients' sessions.",
-            hint="Give the server's direct address: often port 5432 instead of 6432, or no '-pooler' in the host.",
+            hint="Give the server's direct address: often port 5432, not 6432, or no '-pooler' in the host.",
         )
 
 

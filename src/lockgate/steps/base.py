@@ -42,6 +42,12 @@ class Loss:
 class StepRunner(Protocol):
     """One step kind. Stateless; registered in ``lockgate.steps.REGISTRY``."""
 
+    def validate(self, loaded: LoadedPlan, phase: Phase, step: Any) -> None:
+        """Refuse, without a database, what can be refused; asked for every step before a run begins.
+
+        :raises PlanError: with the place and the reason.
+        """
+
     def run(self, ctx: StepContext) -> StepResult:
         """Do the step, or what is left of it after a kill.
 
