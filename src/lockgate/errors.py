@@ -36,7 +36,9 @@ class LockgateError(Exception):
 
     exit_code: ExitCode = ExitCode.FAILED
 
-    def __init__(self, what: str, *, where: str | None = None, why: str | None = None, hint: str | None = None) -> None:
+    def __init__(
+        self, what: str, *, where: str | None = None, why: str | None = None, hint: str | None = None
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.where = where
@@ -131,3 +133,9 @@ class LedgerError(LockgateError):
 
 class RollbackRefused(LockgateError):
     """Going back would lose rows, and nobody said that it may."""
+
+
+class Interrupted(LockgateError):
+    """The run was told to stop, and stopped at a place from which it goes on."""
+
+    exit_code = ExitCode.INTERRUPTED
