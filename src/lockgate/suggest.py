@@ -9,17 +9,18 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that ``name`` is most likely a slip of, or None if none is near enough.
 
     Near enough is one slip (a character wrong, missing, too many, or two swapped) for every three
-    characters, and at least one. Case, ``-`` and ``_`` do not count. Of equally near ones the first is taken.
+    characters, at least one and at most three. Case, ``-`` and ``_`` do not count. Of equally near ones the
+    first is taken.
     """
     wanted = _plain(name)
     best: tuple[int, str] | None = None
     for candidate in candidates:
         against = _plain(candidate)
-        limit = max(1, min(len(wanted), len(against)) // 3)
+        limit = min(3, max(1, min(len(wanted), len(against)) // 3))
         if abs(len(wanted) - len(against)) > limit:
             continue
         slips = distance(wanted, against)
-        # A name of one or two letters is near to every other: only a swap or a difference of case is a slip there.
+        # A name of one or two letters is near to every other: only a swap or another case is a slip there.
         if slips > limit or (
             slips and max(len(wanted), len(against)) <= 2 and sorted(wanted) != sorted(against)
         ):

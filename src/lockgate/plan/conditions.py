@@ -1,0 +1,164 @@
+"""The kinds of gate, which must hold before a phase, and of check, which must hold after it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, Tag, model_serializer, model_validator
+
+from lockgate.plan.base import Kinds, Strict, told_apart_by
+from lockgate.plan.values import (
+    Duration,
+    Identifier,
+    PositiveDuration,
+    RelationName,
+    RelationPart,
+    Scalar,
+    SqlText,
+)
+
+Expectation = Literal["equals", "at_least", "at_most", "empty"]
+EXPECTATIONS: tuple[Expectation, ...] = ("equals", "at_least", "at_most", "empty")
+
+
+class _Expectation(Strict):
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": [name]} for name in EXPECTATIONS]})
+
+    equals: Scalar = Field(
+        None,
+        description="The value that the query must yield: text, number, true, false or null; "
+        "a text that starts with SELECT or WITH is a query that yields it.",
+    )
+    at_least: float | None = Field(None, description="The query must yield at least this number.")
+    at_most: float | None = Field(None, description="The query must yield at most this number.")
+    empty: bool | None = Field(None, description="True: the query must yield no row; false: at least one.")
+
+    @property
+    def expectation(self) -> Expectation:
+        """Which of the four is expected. ``equals`` with a value of None means that NULL is expected."""
+        return next(name for name in EXPECTATIONS if self._says(name))
+
+    def _says(self, name: Expectation) -> bool:
+        return name in self.model_fields_set and (name == "equals" or getattr(self, name) is not None)
+
+    @model_validator(mode="after")
+    def _one_expectation(self) -> _Expectation:
+        said = [name for name in EXPECTATIONS if self._says(name)]
+        if len(said) != 1:
+            found = " and ".join(f"`{name}`" for name in said) if said else "none"
+            raise ValueError(f"needs one of `equals`, `at_least`, `at_most`, `empty`, and has {found}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _keep_null(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # `equals: null` says that NULL is expected, yet it is also the default, which a dump may leave out.
+        said: dict[str, Any] = handler(self)
+        return {"equals": None, **said} if self.expectation == "equals" else said
+
+
+class QueryGate(_Expectation):
+    """A query must yield what is expected before the phase may start."""
+
+    query: SqlText = Field(description="A query that yields one value, or rows for `empty`.")
+    title: str | None = Field(None, description="What it means, in words.")
+
+
+class Soak(Strict):
+    """How long, and since when."""
+
+    since: Identifier = Field(description="The earlier phase whose end starts the time.")
+    for_: Duration = Field(alias="for", description="How long ago that phase must have ended.")
+
+
+class SoakGate(Strict):
+    """Time must have passed since an earlier phase ended."""
+
+    soak: Soak = Field(description="How long, and since when.")
+
+
+class Approval(Strict):
+    """Who must approve."""
+
+    by: int = Field(1, ge=1, le=100, description="How many different people must approve.")
+
+
+class ApprovalGate(Strict):
+    """People must have approved this plan for this schema."""
+
+    approval: Approval = Field(description="Who must approve; `{}` for one person.")
+
+
+Gate = Annotated[
+    Annotated[QueryGate, Tag("query")]
+    | Annotated[SoakGate, Tag("soak")]
+    | Annotated[ApprovalGate, Tag("approval")],
+    told_apart_by("query", "soak", "approval"),
+    Kinds("gate"),
+]
+
+
+class QueryCheck(_Expectation):
+    """A query must yield what is expected after the phase."""
+
+    query: SqlText = Field(description="A query that yields one value, or rows for `empty`.")
+    title: str | None = Field(None, description="What it means, in words.")
+
+
+class Objects(Strict):
+    """What must be there, and what must not; at least one."""
+
+    tables: tuple[RelationName, ...] = Field((), description="Tables that must exist.")
+    columns: dict[RelationPart, str] = Field(
+        default_factory=dict, description="schema.table.column -> the type that it must have."
+    )
+    indexes: tuple[RelationName, ...] = Field((), description="Indexes that must be present and valid.")
+    constraints: tuple[RelationPart, ...] = Field(
+        (), description="Constraints that must be present and validated."
+    )
+    triggers: tuple[RelationPart, ...] = Field((), description="Triggers that must be present and enabled.")
+    absent: tuple[RelationName, ...] = Field((), description="Relations that must not exist.")
+
+    @model_validator(mode="after")
+    def _something(self) -> Objects:
+        if not any(getattr(self, name) for name in type(self).model_fields):
+            raise ValueError("names nothing to look for")
+        return self
+
+
+class ObjectsCheck(Strict):
+    """Schema objects must be present and valid, or absent."""
+
+    objects: Objects = Field(description="What must be there, and what must not.")
+
+
+class ReconcileCheck(Strict):
+    """Mapping and table must agree, and every source row must be accounted for."""
+
+    reconcile: Identifier = Field(description="Name of a mapping or transform of this or an earlier phase.")
+
+
+class ExplainCheck(Strict):
+    """A query's plan must be as expected; at least one expectation."""
+
+    explain: SqlText = Field(description="The query.")
+    uses_index: str | None = Field(None, description="Name of an index that the plan must use.")
+    no_seq_scan: tuple[str, ...] = Field(
+        (), description="Tables that the plan must not scan from end to end."
+    )
+    at_most: PositiveDuration | None = Field(None, description="Longest time of the query, measured.")
+
+    @model_validator(mode="after")
+    def _something(self) -> ExplainCheck:
+        if self.uses_index is None and not self.no_seq_scan and self.at_most is None:
+            raise ValueError("needs at least one of `uses_index`, `no_seq_scan`, `at_most`")
+        return self
+
+
+Check = Annotated[
+    Annotated[QueryCheck, Tag("query")]
+    | Annotated[ObjectsCheck, Tag("objects")]
+    | Annotated[ReconcileCheck, Tag("reconcile")]
+    | Annotated[ExplainCheck, Tag("explain")],
+    told_apart_by("query", "objects", "reconcile", "explain"),
+    Kinds("check"),
+]

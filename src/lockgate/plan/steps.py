@@ -1,0 +1,139 @@
+"""The kinds of step."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, Tag
+
+from lockgate.plan.base import Kinds, Strict, told_apart_by
+from lockgate.plan.values import ColumnName, Identifier, RelationName, SqlFragment, SqlText
+
+
+def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
+    twice = next((item for i, item in enumerate(value) if item in value[:i]), None)
+    if twice is not None:
+        raise ValueError(f"names `{twice}` twice")
+    return value
+
+
+KeyColumns = Annotated[tuple[ColumnName, ...], Field(min_length=1), AfterValidator(_distinct)]
+OrderBy = tuple[SqlFragment, ...]
+Reasons = dict[str, SqlFragment]
+
+
+class _Step(Strict):
+    title: str | None = Field(None, description="Shown in the report instead of the name.")
+
+
+class SqlStep(_Step):
+    """Run SQL statements."""
+
+    sql: SqlText = Field(description="The statements.")
+    id: Identifier | None = Field(
+        None,
+        description="Name in the ledger; left out: the name of the .sql file without its ending, "
+        "or `sql-N`, N its place in the phase.",
+    )
+    outside_transaction: bool = Field(
+        False,
+        description="False: all statements in one transaction. "
+        "True: one by one, each resumable, as CREATE INDEX CONCURRENTLY needs.",
+    )
+
+
+class MapStep(_Step):
+    """Fill a table of the new model from a SELECT over the old one, and keep it in step."""
+
+    map: Identifier = Field(description="Name of the mapping, unique in the plan.")
+    into: RelationName = Field(description="The table to fill.")
+    key: KeyColumns = Field(
+        description="Columns of the target that identify a row; uniquely indexed and never NULL."
+    )
+    from_: RelationName = Field(
+        alias="from", description="The relation whose rows are accounted for; its key drives the batches."
+    )
+    select: SqlText = Field(description="The SELECT over the old model that yields the rows of the target.")
+    winner: OrderBy = Field(
+        (),
+        description="ORDER BY items: who keeps a key that several rows yield; the driving key is last.",
+    )
+    rejected: Reasons = Field(
+        default_factory=dict,
+        description="Reason -> condition on the driving relation, for rows that yield nothing.",
+    )
+    on_insert: dict[ColumnName, SqlFragment] = Field(
+        default_factory=dict, description="Column -> expression, set when a row is made and never compared."
+    )
+    sync: Literal["deferred", "none"] = Field(
+        "deferred",
+        description="How the target follows later writes: `deferred` logs them and applies them in batches; "
+        "`none` does not follow them.",
+    )
+    acknowledge_triggers: tuple[str, ...] = Field(
+        (), description="Triggers of the target that may fire for rows that Lockgate writes."
+    )
+
+
+class TransformStep(_Step):
+    """Change columns of existing rows in place, in batches, and keep them so."""
+
+    transform: Identifier = Field(description="Name of the transform, unique in the plan.")
+    table: RelationName = Field(description="The table whose rows are changed.")
+    key: KeyColumns = Field(description="Columns that identify a row; uniquely indexed and never NULL.")
+    from_: RelationName = Field(
+        alias="from", description="The relation whose rows are accounted for; its key drives the batches."
+    )
+    select: SqlText = Field(
+        description="A SELECT that yields the key and the new values; applying it twice changes nothing."
+    )
+    winner: OrderBy = Field(
+        (),
+        description="ORDER BY items: who decides a row that several rows yield; the driving key is last.",
+    )
+    rejected: Reasons = Field(
+        default_factory=dict,
+        description="Reason -> condition on the driving relation, for rows that yield nothing.",
+    )
+    sync: Literal["deferred", "none"] = Field(
+        "deferred",
+        description="How the columns follow later writes: `deferred` logs them and applies them in batches; "
+        "`none` does not follow them.",
+    )
+    acknowledge_triggers: tuple[str, ...] = Field(
+        (), description="Triggers of the table that may fire for rows that Lockgate writes."
+    )
+    keep_before: bool = Field(True, description="Keep the old values, so that the undo can put them back.")
+
+
+class AnalyzeStep(_Step):
+    """Refresh the planner's statistics."""
+
+    analyze: Annotated[tuple[RelationName, ...], Field(min_length=1)] = Field(description="The tables.")
+    id: Identifier | None = Field(
+        None, description="Name in the ledger; left out: `analyze-N`, N its place in the phase."
+    )
+
+
+class MeasureStep(_Step):
+    """Time two queries against each other, interleaved, and keep times and query plans as evidence."""
+
+    measure: Identifier = Field(description="Name of the measurement, unique in the plan.")
+    before: SqlText = Field(description="The query over the old model; %(name)s stands for a parameter.")
+    after: SqlText = Field(description="The query over the new model; the same parameters.")
+    parameters: SqlText | None = Field(
+        None, description="A query whose rows are the parameter sets, a column a name."
+    )
+    runs: int = Field(20, ge=3, le=1000, description="Interleaved runs of each query.")
+    same_rows: bool = Field(True, description="Fail unless both queries return the same rows.")
+
+
+Step = Annotated[
+    Annotated[SqlStep, Tag("sql")]
+    | Annotated[MapStep, Tag("map")]
+    | Annotated[TransformStep, Tag("transform")]
+    | Annotated[AnalyzeStep, Tag("analyze")]
+    | Annotated[MeasureStep, Tag("measure")],
+    told_apart_by("sql", "map", "transform", "analyze", "measure"),
+    Kinds("step"),
+]

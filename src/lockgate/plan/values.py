@@ -1,0 +1,147 @@
+"""The values of a plan: names, durations, SQL, expected values; each with a sentence for when it is wrong."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
+
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_LONGEST = timedelta(days=36_500)
+IDENTIFIER_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"
+_NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^\W\d][\w$]*')
+_QUERY = re.compile(
+    r"\(*\s*(?:select\b|with\s+(?:recursive\s+)?[\"\w$]+\s*(?:\([^)]*\)\s*)?as\b)", re.IGNORECASE
+)
+_COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueKind:
+    """Says in words what a value is; the reference and the error messages use it."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class SqlMarker(ValueKind):
+    """Marks a text that may be the path of a .sql file."""
+
+    words: str = "SQL, or a .sql file"
+
+
+def parse_duration(value: Any) -> timedelta:
+    """Read ``500ms``, ``30s``, ``15m``, ``24h`` or ``30d``; fractions such as ``1.5s`` too, to the ms.
+
+    :raises ValueError: if it is none of these.
+    """
+    if isinstance(value, timedelta):
+        return value
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        raise ValueError("is not a duration: write a number and a unit, such as 500ms, 30s, 15m, 24h or 30d")
+    milliseconds = float(found[1]) * _UNITS[found[2]]
+    if milliseconds > _LONGEST / timedelta(milliseconds=1):
+        raise ValueError("is longer than a hundred years")
+    if abs(milliseconds - round(milliseconds)) > 1e-6:
+        raise ValueError("is finer than a millisecond")
+    return timedelta(milliseconds=round(milliseconds))
+
+
+def format_duration(value: timedelta) -> str:
+    """Write a duration in its largest whole unit, so that ``parse_duration`` reads it back."""
+    milliseconds = value // timedelta(milliseconds=1)
+    for unit in ("d", "h", "m", "s"):
+        if milliseconds and milliseconds % _UNITS[unit] == 0:
+            return f"{milliseconds // _UNITS[unit]}{unit}"
+    return f"{milliseconds}ms"
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be longer than 0: PostgreSQL takes 0 for no limit at all")
+    return value
+
+
+def _server_limit(value: timedelta) -> timedelta:
+    if value > timedelta(days=24):
+        raise ValueError("is longer than PostgreSQL can count: 24d at most")
+    return _positive(value)
+
+
+def split_name(name: str) -> tuple[str, ...] | None:
+    """The parts of a dotted SQL name as the catalog holds them, or None if it is no such name.
+
+    As in SQL, a part without quotes is folded to lower case, and ``"..."`` keeps case, dots and spaces.
+    """
+    parts: list[str] = []
+    position = 0
+    while found := _NAME_PART.match(name, position):
+        part = found[0]
+        parts.append(part[1:-1].replace('""', '"') if part.startswith('"') else part.lower())
+        position = found.end()
+        if position == len(name):
+            return tuple(parts)
+        if name[position] != ".":
+            return None
+        position += 1
+    return None
+
+
+def is_query(value: object) -> bool:
+    """Whether an expected value is a query: a text that starts with SELECT or WITH."""
+    if not isinstance(value, str):
+        return False
+    comments = _COMMENTS.match(value)
+    return _QUERY.match(value, comments.end() if comments else 0) is not None
+
+
+def _dotted(count: int, form: str) -> AfterValidator:
+    def check(value: str) -> str:
+        parts = split_name(value)
+        if parts is None or len(parts) != count:
+            raise ValueError(f"is not of the form {form}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _column(value: str) -> str:
+    parts = split_name(value)
+    if parts is None or len(parts) != 1:
+        raise ValueError("is not the name of a column")
+    return value
+
+
+_duration_schema = {
+    "type": "string",
+    "pattern": f"^{_DURATION.pattern}$",
+    "examples": ["500ms", "30s", "15m", "24h", "30d"],
+}
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(format_duration, return_type=str),
+    WithJsonSchema(_duration_schema),
+    ValueKind("duration"),
+]
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+Timeout = Annotated[Duration, AfterValidator(_server_limit)]
+Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN), ValueKind("name")]
+SqlText = Annotated[str, Field(min_length=1), SqlMarker()]
+SqlFragment = Annotated[str, Field(min_length=1), ValueKind("SQL")]
+ColumnName = Annotated[str, AfterValidator(_column), ValueKind("column")]
+RelationName = Annotated[str, _dotted(2, "schema.name"), ValueKind("schema.name")]
+RelationPart = Annotated[str, _dotted(3, "schema.table.name"), ValueKind("schema.table.name")]
+Scalar = Annotated[str | int | float | bool | None, ValueKind("text, number, true, false or null")]
