@@ -27,7 +27,7 @@ class Site:
     :param holder: the ``Node`` that wraps the ``RangeVar``: what a rewrite replaces.
     :param left_joins: the LEFT JOINs that have it on their right side, outermost first.
     :param exists: the numbers, in reading order, of the EXISTS conjuncts around it, outermost first.
-    :param top: whether it stands in the FROM of the outermost SELECT, on no nullable side.
+    :param top: whether it stands directly in the FROM of the outermost SELECT.
     """
 
     holder: Node
@@ -81,12 +81,18 @@ def _select_sites(
 
 
 def _item_sites(
-    item: Node, owner: Node, left_joins: list[LeftJoin], exists: tuple[int, ...], numbers: _Numbers, *, top: bool
+    item: Node,
+    owner: Node,
+    left_joins: list[LeftJoin],
+    exists: tuple[int, ...],
+    numbers: _Numbers,
+    *,
+    top: bool,
 ) -> Iterator[Site]:
     inner = unwrap(item)
     match kind(inner):
         case "RangeVar":
-            yield Site(item, list(left_joins), exists, top and not left_joins)
+            yield Site(item, list(left_joins), exists, top)
         case "JoinExpr":
             yield from _item_sites(inner.larg, owner, left_joins, exists, numbers, top=top)
             right = [*left_joins, LeftJoin(inner, owner)] if inner.jointype == JOIN_LEFT else left_joins

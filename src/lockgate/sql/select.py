@@ -24,6 +24,8 @@ class Occurrence:
 
     :param index: its number, in reading order.
     :param driving: whether it may drive the batches: in the outermost FROM, not on a nullable side.
+    :param outermost: whether it stands directly in the outermost FROM, on whichever side of a join.
+    :param in_from: whether it stands in FROM at any depth, not below EXISTS.
     :param whole_row: whether the row as a whole is used (``alias.*`` or the alias as a value).
     """
 
@@ -33,6 +35,8 @@ class Occurrence:
     alias: str
     offset: int
     driving: bool
+    outermost: bool
+    in_from: bool
     whole_row: bool
 
 
@@ -56,6 +60,11 @@ class Select:
         self.distinct_on, self.distinct_order = _take_distinct(select)
         self.occurrences = tuple(self._occurrence(i, site, select) for i, site in enumerate(sites(select)))
 
+    @property
+    def tree(self) -> Node:
+        """The parsed SELECT, without WITH and DISTINCT; not to be changed."""
+        return self._select(self._statement)
+
     @staticmethod
     def _select(statement: Node) -> Node:
         return statement.stmt.select_stmt
@@ -65,7 +74,15 @@ class Select:
         var = unwrap(site.holder)
         alias = var.alias.aliasname or var.relname
         return Occurrence(
-            index, var.schemaname, var.relname, alias, var.location, site.top, _uses_whole_row(select, alias)
+            index=index,
+            schema=var.schemaname,
+            name=var.relname,
+            alias=alias,
+            offset=var.location,
+            driving=site.top and not site.left_joins,
+            outermost=site.top,
+            in_from=not site.exists,
+            whole_row=_uses_whole_row(select, alias),
         )
 
     def outputs(self) -> list[str | None]:

@@ -40,14 +40,34 @@ def _require_plain(select: Node, *, outermost: bool) -> None:
             raise ShapeRefused("VALUES yields no row of the old model", -1, "write a SELECT over the old model")
         return
     refusals = [
-        (select.op not in (0, 1), "UNION, EXCEPT and INTERSECT", "write a mapping for each part; their order is the priority"),
-        (bool(select.group_clause), "GROUP BY", "an aggregate cannot be kept in step; fill it by `sync: none`, or query it"),
+        (
+            select.op not in (0, 1),
+            "UNION, EXCEPT and INTERSECT",
+            "write a mapping for each part; their order is the priority",
+        ),
+        (
+            bool(select.group_clause),
+            "GROUP BY",
+            "an aggregate cannot be kept in step; fill it by `sync: none`, or query it",
+        ),
         (select.HasField("having_clause"), "HAVING", "an aggregate cannot be kept in step"),
         (bool(select.window_clause), "window functions", "use `winner:` to say which row keeps a key"),
-        (select.HasField("limit_count") or select.HasField("limit_offset"), "LIMIT and OFFSET", "use `winner:` or WHERE"),
-        (bool(select.locking_clause), "FOR UPDATE and FOR SHARE", "leave it out: Lockgate takes the locks it needs"),
+        (
+            select.HasField("limit_count") or select.HasField("limit_offset"),
+            "LIMIT and OFFSET",
+            "use `winner:` or WHERE",
+        ),
+        (
+            bool(select.locking_clause),
+            "FOR UPDATE and FOR SHARE",
+            "leave it out: Lockgate takes the locks it needs",
+        ),
         (select.HasField("into_clause"), "SELECT INTO", "say `into:` in the mapping"),
-        (bool(select.sort_clause) and not (outermost and select.distinct_clause), "ORDER BY", "use `winner:`"),
+        (
+            bool(select.sort_clause) and not (outermost and select.distinct_clause),
+            "ORDER BY",
+            "use `winner:`",
+        ),
         (bool(select.distinct_clause) and not outermost, "DISTINCT below the outermost SELECT", "use EXISTS"),
         (select.HasField("with_clause"), "a WITH query at this place", "write it into FROM"),
         (not select.from_clause and outermost, "a SELECT without FROM", "read the old model"),
@@ -82,7 +102,9 @@ def _require_item(item: Node) -> None:
 
 def _require_join(join: Node) -> None:
     if join.jointype not in (JOIN_INNER, JOIN_LEFT):
-        raise ShapeRefused("only inner and LEFT joins can be kept in step", -1, "turn RIGHT JOIN around; split FULL JOIN")
+        raise ShapeRefused(
+            "only inner and LEFT joins can be kept in step", -1, "turn RIGHT JOIN around; split FULL JOIN"
+        )
     if join.is_natural:
         raise ShapeRefused("NATURAL JOIN changes its meaning when a column is added", -1, "write ON")
     if join.jointype == JOIN_LEFT and join.using_clause:
@@ -121,7 +143,9 @@ def _require_known_node(node: Node) -> None:
             raise ShapeRefused("TABLESAMPLE yields other rows each time", node.location, "leave it out")
         case "SetToDefault" | "CurrentOfExpr" | "SQLValueFunction" | "SqlvalueFunction":
             raise ShapeRefused(
-                "the current time or user differs at each evaluation", getattr(node, "location", -1), "use `on_insert:`"
+                "the current time or user differs at each evaluation",
+                getattr(node, "location", -1),
+                "use `on_insert:`",
             )
         case "ColumnRef" if unwrap(node.fields[-1]).DESCRIPTOR.name == "String":
             name = unwrap(node.fields[-1]).sval

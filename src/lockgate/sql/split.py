@@ -24,18 +24,6 @@ class Statement:
     in_transaction: bool
 
 
-_MANY_TABLES,
-    "VacuumStmt": lambda node: bool(node.is_vacuumcmd),
-    "CreatedbStmt": lambda node: True,
-    "DropdbStmt": lambda node: True,
-    "CreateTableSpaceStmt": lambda node: True,
-    "DropTableSpaceStmt": lambda node: True,
-    "AlterSystemStmt": lambda node: True,
-    "CreateSubscriptionStmt": lambda node: True,
-    "DropSubscriptionStmt": lambda node: True,
-    "ClusterStmt": lambda node: not node.HasField("relation"),
-    "AlterTableStmt": lambda node: any(_detaches_concurrently(unwrap(command)) for command in node.cmds),
-}
 _MANY_TABLES = {3, 4, 5}  # REINDEX of a schema, of the system catalogs, of a database
 
 
@@ -51,7 +39,19 @@ def _option(options: Node, name: str) -> bool:
 _ALONE: dict[str, Callable[[Node], bool]] = {
     "IndexStmt": lambda node: bool(node.concurrent),
     "DropStmt": lambda node: bool(node.concurrent),
-    "ReindexStmt": lambda node: _option(node.params, "concurrently") or node.kind in 
+    "ReindexStmt": lambda node: _option(node.params, "concurrently") or node.kind in _MANY_TABLES,
+    "VacuumStmt": lambda node: bool(node.is_vacuumcmd),
+    "CreatedbStmt": lambda node: True,
+    "DropdbStmt": lambda node: True,
+    "CreateTableSpaceStmt": lambda node: True,
+    "DropTableSpaceStmt": lambda node: True,
+    "AlterSystemStmt": lambda node: True,
+    "CreateSubscriptionStmt": lambda node: True,
+    "DropSubscriptionStmt": lambda node: True,
+    "ClusterStmt": lambda node: not node.HasField("relation"),
+    "AlterTableStmt": lambda node: any(_detaches_concurrently(unwrap(command)) for command in node.cmds),
+}
+
 
 def split(text: str) -> list[Statement]:
     """Split ``text`` into statements.

@@ -111,7 +111,11 @@ def deparse(statement: Node) -> str:
         again = _parse(text)
     except PgQueryError:
         again = None
-    if again is None or len(again.stmts) != 1 or strip_locations(again.stmts[0].stmt) != strip_locations(statement.stmt):
+    if (
+        again is None
+        or len(again.stmts) != 1
+        or strip_locations(again.stmts[0].stmt) != strip_locations(statement.stmt)
+    ):
         raise PlanError(
             f"the SQL cannot be rewritten exactly: it would become {text!r}",
             why="an expression loses its parentheses when it is written back",

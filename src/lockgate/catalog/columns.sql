@@ -1,0 +1,42 @@
+SELECT a.attnum::int AS number, a.attname AS name,
+       pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
+       a.atttypid::bigint AS type_oid, base.oid::bigint AS base_type_oid,
+       a.attnotnull AS not_null, a.attgenerated::text AS generated, a.attidentity::text AS identity,
+       a.atthasdef OR t.typdefault IS NOT NULL AS has_default,
+       CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END AS expression,
+       coalesce(
+           ARRAY(SELECT dep.refobjsubid FROM pg_catalog.pg_depend dep
+                 WHERE a.attgenerated <> '' AND dep.classid = 'pg_catalog.pg_attrdef'::regclass AND dep.objid = d.oid
+                   AND dep.refobjid = a.attrelid AND dep.refobjsubid > 0 AND dep.refobjsubid <> a.attnum),
+           '{}') AS inputs,
+       -- The default equality of a type, by its schema: the pinned search_path does not find that of an extension.
+       coalesce((
+           SELECT 'OPERATOR(' || pg_catalog.quote_ident(opn.nspname) || '.' || op.oprname || ')'
+           FROM pg_catalog.pg_opclass opc
+           JOIN pg_catalog.pg_am am ON am.oid = opc.opcmethod AND am.amname = 'btree'
+           JOIN pg_catalog.pg_amop ao ON ao.amopfamily = opc.opcfamily AND ao.amopstrategy = 3
+                AND ao.amoplefttype = opc.opcintype AND ao.amoprighttype = opc.opcintype
+           JOIN pg_catalog.pg_operator op ON op.oid = ao.amopopr
+           JOIN pg_catalog.pg_namespace opn ON opn.oid = op.oprnamespace
+           WHERE opc.opcdefault AND opc.opcintype = base.oid AND opn.nspname <> 'pg_catalog'), '=') AS equals,
+       -- Types whose equality sees every difference: their own hash is exact and fast. All others go by their text.
+       (base.typname = ANY (ARRAY['bool', 'int2', 'int4', 'int8', 'oid', 'uuid', 'bytea', 'date', 'timestamp',
+                                  'timestamptz', 'time', 'char', 'name', 'macaddr'])
+           AND bn.nspname = 'pg_catalog')
+       OR base.typtype = 'e'
+       OR (base.typname IN ('text', 'varchar') AND bn.nspname = 'pg_catalog'
+           AND coalesce((SELECT co.collisdeterministic FROM pg_catalog.pg_collation co WHERE co.oid = a.attcollation), true))
+           AS exact_hash
+FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+JOIN LATERAL (
+    WITH RECURSIVE unwrapped AS (
+        SELECT t.oid, t.typtype, t.typbasetype, t.typname, t.typnamespace
+        UNION ALL
+        SELECT b.oid, b.typtype, b.typbasetype, b.typname, b.typnamespace
+        FROM unwrapped u JOIN pg_catalog.pg_type b ON b.oid = u.typbasetype WHERE u.typtype = 'd')
+    SELECT * FROM unwrapped WHERE typtype <> 'd') base ON true
+JOIN pg_catalog.pg_namespace bn ON bn.oid = base.typnamespace
+LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum

@@ -1,0 +1,111 @@
+"""A mapping that was understood: what it reads, what it yields, and how two yields of one key are ordered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lockgate.catalog.relations import Column, Relation
+from lockgate.mapping.definition import Definition
+from lockgate.sql.select import Occurrence, Select
+from lockgate.sql.tree import quote
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A relation that the mapping reads.
+
+    :param columns: what must be logged of a changed row: read columns, and the inputs of virtual ones.
+    :param occurrences: the numbers of the places where it is read.
+    """
+
+    relation: Relation
+    columns: tuple[Column, ...]
+    occurrences: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Winner:
+    """One word of the order that decides who keeps a key: an expression and its direction."""
+
+    expression: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A mapping, checked against the database.
+
+    :param columns: target columns beside the key that the SELECT yields.
+    :param driving: where the driving relation stands; ``driving_key`` names the columns that identify its rows
+        (empty: rows are identified by their physical place).
+    :param fan_out: whether one driving row may yield several rows.
+    """
+
+    definition: Definition
+    select: Select
+    target: Relation
+    key: tuple[Column, ...]
+    columns: tuple[Column, ...]
+    bases: tuple[Base, ...]
+    driving: Occurrence
+    driving_relation: Relation
+    driving_key: tuple[str, ...]
+    winner: tuple[Winner, ...]
+    fan_out: bool
+
+    @property
+    def name(self) -> str:
+        """Name of the mapping."""
+        return self.definition.name
+
+    @property
+    def outputs(self) -> tuple[Column, ...]:
+        """Target columns that the mapping decides: the key, then the others."""
+        return self.key + self.columns
+
+    def driving_identity(self, alias: str) -> list[str]:
+        """Expressions that identify a driving row, over ``alias``."""
+        if self.driving_key:
+            return [f"{alias}.{quote(name)}" for name in self.driving_key]
+        place = [f"{alias}.ctid"]
+        return [f"{alias}.tableoid", *place] if self.driving_relation.kind == "p" else place
+
+    def yields(self, *, replace: Mapping[int, str] | None = None, where: Sequence[str] = ()) -> str:
+        """The SELECT with the winner's words as ``lockgate_w*`` and the driving identity as ``lockgate_d*``."""
+        extra = [(word.expression, f"lockgate_w{i}") for i, word in enumerate(self.winner)]
+        extra += [
+            (expression, f"lockgate_d{i}")
+            for i, expression in enumerate(self.driving_identity(quote(self.driving.alias)))
+        ]
+        return self.select.render(extra=extra, replace=replace, where=where)
+
+    def order(self, alias: str) -> str:
+        """ORDER BY items after the key: the winner's words, the driving key, and what else tells two rows apart."""
+        items = [f"{alias}.lockgate_w{i}{word.direction}" for i, word in enumerate(self.winner)]
+        items += [f"{alias}.lockgate_d{i}" for i in range(len(self.driving_identity("x")))]
+        if self.fan_out:
+            items += [f"({alias}.{column.sql})::text" for column in self.columns]
+        return ", ".join(items)
+
+    def not_null(self, alias: str) -> str:
+        """The condition that no key column is NULL: such a yield has no place in the target."""
+        return " AND ".join(f"{alias}.{column.sql} IS NOT NULL" for column in self.key)
+
+
+def names(columns: Sequence[Column], alias: str = "") -> str:
+    """List columns for SQL, over ``alias`` if there is one."""
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(prefix + column.sql for column in columns)
+
+
+def equal(columns: Sequence[Column], left: str, right: str) -> str:
+    """The condition that two rows agree in ``columns``, by each type's own equality."""
+    return " AND ".join(f"{left}.{c.sql} {c.equals} {right}.{c.sql}" for c in columns)
+
+
+def differ(columns: Sequence[Column], left: str, right: str) -> str:
+    """The condition that two rows differ in the stored form of ``columns`` (1.0 and 1.00 do)."""
+    if not columns:
+        return "false"
+    return f"ROW({names(columns, left)}) OPERATOR(pg_catalog.*<>) ROW({names(columns, right)})"
