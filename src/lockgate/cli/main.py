@@ -1,0 +1,78 @@
+"""``lockgate``: the group of all commands, and the one place where errors end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from lockgate import __version__
+from lockgate.cli.lazy import LazyGroup
+from lockgate.errors import ExitCode
+
+COMMANDS = {
+    "init": "Write a plan folder to start from.",
+    "plan": "Show what would happen; touch nothing.",
+    "apply": "Run the plan's phases, or go on where a run stopped.",
+    "sync": "Keep live mappings in step, as a service between phases.",
+    "status": "Show how far the plan is and what it waits for.",
+    "watch": "Show the status again and again.",
+    "pause": "Hold the work of a running apply within one chunk.",
+    "resume": "Let paused work go on.",
+    "tune": "Change workers and chunk size while the work runs.",
+    "work": "Join a running step as another worker.",
+    "verify": "Check again that what was done still holds.",
+    "rollback": "Take phases back.",
+    "approve": "Approve this plan for this schema.",
+    "report": "Write the report from the ledger.",
+    "doctor": "Look for whatever is wrong or will be.",
+    "schema": "Print the JSON Schema of plan.yaml.",
+    "grants": "Print the least privileges, as SQL.",
+    "uninstall": "Remove Lockgate's own objects from the database.",
+    "demo": "Watch a live database change its model.",
+}
+
+
+class Cli(LazyGroup):
+    """The group whose errors are all told in one way."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
+        from lockgate.cli import failures
+
+        words = list(sys.argv[1:] if args is None else args)
+        extra["standalone_mode"] = False
+        try:
+            code = super().main(words, *rest, **extra)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader left. What is still buffered must not raise again when Python closes the stream.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(ExitCode.FAILED)
+        except (Exception, KeyboardInterrupt) as error:
+            sys.exit(failures.report(error, words))
+        sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+
+
+cli = Cli(
+    "lockgate",
+    package="lockgate.cli.commands",
+    commands_help=COMMANDS,
+    help="""Move a live PostgreSQL database from one data model to the next, phase by phase, without losing a write.
+
+    A plan is a folder with plan.yaml and .sql files. Start with `lockgate demo`, or with `lockgate init`.
+
+    \b
+    Example:
+      lockgate plan my-plan --database postgresql://me@db.example/shop
+      lockgate apply my-plan --database postgresql://me@db.example/shop
+    """,
+)
+click.version_option(__version__, prog_name="lockgate", message="%(prog)s %(version)s")(cli)
+
+
+def main() -> NoReturn:
+    """Entry point of the program ``lockgate``."""
+    cli.main(prog_name="lockgate")

@@ -1,0 +1,209 @@
+"""What `apply` and `rollback` show while they run: a bar for people, lines for logs, JSON for programs.
+
+Each class is a ``lockgate.engine.context.Progress``; it is called from several threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lockgate.cli import amounts
+from lockgate.cli.output import Output
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+    from lockgate.engine.clock import Clock
+    from lockgate.ledger.chunks import ChunkProgress
+
+LINE_EVERY = 5.0
+"""Seconds between two progress lines of the same step in a log."""
+
+
+class Shown(Protocol):
+    """The engine's Progress."""
+
+    def event(self, message: str) -> None: ...
+
+    def chunks(
+        self,
+        progress: ChunkProgress,
+        rows_per_second: float,
+        eta_low: timedelta | None,
+        eta_high: timedelta | None,
+    ) -> None: ...
+
+    def waiting(self, reason: str, release: str) -> None: ...
+
+
+@contextmanager
+def shown(output: Output, clock: Clock) -> Iterator[Shown]:
+    """The progress that fits who reads it: JSON lines, a live bar on a terminal, else plain lines."""
+    if output.json:
+        yield JsonLines(output)
+    elif output.live:
+        with Live(output) as live:
+            yield live
+    else:
+        yield Lines(output, clock)
+
+
+class JsonLines:
+    """One JSON object a line."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._lock = threading.Lock()
+
+    def event(self, message: str) -> None:
+        self._print({"event": "message", "message": message})
+
+    def chunks(
+        self,
+        progress: ChunkProgress,
+        rows_per_second: float,
+        eta_low: timedelta | None,
+        eta_high: timedelta | None,
+    ) -> None:
+        self._print(
+            {
+                "event": "progress",
+                "chunks_done": progress.done,
+                "chunks_total": progress.total,
+                "rows_read": progress.rows_read,
+                "rows_written": progress.rows_written,
+                "rows_per_second": round(rows_per_second, 1),
+                "eta_seconds_low": eta_low.total_seconds() if eta_low is not None else None,
+                "eta_seconds_high": eta_high.total_seconds() if eta_high is not None else None,
+            }
+        )
+
+    def waiting(self, reason: str, release: str) -> None:
+        self._print({"event": "waiting", "reason": reason, "release": release} if reason else {"event": "going_on"})
+
+    def _print(self, value: dict[str, Any]) -> None:
+        with self._lock:
+            self._output.event(value)
+
+
+class Lines:
+    """Plain lines, as a log keeps them: what happens, and every few seconds how far it is."""
+
+    def __init__(self, output: Output, clock: Clock) -> None:
+        self._output = output
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._said_at: float | None = None
+        self._said: tuple[int, int] | None = None
+
+    def event(self, message: str) -> None:
+        self._print(message)
+
+    def chunks(
+        self,
+        progress: ChunkProgress,
+        rows_per_second: float,
+        eta_low: timedelta | None,
+        eta_high: timedelta | None,
+    ) -> None:
+        now = self._clock.monotonic()
+        state = (progress.done, progress.total)
+        with self._lock:
+            ended = progress.done == progress.total
+            recently = self._said_at is not None and now - self._said_at < LINE_EVERY
+            if state == self._said or (recently and not ended):
+                return
+            self._said_at, self._said = now, state
+        self._print(f"  {chunk_line(progress, rows_per_second, eta_low, eta_high)}")
+
+    def waiting(self, reason: str, release: str) -> None:
+        self._print(f"waiting: {reason} (released by: {release})" if reason else "going on")
+
+    def _print(self, text: str) -> None:
+        stamp = self._clock.now().strftime("%H:%M:%S")
+        with self._lock:
+            self._output.line(f"{stamp} {text}")
+
+
+class Live:
+    """Lines above, one bar below."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._lock = threading.Lock()
+        self._bars: Bars | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Live:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        console = Console(no_color=self._output.no_color or None, highlight=False)
+        self._bars = Progress(
+            TextColumn("{task.percentage:>3.0f}%"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.description}", markup=False),
+            console=console,
+            transient=True,
+        )
+        self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bars:
+            self._bars.stop()
+
+    def event(self, message: str) -> None:
+        assert self._bars is not None
+        with self._lock:
+            self._clear()
+            self._bars.console.print(message, markup=False)
+
+    def chunks(
+        self,
+        progress: ChunkProgress,
+        rows_per_second: float,
+        eta_low: timedelta | None,
+        eta_high: timedelta | None,
+    ) -> None:
+        assert self._bars is not None
+        text = chunk_line(progress, rows_per_second, eta_low, eta_high)
+        with self._lock:
+            if self._task is None:
+                self._task = self._bars.add_task(text, total=progress.total, completed=progress.done)
+            self._bars.update(self._task, description=text, total=progress.total, completed=progress.done)
+            if progress.done == progress.total:
+                self._clear()
+                self._bars.console.print(f"  {text}", markup=False)
+
+    def waiting(self, reason: str, release: str) -> None:
+        assert self._bars is not None
+        with self._lock:
+            if reason:
+                text = f"waiting: {reason} (released by: {release})"
+                self._bars.console.print(text, style="yellow", markup=False)
+                if self._task is not None:
+                    self._bars.update(self._task, description=text)
+            else:
+                self._bars.console.print("going on", markup=False)
+
+    def _clear(self) -> None:
+        if self._task is not None and self._bars is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
+
+
+def chunk_line(
+    progress: ChunkProgress, rows_per_second: float, eta_low: timedelta | None, eta_high: timedelta | None
+) -> str:
+    """How far a chunked step is: chunks of those planned, rows, speed and the time left as a range."""
+    done = f"chunk {amounts.count(progress.done)} of {amounts.count(progress.total)}"
+    rows = f"{amounts.count(progress.rows_read)} rows read, {amounts.count(progress.rows_written)} written"
+    if progress.done == progress.total:
+        return f"{done}: {rows}"
+    return f"{done}: {rows}, {amounts.count(rows_per_second)} rows/s, {amounts.eta(eta_low, eta_high)}"
