@@ -51,9 +51,7 @@ class EmbeddedServer:
     Servers in different folders run side by side. As a context manager it starts and stops the server.
     """
 
-    def __init__(
-        self, directory: Path, *, settings: Mapping[str, str] | None = None, loopback: bool = False
-    ) -> None:
+    def __init__(self, directory: Path, *, settings: Mapping[str, str] | None = None, loopback: bool = False) -> None:
         self.directory = directory.resolve()
         self.settings = dict(settings or {})
         self.loopback = loopback
@@ -213,9 +211,7 @@ class EmbeddedServer:
 
     def _run(self, program: str, *arguments: str | Path) -> None:
         user = _system_user()
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))
-        }
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
         done = subprocess.run(
             [self.bin / program, *arguments],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,

@@ -97,9 +97,7 @@ def test_a_server_killed_from_outside_starts_again_although_its_sessions_are_bus
     with closing(psycopg.connect(server.dsn(), autocommit=True)) as busy:
         orphan = busy.info.backend_pid
         busy.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 10000000000)")
-        wait_until(
-            lambda: one(server.dsn(), f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {orphan}")
-        )
+        wait_until(lambda: one(server.dsn(), f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {orphan}"))
         os.kill(server.pid, 9)
         wait_until(lambda: server.pid is None)
 
@@ -183,9 +181,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the se
 
 
 @needs_root
-def test_as_root_no_folder_outside_the_temporary_one_is_opened(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_as_root_no_folder_outside_the_temporary_one_is_opened(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
     (folder / "temporary").mkdir()

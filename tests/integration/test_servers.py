@@ -18,9 +18,7 @@ def test_the_second_server_is_of_another_major_version_than_the_embedded_one() -
 
 def test_each_test_has_an_empty_database_of_its_own(conn: psycopg.Connection[Any]) -> None:
     conn.execute("CREATE TABLE mine AS SELECT 1 AS id")
-    found = conn.execute(
-        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
-    ).fetchall()
+    found = conn.execute("SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchall()
     assert found == [("mine",)]
 
 
