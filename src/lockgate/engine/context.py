@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from psycopg import Connection
 
 from lockgate.engine.clock import Clock
+from lockgate.ledger import lease
 from lockgate.plan.models import Phase, Settings
 
 if TYPE_CHECKING:
@@ -94,8 +95,6 @@ class StepContext:
 
         :raises LeaseLost: at the end, instead of committing.
         """
-        from lockgate.ledger import lease
-
         with conn.transaction():
             yield
             lease.assert_held(conn, self.epoch)

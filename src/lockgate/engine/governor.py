@@ -33,9 +33,7 @@ class Governor:
     Without one, every question takes a fresh look.
     """
 
-    def __init__(
-        self, sessions: Sessions, plan: str, clock: Clock, progress: Progress, settings: Settings
-    ) -> None:
+    def __init__(self, sessions: Sessions, plan: str, clock: Clock, progress: Progress, settings: Settings) -> None:
         self._sessions = sessions
         self._plan = plan
         self._clock = clock
@@ -86,9 +84,7 @@ class Governor:
         with self._lock:
             asked = self._control.chunk_rows if self._control else None
             limit = self._settings.max_latency
-            limits = Limits(
-                self._settings.chunk_time.total_seconds(), limit.total_seconds() if limit else None, asked
-            )
+            limits = Limits(self._settings.chunk_time.total_seconds(), limit.total_seconds() if limit else None, asked)
             self._pace = adapt(self._pace, rows, seconds, self._slowest(), limits)
             pace = self._pace
         rest = pace.rest(seconds)

@@ -76,9 +76,7 @@ def replica_lag(conn: Connection[Any], settings: Settings) -> Signal:
     if not replicas:
         return Signal(name, Verdict.GO, "no replica is connected")
     if not visible:
-        return Signal(
-            name, Verdict.UNKNOWN, "the role may not see the replicas' state; GRANT pg_monitor would let it"
-        )
+        return Signal(name, Verdict.UNKNOWN, "the role may not see the replicas' state; GRANT pg_monitor would let it")
     limit = settings.max_replica_lag.total_seconds()
     seconds = float(lag or 0.0)
     verdict = Verdict.HOLD if seconds > limit else Verdict.GO
@@ -95,9 +93,7 @@ def waiting_sessions(conn: Connection[Any], settings: Settings) -> Signal:
     assert row is not None
     limit = settings.max_waiting_sessions
     verdict = Verdict.HOLD if row[0] > limit else Verdict.GO
-    return Signal(
-        "waiting sessions", verdict, f"{row[0]} sessions wait for locks (limit {limit})", float(row[0])
-    )
+    return Signal("waiting sessions", verdict, f"{row[0]} sessions wait for locks (limit {limit})", float(row[0]))
 
 
 def archiver(conn: Connection[Any], settings: Settings) -> Signal:
@@ -113,9 +109,7 @@ def archiver(conn: Connection[Any], settings: Settings) -> Signal:
     if not on:
         return Signal(name, Verdict.GO, "WAL is not archived")
     if may_count:
-        counted = conn.execute(
-            "SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'"
-        ).fetchone()
+        counted = conn.execute("SELECT count(*) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'").fetchone()
         assert counted is not None
         verdict = Verdict.HOLD if counted[0] > ARCHIVE_BACKLOG else Verdict.GO
         return Signal(
@@ -125,25 +119,17 @@ def archiver(conn: Connection[Any], settings: Settings) -> Signal:
             float(counted[0]),
         )
     if failing:
-        return Signal(
-            name, Verdict.HOLD, f"archiving fails since {failed_wal}; WAL fills the disk until it works"
-        )
-    return Signal(
-        name, Verdict.UNKNOWN, "the role may not count the waiting WAL files; GRANT pg_monitor would let it"
-    )
+        return Signal(name, Verdict.HOLD, f"archiving fails since {failed_wal}; WAL fills the disk until it works")
+    return Signal(name, Verdict.UNKNOWN, "the role may not count the waiting WAL files; GRANT pg_monitor would let it")
 
 
 def vacuum(conn: Connection[Any], settings: Settings) -> Signal:
     """Whether vacuum keeps up: dead rows, and the age of the oldest transaction that anything needs."""
     name = "vacuum"
-    row = conn.execute(
-        "SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database()"
-    ).fetchone()
+    row = conn.execute("SELECT age(datfrozenxid) FROM pg_database WHERE datname = current_database()").fetchone()
     assert row is not None
     if row[0] > FREEZE_AGE:
-        return Signal(
-            name, Verdict.HOLD, f"{row[0]} transactions without a freeze: wraparound is near", float(row[0])
-        )
+        return Signal(name, Verdict.HOLD, f"{row[0]} transactions without a freeze: wraparound is near", float(row[0]))
     worst = conn.execute(
         "SELECT schemaname || '.' || relname, n_dead_tup FROM pg_stat_all_tables"
         " WHERE n_dead_tup > n_live_tup ORDER BY n_dead_tup DESC LIMIT 1"
@@ -163,11 +149,7 @@ def _horizon(conn: Connection[Any]) -> str:
         "SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::int FROM pg_stat_activity"
         " WHERE backend_xmin IS NOT NULL AND xact_start IS NOT NULL ORDER BY age(backend_xmin) DESC LIMIT 1"
     ).fetchone()
-    return (
-        f"; vacuum cannot remove them before process {row[0]} ends its transaction of {row[1]} s"
-        if row
-        else ""
-    )
+    return f"; vacuum cannot remove them before process {row[0]} ends its transaction of {row[1]} s" if row else ""
 
 
 def plan_query(query: HealthQuery) -> Look:

@@ -60,11 +60,7 @@ class Blocker:
     @property
     def release(self) -> str:
         """The SQL that would end it."""
-        return (
-            f"ROLLBACK PREPARED '{self.query}'"
-            if self.pid == 0
-            else f"SELECT pg_terminate_backend({self.pid})"
-        )
+        return f"ROLLBACK PREPARED '{self.query}'" if self.pid == 0 else f"SELECT pg_terminate_backend({self.pid})"
 
     def __str__(self) -> str:
         age = "" if self.age is None else f", transaction {self.age:.0f} s old"
@@ -126,9 +122,7 @@ def nudge_autovacuum(conn: Connection[Any], relation: str) -> None:
         assert row is not None
         names = conn.execute("SELECT parse_ident(%s)", (relation,)).fetchone()
         assert names is not None
-        conn.execute(
-            sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(sql.Identifier(*names[0]))
-        )
+        conn.execute(sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(sql.Identifier(*names[0])))
 
 
 class Watch:

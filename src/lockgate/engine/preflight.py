@@ -95,9 +95,7 @@ def explain(error: psycopg.Error, dsn: str) -> ConnectionFailed:
     for pattern, what, hint in _CAUSES:
         if re.search(pattern, text, re.I):
             return ConnectionFailed(what, where=describe(dsn), why=text, hint=hint)
-    return ConnectionFailed(
-        "No connection to the database", where=describe(dsn), why=text, hint="Check the address."
-    )
+    return ConnectionFailed("No connection to the database", where=describe(dsn), why=text, hint="Check the address.")
 
 
 def clean(text: str, dsn: str) -> str:
@@ -184,9 +182,7 @@ def require_create(conn: Connection[Any]) -> None:
     database, role, may_create, exists = row
     if may_create or exists:
         return
-    grant = sql.SQL("GRANT CREATE ON DATABASE {} TO {};").format(
-        sql.Identifier(database), sql.Identifier(role)
-    )
+    grant = sql.SQL("GRANT CREATE ON DATABASE {} TO {};").format(sql.Identifier(database), sql.Identifier(role))
     raise PrivilegeMissing(
         f"Role {role} may not create the schema that holds Lockgate's ledger",
         where=f"database {database}",

@@ -1,0 +1,198 @@
+"""What the engine needs to know about a statement of the plan before it runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from lockgate.sql.split import Statement
+from lockgate.sql.tree import parse_one, quote, unwrap, walk
+
+
+class Alone(Enum):
+    """Statements that PostgreSQL forbids in a transaction block, by how a half-done one is told."""
+
+    CREATE_INDEX = "create index"
+    DROP_INDEX = "drop index"
+    REINDEX = "reindex"
+    DETACH = "detach partition"
+    VACUUM = "vacuum"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One statement, as the engine sees it.
+
+    :param locks: quoted relation -> the strongest lock that is taken on it, as far as the text tells.
+    :param alone: None for a statement that may run in a transaction.
+    :param relation: quoted name of the table or index that an ``alone`` statement works on.
+    :param names: quoted names: of the index made, the indexes dropped, or the partition detached.
+    :param refusal: why the engine cannot run it; None if it can.
+    """
+
+    kind: str
+    locks: dict[str, str]
+    alone: Alone | None = None
+    relation: str | None = None
+    names: tuple[str, ...] = ()
+    refusal: str | None = None
+
+    @property
+    def patient(self) -> bool:
+        """Whether nobody queues behind its waiting, so that it may wait as long as it takes."""
+        return self.alone in {Alone.CREATE_INDEX, Alone.DROP_INDEX, Alone.REINDEX}
+
+
+_LOCKS = {
+    "IndexStmt": "SHARE",
+    "TruncateStmt": "ACCESS EXCLUSIVE",
+    "AlterTableStmt": "ACCESS EXCLUSIVE",
+    "RenameStmt": "ACCESS EXCLUSIVE",
+    "AlterObjectSchemaStmt": "ACCESS EXCLUSIVE",
+    "ClusterStmt": "ACCESS EXCLUSIVE",
+    "RuleStmt": "ACCESS EXCLUSIVE",
+    "RefreshMatViewStmt": "ACCESS EXCLUSIVE",
+    "ReindexStmt": "ACCESS EXCLUSIVE",
+    "CreateTrigStmt": "SHARE ROW EXCLUSIVE",
+    "InsertStmt": "ROW EXCLUSIVE",
+    "UpdateStmt": "ROW EXCLUSIVE",
+    "DeleteStmt": "ROW EXCLUSIVE",
+    "MergeStmt": "ROW EXCLUSIVE",
+    "CopyStmt": "ROW EXCLUSIVE",
+    "VacuumStmt": "SHARE UPDATE EXCLUSIVE",
+}
+_ALTERS = {
+    "AT_ValidateConstraint": "SHARE UPDATE EXCLUSIVE",
+    "AT_SetStatistics": "SHARE UPDATE EXCLUSIVE",
+    "AT_SetOptions": "SHARE UPDATE EXCLUSIVE",
+    "AT_SetRelOptions": "SHARE UPDATE EXCLUSIVE",
+    "AT_ResetRelOptions": "SHARE UPDATE EXCLUSIVE",
+    "AT_AttachPartition": "SHARE UPDATE EXCLUSIVE",
+    "AT_EnableTrig": "SHARE ROW EXCLUSIVE",
+    "AT_DisableTrig": "SHARE ROW EXCLUSIVE",
+}
+_STRENGTH = (
+    "ROW EXCLUSIVE",
+    "SHARE UPDATE EXCLUSIVE",
+    "SHARE",
+    "SHARE ROW EXCLUSIVE",
+    "EXCLUSIVE",
+    "ACCESS EXCLUSIVE",
+)
+_WITHIN = {"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO"}
+
+
+def shape(statement: Statement) -> Shape:
+    """What is known of a statement from its text."""
+    node = unwrap(parse_one(statement.text).stmt)
+    found = Shape(statement.kind, _locks(statement, node), refusal=_refusal(statement, node))
+    if statement.in_transaction:
+        return found
+    alone, relation, names = _alone(statement, node)
+    refusal = found.refusal
+    if alone is Alone.CREATE_INDEX and not names:
+        refusal = "the index has no name, so that after a kill nobody could tell whether it was built; name it"
+    return Shape(statement.kind, found.locks, alone, relation, names, refusal)
+
+
+def strong(locks: dict[str, str]) -> list[str]:
+    """The relations whose lock stops writers or readers."""
+    return [name for name, lock in locks.items() if _STRENGTH.index(lock) >= _STRENGTH.index("SHARE")]
+
+
+def dropped_tables(statement: Statement) -> list[str]:
+    """Quoted names of the tables whose rows a statement removes as a whole."""
+    node = unwrap(parse_one(statement.text).stmt)
+    if statement.kind == "TruncateStmt":
+        return [_name(relation.range_var) for relation in node.relations]
+    if statement.kind == "DropStmt" and _enum(node, "remove_type") == "OBJECT_TABLE":
+        return list(_listed(node.objects))
+    return []
+
+
+def _refusal(statement: Statement, node: Any) -> str | None:
+    if statement.kind == "TransactionStmt" and _enum(node, "kind") not in _WITHIN:
+        return (
+            "the transaction is Lockgate's: a step's effect and its line in the ledger commit together; "
+            "leave BEGIN, COMMIT and ROLLBACK out, or cut the file into steps"
+        )
+    if statement.kind == "CopyStmt" and not node.filename:
+        return "COPY from or to the client has no data here; use INSERT, or COPY from a file of the server"
+    return None
+
+
+def _locks(statement: Statement, node: Any) -> dict[str, str]:
+    if statement.kind == "DropStmt":
+        concurrent = bool(node.concurrent)
+        if _enum(node, "remove_type") not in {"OBJECT_TABLE", "OBJECT_INDEX", "OBJECT_VIEW", "OBJECT_MATVIEW"}:
+            return {}
+        lock = "SHARE UPDATE EXCLUSIVE" if concurrent else "ACCESS EXCLUSIVE"
+        return dict.fromkeys(_listed(node.objects), lock)
+    lock = _LOCKS.get(statement.kind, "")
+    if statement.kind == "AlterTableStmt":
+        return _altered(node)
+    if not lock or (statement.kind == "CopyStmt" and not node.is_from):
+        return {}
+    if statement.kind in {"IndexStmt", "ReindexStmt"} and not statement.in_transaction:
+        lock = "SHARE UPDATE EXCLUSIVE"
+    if statement.kind == "VacuumStmt" and any(o.def_elem.defname == "full" for o in node.options):
+        lock = "ACCESS EXCLUSIVE"
+    return dict.fromkeys(_relations(node), lock)
+
+
+def _altered(node: Any) -> dict[str, str]:
+    wanted = [_ALTERS.get(_enum(unwrap(command), "subtype"), "ACCESS EXCLUSIVE") for command in node.cmds]
+    locks = {_name(node.relation): max(wanted, key=_STRENGTH.index, default="ACCESS EXCLUSIVE")}
+    for inner in walk(node):
+        if inner.DESCRIPTOR.name == "Constraint" and inner.HasField("pktable"):
+            locks.setdefault(_name(inner.pktable), "SHARE ROW EXCLUSIVE")
+        if inner.DESCRIPTOR.name == "PartitionCmd":
+            locks.setdefault(_name(inner.name), "ACCESS EXCLUSIVE")
+    return locks
+
+
+def _relations(node: Any) -> Iterator[str]:
+    """The relations that the statement itself names as its objects, not those that it only reads."""
+    if "relation" in node.DESCRIPTOR.fields_by_name and node.HasField("relation"):
+        yield _name(node.relation)
+    for field in ("relations", "rels"):
+        if field in node.DESCRIPTOR.fields_by_name:
+            for item in getattr(node, field):
+                inner = unwrap(item)
+                yield _name(inner.relation if inner.DESCRIPTOR.name == "VacuumRelation" else inner)
+
+
+def _alone(statement: Statement, node: Any) -> tuple[Alone, str | None, tuple[str, ...]]:
+    relation = next(_relations(node), None)
+    match statement.kind:
+        case "IndexStmt":
+            schema = f"{quote(node.relation.schemaname)}." if node.relation.schemaname else ""
+            return Alone.CREATE_INDEX, relation, (schema + quote(node.idxname),) if node.idxname else ()
+        case "DropStmt":
+            return Alone.DROP_INDEX, None, tuple(_listed(node.objects))
+        case "ReindexStmt":
+            return Alone.REINDEX, relation, (quote(node.name),) if node.name else ()
+        case "AlterTableStmt":
+            parts = [i for i in walk(node) if i.DESCRIPTOR.name == "PartitionCmd"]
+            return Alone.DETACH, relation, tuple(_name(part.name) for part in parts)
+        case "VacuumStmt":
+            return Alone.VACUUM, relation, ()
+    return Alone.OTHER, relation, ()
+
+
+def _listed(objects: Any) -> Iterator[str]:
+    for item in objects:
+        yield ".".join(quote(part.string.sval) for part in item.list.items)
+
+
+def _name(relation: Any) -> str:
+    parts = (relation.catalogname, relation.schemaname, relation.relname)
+    return ".".join(quote(part) for part in parts if part)
+
+
+def _enum(node: Any, field: str) -> str:
+    descriptor = node.DESCRIPTOR.fields_by_name[field]
+    return str(descriptor.enum_type.values_by_number[getattr(node, field)].name)
