@@ -77,12 +77,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say loudly which servers are tested."""
-    return config.stash[SERVERS_TESTED]
+    return config.stash.get(SERVERS_TESTED, [])  # the workers of pytest-xdist are asked too
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say it again where the eye is at the end of a long run."""
-    for line in config.stash[SERVERS_TESTED]:
+    for line in config.stash.get(SERVERS_TESTED, []):
         terminalreporter.write_line(line)
 
 
