@@ -98,7 +98,7 @@ def plain(value: object, where: str = "payload") -> Json:  # noqa: PLR0911, PLR0
 
 def dumps(value: Json) -> str:
     """JSON text for a jsonb parameter."""
-    return json.dumps(value, allow_nan=False)
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
 
 
 def loads(text: str) -> Json:

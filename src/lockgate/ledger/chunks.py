@@ -11,7 +11,7 @@ from psycopg.rows import class_row, scalar_row
 
 from lockgate.errors import LedgerError
 from lockgate.ledger.queries import load
-from lockgate.ledger.transactions import joined
+from lockgate.ledger.transactions import joined, require_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +68,15 @@ def insert(conn: Connection[Any], step_id: int, ranges: Iterable[ChunkRange]) ->
 def claim(conn: Connection[Any], step_id: int, after: int = 0) -> Chunk | None:
     """Lock the first pending chunk that nobody works on, until the caller's transaction ends.
 
-    Its transaction must be open: the chunk's work and :func:`finish` belong into the same one. The claim is a
-    statement of its own, so that the transaction id is older than the snapshot that reads the data.
+    The chunk's work and :func:`finish` belong into that transaction too. The claim is a statement of its own,
+    so that under READ COMMITTED the transaction id is older than the snapshot that reads the data.
 
     :param after: id of the chunk that this worker did last: the search begins behind it, and at the first
         only when nothing is left there. It saves walking over the index entries of chunks already done.
     :return: None when no pending chunk is free.
+    :raises RuntimeError: outside a transaction.
     """
+    require_open(conn, "Claiming a chunk")
     with conn.cursor(row_factory=class_row(Chunk)) as cursor:
         chunk = cursor.execute(load("chunks.claim"), {"step_id": step_id, "after": after}).fetchone()
         if chunk is None and after:

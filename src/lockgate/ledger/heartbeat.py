@@ -15,6 +15,8 @@ from lockgate.errors import DatabaseError, LeaseLost
 from lockgate.ledger import lease as leases
 from lockgate.ledger.lease import Lease
 
+_PATIENCE = 5.0  # seconds
+
 
 class Heartbeat:
     """Renews a lease every ``interval`` on a connection of its own, from ``with`` to the end of its block.
@@ -47,9 +49,9 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread and its connection."""
+        """End the thread and its connection; one that hangs in a dead network is left to end by itself."""
         self._stop.set()
-        self._thread.join()
+        self._thread.join(_PATIENCE)
 
     def __enter__(self) -> Self:
         self.start()

@@ -18,7 +18,7 @@ from psycopg.rows import class_row
 
 from lockgate.errors import LeaseHeld, LeaseLost
 from lockgate.ledger.queries import load
-from lockgate.ledger.transactions import joined
+from lockgate.ledger.transactions import joined, require_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,9 @@ def assert_held(conn: Connection[Any], epoch: int) -> None:
     serialization failure instead.
 
     :raises LeaseLost: when somebody took it over, or it was released.
+    :raises RuntimeError: outside a transaction.
     """
+    require_open(conn, "Asserting the lease")
     if conn.execute(load("lease.assert_held"), {"epoch": epoch}).fetchone() is None:
         raise _lost(state(conn), epoch)
 
@@ -117,8 +119,9 @@ def assert_held(conn: Connection[Any], epoch: int) -> None:
 def _held(found: LeaseState) -> LeaseHeld:
     if found.holder is None:
         return LeaseHeld(
-            "Another runner is taking the lease at this moment",
+            "The lease is free, but locked at this moment",
             where="lockgate.lease",
+            why="Another runner is taking it, or a transaction of the last one is still open.",
             hint="Try again; `lockgate status` shows who has it.",
         )
     who = f"{found.holder} on {found.host}, process {found.pid}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,14 +53,15 @@ def install(conn: Connection[Any], files: Sequence[SchemaFile] | None = None) ->
         conn.execute(load("store.lock"))
         schema = _schema(conn) or _create_schema(conn)
         _refuse_foreign(conn, schema)
-        old = _column(conn, "store.relations", schema=schema.oid)
-        for file in _missing(conn, files):
-            conn.execute(file.text.encode())
-            conn.execute(
-                load("store.record"),
-                {"number": file.number, "name": file.name, "sha256": file.sha256, "version": __version__},
-            )
-        _seal(conn, schema.oid, old)
+        with _as_owner(conn, schema.owner):
+            old = _column(conn, "store.relations", schema=schema.oid)
+            for file in _missing(conn, files):
+                conn.execute(file.text.encode())
+                conn.execute(
+                    load("store.record"),
+                    {"number": file.number, "name": file.name, "sha256": file.sha256, "version": __version__},
+                )
+            _seal(conn, schema.oid, old)
     return files[-1].number
 
 
@@ -139,6 +141,24 @@ def size(conn: Connection[Any]) -> dict[str, int]:
     return {str(name): int(size) for name, size in conn.execute(load("store.sizes"))}
 
 
+def faults(conn: Connection[Any]) -> list[str]:
+    """What was changed about the ledger's schema since it was installed; a sentence each, nothing when sound.
+
+    Schema files that were applied in another form than they have in this Lockgate, and triggers that guard
+    the chain and are gone or switched off.
+    """
+    shas = {file.number: file.sha256 for file in shipped()}
+    found = [
+        f"Schema file {entry.number:03}_{entry.name} was applied in another form than this Lockgate has."
+        for entry in applied(conn)
+        if shas.get(entry.number, entry.sha256) != entry.sha256
+    ]
+    for relation, trigger, there in conn.execute(load("store.guards")):
+        state = "does not fire always" if there else "is missing"
+        found.append(f"Trigger {trigger}, which guards lockgate.{relation}, {state}.")
+    return found
+
+
 def _missing(conn: Connection[Any], files: Sequence[SchemaFile]) -> list[SchemaFile]:
     """Of ``files``, those that are still to be applied.
 
@@ -193,14 +213,26 @@ def _refuse_foreign(conn: Connection[Any], schema: _Schema) -> None:
 
 
 def _not_owner(conn: Connection[Any], schema: _Schema) -> PrivilegeMissing:
-    role = conn.execute("SELECT current_user").fetchone()
-    assert role is not None
-    grant = sql.SQL("GRANT {} TO {};").format(sql.Identifier(schema.owner), sql.Identifier(role[0]))
+    role = _current_user(conn)
+    grant = sql.SQL("GRANT {} TO {};").format(sql.Identifier(schema.owner), sql.Identifier(role))
     return PrivilegeMissing(
-        f"The ledger belongs to role {schema.owner}, and {role[0]} may not use it",
+        f"The ledger belongs to role {schema.owner}, and {role} may not use it",
         where=f"database {conn.info.dbname}, schema lockgate",
         hint=f"Connect as {schema.owner}, or: {grant.as_string(None)}",
     )
+
+
+@contextmanager
+def _as_owner(conn: Connection[Any], owner: str) -> Iterator[None]:
+    """Whoever installs, a superuser or another member, all of the ledger belongs to one role."""
+    role = _current_user(conn)
+    if role == owner:
+        yield
+        return
+    switch = sql.SQL("SET LOCAL ROLE {}")
+    conn.execute(switch.format(sql.Identifier(owner)))
+    yield
+    conn.execute(switch.format(sql.Identifier(role)))
 
 
 def _seal(conn: Connection[Any], schema: int, old: list[Any]) -> None:
@@ -218,6 +250,10 @@ def _seal(conn: Connection[Any], schema: int, old: list[Any]) -> None:
 
 def _role(name: str | None) -> sql.Composable:
     return sql.SQL("PUBLIC") if name is None else sql.Identifier(name)
+
+
+def _current_user(conn: Connection[Any]) -> str:
+    return str(_column(conn, "store.current_user")[0])
 
 
 def _column(conn: Connection[Any], query: str, **values: Any) -> list[Any]:

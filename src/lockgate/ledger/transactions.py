@@ -17,3 +17,12 @@ def joined(conn: Connection[Any]) -> AbstractContextManager[object]:
     if conn.info.transaction_status is TransactionStatus.IDLE:
         return conn.transaction()
     return nullcontext()
+
+
+def require_open(conn: Connection[Any], what: str) -> None:
+    """For locks that mean nothing when they end with their own statement.
+
+    :raises RuntimeError: when no transaction is open on ``conn``: the caller has a fault.
+    """
+    if conn.autocommit and conn.info.transaction_status is TransactionStatus.IDLE:
+        raise RuntimeError(f"{what} needs an open transaction")

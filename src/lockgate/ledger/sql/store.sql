@@ -1,12 +1,17 @@
+-- name: current_user
+SELECT current_user
+
 -- name: schema
 SELECT n.oid,
        pg_catalog.pg_get_userbyid(n.nspowner) AS owner,
        pg_catalog.pg_has_role(n.nspowner, 'USAGE') AS ours,
-       pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS readable,
-       EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid AND c.relname = 'meta') AS has_meta,
+       pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+           AND coalesce(pg_catalog.has_table_privilege(meta.oid, 'SELECT'), true) AS readable,
+       meta.oid IS NOT NULL AS has_meta,
        EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = n.oid)
            OR EXISTS (SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace = n.oid) AS has_objects
 FROM pg_catalog.pg_namespace n
+LEFT JOIN pg_catalog.pg_class meta ON meta.relnamespace = n.oid AND meta.relname = 'meta'
 WHERE n.nspname = 'lockgate'
 
 -- name: may_create
@@ -44,3 +49,14 @@ FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = 'lockgate' AND c.relkind IN ('r', 'm')
 ORDER BY 1
+
+-- name: guards
+-- Those of the triggers that ought to be there and are not, or do not fire always.
+SELECT guard.relation, guard.trigger, t.oid IS NOT NULL
+FROM (VALUES ('chain', 'chain_append_only'), ('chain_head', 'chain_head_stays'), ('chain_head', 'chain_head_forward'))
+     AS guard (relation, trigger)
+JOIN pg_catalog.pg_namespace n ON n.nspname = 'lockgate'
+LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = guard.relation
+LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid AND t.tgname = guard.trigger
+WHERE t.tgenabled IS DISTINCT FROM 'A'
+ORDER BY 1, 2
