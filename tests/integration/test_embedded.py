@@ -16,7 +16,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 
-from lockgate import embedded
+from lockgate import embedded, embedded_host
 from lockgate.embedded import EmbeddedServer
 from lockgate.errors import LockgateError
 from tests.conftest import StartServer
@@ -167,7 +167,7 @@ def test_a_path_too_long_for_a_socket_is_refused_before_anything_is_made(folder:
 
 
 def test_without_the_package_it_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "find_spec", lambda name: None)
+    monkeypatch.setattr(embedded_host, "find_spec", lambda name: None)
     with pytest.raises(LockgateError, match=r"pip install 'lockgate\[demo\]'"):
         EmbeddedServer(folder).start()
 
@@ -210,7 +210,7 @@ def test_as_root_programs_out_of_the_servers_reach_are_copied_and_not_opened(
         if part.exists():
             shutil.copytree(part, closed / part.name, symlinks=True)
     package = SimpleNamespace(origin=str(closed / installed.name / "__init__.py"))
-    monkeypatch.setattr(embedded, "find_spec", lambda name: package)
+    monkeypatch.setattr(embedded_host, "find_spec", lambda name: package)
 
     with EmbeddedServer(folder / "server") as server:
         assert server.bin.is_relative_to(folder / "server")
