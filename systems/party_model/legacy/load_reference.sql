@@ -1,0 +1,2 @@
+INSERT INTO ref.relationship_types (code, label)
+VALUES ('partner', 'Sócio'), ('director', 'Diretor'), ('representative', 'Representante'), ('employee', 'Funcionário')

@@ -1,0 +1,5 @@
+DROP TABLE core.party_enrichments;
+DROP TABLE core.party_contacts;
+DROP TABLE core.companies;
+DROP TABLE core.people;
+DROP TABLE core.parties;
