@@ -89,9 +89,7 @@ class ApprovalGate(Strict):
 
 
 Gate = Annotated[
-    Annotated[QueryGate, Tag("query")]
-    | Annotated[SoakGate, Tag("soak")]
-    | Annotated[ApprovalGate, Tag("approval")],
+    Annotated[QueryGate, Tag("query")] | Annotated[SoakGate, Tag("soak")] | Annotated[ApprovalGate, Tag("approval")],
     told_apart_by("query", "soak", "approval"),
     Kinds("gate"),
 ]
@@ -112,9 +110,7 @@ class Objects(Strict):
         default_factory=dict, description="schema.table.column -> the type that it must have."
     )
     indexes: tuple[RelationName, ...] = Field((), description="Indexes that must be present and valid.")
-    constraints: tuple[RelationPart, ...] = Field(
-        (), description="Constraints that must be present and validated."
-    )
+    constraints: tuple[RelationPart, ...] = Field((), description="Constraints that must be present and validated.")
     triggers: tuple[RelationPart, ...] = Field((), description="Triggers that must be present and enabled.")
     absent: tuple[RelationName, ...] = Field((), description="Relations that must not exist.")
 
@@ -142,9 +138,7 @@ class ExplainCheck(Strict):
 
     explain: SqlText = Field(description="The query.")
     uses_index: str | None = Field(None, description="Name of an index that the plan must use.")
-    no_seq_scan: tuple[str, ...] = Field(
-        (), description="Tables that the plan must not scan from end to end."
-    )
+    no_seq_scan: tuple[str, ...] = Field((), description="Tables that the plan must not scan from end to end.")
     at_most: PositiveDuration | None = Field(None, description="Longest time of the query, measured.")
 
     @model_validator(mode="after")

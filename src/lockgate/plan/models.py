@@ -93,25 +93,18 @@ class Settings(Strict):
         timedelta(milliseconds=500),
         description="Longest wait for a lock; nobody queues behind Lockgate for longer than this.",
     )
-    lock_retries: int = Field(
-        30, ge=0, le=100_000, description="How often a lock is asked for again before giving up."
-    )
+    lock_retries: int = Field(30, ge=0, le=100_000, description="How often a lock is asked for again before giving up.")
     statement_timeout: Timeout | None = Field(
         None,
-        description="Longest time of one statement of a chunk; "
-        "a chunk that takes longer is halved and tried again.",
+        description="Longest time of one statement of a chunk; a chunk that takes longer is halved and tried again.",
     )
-    workers: int = Field(
-        1, ge=1, le=64, description="Chunk workers to start with; `lockgate tune` changes it live."
-    )
+    workers: int = Field(1, ge=1, le=64, description="Chunk workers to start with; `lockgate tune` changes it live.")
     chunk_rows: int = Field(20_000, ge=100, le=10_000_000, description="Rows of the first chunk.")
     chunk_time: PositiveDuration = Field(
         timedelta(seconds=1),
         description="Time that a chunk should take; the size of the next ones follows it.",
     )
-    max_replica_lag: Duration = Field(
-        timedelta(seconds=30), description="Hold while a replica is further behind."
-    )
+    max_replica_lag: Duration = Field(timedelta(seconds=30), description="Hold while a replica is further behind.")
     max_waiting_sessions: int = Field(
         5, ge=0, le=100_000, description="Hold while more sessions than this wait for locks."
     )
@@ -137,9 +130,7 @@ class Phase(Strict):
     id: Identifier = Field(description="Name of the phase, unique in the plan.")
     title: str | None = Field(None, description="Shown in the report.")
     before: tuple[Gate, ...] = Field((), description="Gates: what must hold before the phase may start.")
-    steps: Annotated[tuple[Step, ...], Field(min_length=1)] = Field(
-        description="What is done, in this order."
-    )
+    steps: Annotated[tuple[Step, ...], Field(min_length=1)] = Field(description="What is done, in this order.")
     after: tuple[Check, ...] = Field((), description="Checks: what must hold afterwards.")
     undo: tuple[SqlStep, ...] | None = Field(
         None,
@@ -155,6 +146,4 @@ class Plan(Strict):
     plan: Identifier = Field(description="Name of the plan; the ledger keeps its state under it.")
     description: str | None = Field(None, description="What it is for, in words.")
     settings: Settings = Field(default_factory=Settings, description="How the work is done.")
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = Field(
-        description="The stages, in this order."
-    )
+    phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = Field(description="The stages, in this order.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 
 from pydantic import AfterValidator, Field, Tag
 
@@ -47,9 +47,7 @@ class MapStep(_Step):
 
     map: Identifier = Field(description="Name of the mapping, unique in the plan.")
     into: RelationName = Field(description="The table to fill.")
-    key: KeyColumns = Field(
-        description="Columns of the target that identify a row; uniquely indexed and never NULL."
-    )
+    key: KeyColumns = Field(description="Columns of the target that identify a row; uniquely indexed and never NULL.")
     from_: RelationName = Field(
         alias="from", description="The relation whose rows are accounted for; its key drives the batches."
     )
@@ -121,9 +119,7 @@ class MeasureStep(_Step):
     measure: Identifier = Field(description="Name of the measurement, unique in the plan.")
     before: SqlText = Field(description="The query over the old model; %(name)s stands for a parameter.")
     after: SqlText = Field(description="The query over the new model; the same parameters.")
-    parameters: SqlText | None = Field(
-        None, description="A query whose rows are the parameter sets, a column a name."
-    )
+    parameters: SqlText | None = Field(None, description="A query whose rows are the parameter sets, a column a name.")
     runs: int = Field(20, ge=3, le=1000, description="Interleaved runs of each query.")
     same_rows: bool = Field(True, description="Fail unless both queries return the same rows.")
 
@@ -137,3 +133,21 @@ Step = Annotated[
     told_apart_by("sql", "map", "transform", "analyze", "measure"),
     Kinds("step"),
 ]
+
+
+def step_name(step: SqlStep | MapStep | TransformStep | AnalyzeStep | MeasureStep) -> str:
+    """The name of a step in the ledger; a loaded plan has one for every step."""
+    match step:
+        case MapStep():
+            name: str | None = step.map
+        case TransformStep():
+            name = step.transform
+        case MeasureStep():
+            name = step.measure
+        case SqlStep() | AnalyzeStep():
+            name = step.id
+        case _:
+            assert_never(step)
+    if name is None:
+        raise ValueError("a step gets its name when its plan is loaded")
+    return name

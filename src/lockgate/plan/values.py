@@ -20,10 +20,9 @@ _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _LONGEST = timedelta(days=36_500)
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"
+_IDENTIFIER = re.compile(IDENTIFIER_PATTERN.strip("^$"))
 _NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^\W\d][\w$]*')
-_QUERY = re.compile(
-    r"\(*\s*(?:select\b|with\s+(?:recursive\s+)?[\"\w$]+\s*(?:\([^)]*\)\s*)?as\b)", re.IGNORECASE
-)
+_QUERY = re.compile(r"\(*\s*(?:select\b|with\s+(?:recursive\s+)?[\"\w$]+\s*(?:\([^)]*\)\s*)?as\b)", re.IGNORECASE)
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
 
 
@@ -50,7 +49,7 @@ def parse_duration(value: Any) -> timedelta:
         return value
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if not found:
-        raise ValueError("is not a duration: write a number and a unit, such as 500ms, 30s, 15m, 24h or 30d")
+        raise ValueError("must be a number and a unit, such as 500ms, 30s, 15m, 24h or 30d")
     milliseconds = float(found[1]) * _UNITS[found[2]]
     if milliseconds > _LONGEST / timedelta(milliseconds=1):
         raise ValueError("is longer than a hundred years")
@@ -70,14 +69,16 @@ def format_duration(value: timedelta) -> str:
 
 def _positive(value: timedelta) -> timedelta:
     if value <= timedelta(0):
-        raise ValueError("must be longer than 0: PostgreSQL takes 0 for no limit at all")
+        raise ValueError("must be longer than 0")
     return value
 
 
 def _server_limit(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError("must be longer than 0, which PostgreSQL takes for no limit at all")
     if value > timedelta(days=24):
-        raise ValueError("is longer than PostgreSQL can count: 24d at most")
-    return _positive(value)
+        raise ValueError("must be at most 24d, the longest that PostgreSQL can count")
+    return value
 
 
 def split_name(name: str) -> tuple[str, ...] | None:
@@ -99,6 +100,11 @@ def split_name(name: str) -> tuple[str, ...] | None:
     return None
 
 
+def is_identifier(text: str) -> bool:
+    """Whether a text can be the name of a plan, phase, step, mapping or measurement."""
+    return _IDENTIFIER.fullmatch(text) is not None
+
+
 def is_query(value: object) -> bool:
     """Whether an expected value is a query: a text that starts with SELECT or WITH."""
     if not isinstance(value, str):
@@ -111,7 +117,7 @@ def _dotted(count: int, form: str) -> AfterValidator:
     def check(value: str) -> str:
         parts = split_name(value)
         if parts is None or len(parts) != count:
-            raise ValueError(f"is not of the form {form}")
+            raise ValueError(f"must be of the form {form}, not `{value}`")
         return value
 
     return AfterValidator(check)
@@ -120,7 +126,7 @@ def _dotted(count: int, form: str) -> AfterValidator:
 def _column(value: str) -> str:
     parts = split_name(value)
     if parts is None or len(parts) != 1:
-        raise ValueError("is not the name of a column")
+        raise ValueError(f"must be the name of a column, not `{value}`")
     return value
 
 

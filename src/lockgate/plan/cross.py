@@ -1,0 +1,158 @@
+"""What must fit together across a plan: names that are unique, and names that must exist.
+
+These look at the document and not at the models, so that they find their faults in a plan that has others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from lockgate.plan.document import Path
+from lockgate.plan.files import is_sql_path
+from lockgate.plan.sentences import Finding
+from lockgate.plan.values import is_identifier, split_name
+from lockgate.suggest import did_you_mean
+
+_PLAN_WIDE = ("map", "transform", "measure")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A step with its name; ``derived`` if the plan does not say it."""
+
+    path: Path
+    name: str
+    derived: bool
+
+    @property
+    def phase(self) -> int:
+        return int(self.path[1])
+
+
+def named_steps(data: Any, list_key: str = "steps") -> list[Named]:
+    """Every step (or, for ``undo``, every step of an undo) that has a name or gets one."""
+    found = []
+    for phase, index, step in _each(data, list_key):
+        path = ("phases", phase, list_key, index)
+        said = next((step[key] for key in (*_PLAN_WIDE, "id") if step.get(key) is not None), None)
+        if said is not None:
+            found += [Named(path, said, derived=False)] if isinstance(said, str) else []
+        elif "analyze" in step:
+            found.append(Named(path, f"analyze-{index + 1}", derived=True))
+        elif isinstance(step.get("sql"), str):
+            sql = step["sql"].strip()
+            prefix = "sql" if list_key == "steps" else "undo"
+            name = PurePosixPath(sql).stem if is_sql_path(sql) else f"{prefix}-{index + 1}"
+            found.append(Named(path, name, derived=True))
+    return found
+
+
+def cross_findings(data: Any) -> Iterator[Finding]:
+    """All faults between the parts of a document."""
+    phases = {index: phase["id"] for index, phase in _phases(data) if isinstance(phase.get("id"), str)}
+    steps = named_steps(data)
+    yield from _phase_ids(phases)
+    for several in (steps, named_steps(data, "undo")):
+        yield from _names_in_phase(several)
+    yield from _names_in_plan(data)
+    yield from _shared_targets(data)
+    yield from _soaks(data, phases)
+    yield from _reconciles(data, phases)
+
+
+def _phase_ids(phases: Mapping[int, str]) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for index, name in phases.items():
+        if name in seen:
+            yield Finding(("phases", index, "id"), f"another phase is called `{name}` already")
+        seen.add(name)
+
+
+def _names_in_phase(steps: list[Named]) -> Iterator[Finding]:
+    seen: set[tuple[int, str]] = set()
+    for step in steps:
+        if step.derived and not is_identifier(step.name):
+            what = f"`{step.name}`, the name of this file, is no name for a step; give the step an `id`"
+            yield Finding(step.path, what)
+        elif (step.phase, step.name) in seen:
+            hint = "; give one of them another `id`" if step.derived else ""
+            yield Finding(step.path, f"another step of this phase is called `{step.name}` already{hint}")
+        seen.add((step.phase, step.name))
+
+
+def _names_in_plan(data: Any) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for phase, index, step in _each(data, "steps"):
+        kind = next((kind for kind in _PLAN_WIDE if isinstance(step.get(kind), str)), None)
+        if kind is None:
+            continue
+        name = step[kind]
+        if seen.setdefault(name, phase) != phase:
+            what = f"`{name}` is the name of a step in an earlier phase; it must be unique in the plan"
+            yield Finding(("phases", phase, "steps", index, kind), what)
+
+
+def _shared_targets(data: Any) -> Iterator[Finding]:
+    first: dict[tuple[str, ...], tuple[Any, tuple[str, ...]]] = {}
+    for phase, index, step in _each(data, "steps"):
+        into, key = step.get("into"), step.get("key")
+        table = split_name(into) if isinstance(into, str) else None
+        if table is None or not isinstance(key, tuple) or not all(isinstance(column, str) for column in key):
+            continue
+        columns = tuple((split_name(column) or (column,))[0] for column in key)
+        name, other = first.setdefault(table, (step.get("map"), columns))
+        if columns != other:
+            what = (
+                f"`{name}` fills {into} too, with the key [{', '.join(other)}]; "
+                "mappings into one table share one key, in the same order"
+            )
+            yield Finding(("phases", phase, "steps", index, "key"), what)
+
+
+def _soaks(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
+    for phase, index, gate in _each(data, "before"):
+        soak = gate.get("soak")
+        since = soak.get("since") if isinstance(soak, dict) else None
+        earlier = [name for other, name in phases.items() if other < phase]
+        if isinstance(since, str) and since not in earlier:
+            what = f"no phase is called `{since}`{did_you_mean(since, earlier)}"
+            if since in phases.values():
+                what = f"`{since}` is not an earlier phase; time can only pass since one that comes before"
+            yield Finding(("phases", phase, "before", index, "soak", "since"), what)
+
+
+def _reconciles(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
+    where = {
+        step[kind]: phase
+        for phase, _, step in _each(data, "steps")
+        for kind in ("map", "transform")
+        if isinstance(step.get(kind), str)
+    }
+    for phase, index, check in _each(data, "after"):
+        name = check.get("reconcile")
+        if not isinstance(name, str) or where.get(name, phase + 1) <= phase:
+            continue
+        what = f"no mapping or transform is called `{name}`{did_you_mean(name, where)}"
+        if name in where:
+            later = phases.get(where[name], str(where[name] + 1))
+            what = f"`{name}` is only made in phase `{later}`, which comes later"
+        yield Finding(("phases", phase, "after", index, "reconcile"), what)
+
+
+def _phases(data: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    phases = data.get("phases") if isinstance(data, dict) else None
+    for index, phase in enumerate(phases if isinstance(phases, tuple) else ()):
+        if isinstance(phase, dict):
+            yield index, phase
+
+
+def _each(data: Any, key: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """The mappings in the list ``key`` of every phase, with the places of both."""
+    for number, phase in _phases(data):
+        items = phase.get(key)
+        for index, item in enumerate(items if isinstance(items, tuple) else ()):
+            if isinstance(item, dict):
+                yield number, index, item
