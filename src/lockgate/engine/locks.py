@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -126,20 +126,34 @@ def nudge_autovacuum(conn: Connection[Any], relation: str) -> None:
 
 
 class Watch:
-    """Looks from a second connection at who blocks process ``pid``, until the block ends.
+    """Looks from a second connection at who blocks ``conn``, until the block ends.
 
     ``seen`` holds the latest blockers; empty if the process never waited long enough to be caught.
+    ``cancelled`` says whether the statement was cancelled because of ``stop``.
 
     :param every: seconds between two looks.
+    :param tell: called with the blockers when they change, in the watching thread.
+    :param stop: when it is set, the statement that runs on ``conn`` is cancelled.
     """
 
-    def __init__(self, sessions: Sessions, pid: int, every: float) -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        conn: Connection[Any],
+        every: float,
+        *,
+        tell: Callable[[list[Blocker]], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
         self._sessions = sessions
-        self._pid = pid
+        self._conn = conn
         self._every = every
+        self._tell = tell
+        self._stop = stop
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._look, name="lockgate-watch", daemon=True)
         self.seen: list[Blocker] = []
+        self.cancelled = False
 
     def __enter__(self) -> Watch:
         self._thread.start()
@@ -152,9 +166,18 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
+        told: list[int] = []
         try:
-            with self._sessions.open("watch", plan_sql=True) as conn:
+            with self._sessions.open("watch", plan_sql=True) as watching:
                 while not self._ended.wait(self._every):
-                    self.seen = blockers(conn, self._pid) or self.seen
+                    if self._stop is not None and self._stop.is_set():
+                        self.cancelled = True
+                        self._conn.cancel_safe(timeout=5)
+                        continue
+                    found = blockers(watching, self._conn.info.backend_pid)
+                    self.seen = found or self.seen
+                    if self._tell is not None and told != [blocker.pid for blocker in found]:
+                        told = [blocker.pid for blocker in found]
+                        self._tell(found)
         except (psycopg.Error, ConnectionFailed):
             return  # naming the blocker is a courtesy; that the lock was not had is said anyway

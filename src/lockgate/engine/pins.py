@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-import rfc8785
 from psycopg import Connection
 
 from lockgate.engine.phases import PhaseState, states
 from lockgate.errors import PlanChanged
-from lockgate.ledger import chain, steps
+from lockgate.ledger import canonical, chain, steps
 from lockgate.plan.models import Phase
 
 if TYPE_CHECKING:
@@ -83,7 +82,8 @@ def _changed_steps(conn: Connection[Any], loaded: LoadedPlan, phase: Phase) -> I
             continue
         j, step = present[row.step]
         if row.detail.get("digest") not in {None, step_digest(step)}:
-            yield f"{loaded.where('phases', i, 'steps', j)}: step {row.step} of phase {phase.id}, which is done, was changed"
+            place = loaded.where("phases", i, "steps", j)
+            yield f"{place}: step {row.step} of phase {phase.id}, which is done, was changed"
 
 
 def _out_of_order(loaded: LoadedPlan, known: dict[str, PhaseState]) -> Iterable[str]:
@@ -108,4 +108,4 @@ def _content(model: BaseModel) -> Any:
 
 
 def _hash(content: Any) -> str:
-    return sha256(rfc8785.dumps(content)).hexdigest()
+    return sha256(canonical.encode(canonical.plain(content))).hexdigest()

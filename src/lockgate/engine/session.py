@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from datetime import timedelta
 from typing import Any
+from weakref import WeakSet
 
 import psycopg
 from psycopg import Connection
@@ -39,6 +41,8 @@ class Sessions:
         self.dsn = dsn
         self.settings = settings or Settings()
         self.clock: Clock = clock or SystemClock()
+        self._opened: WeakSet[Connection[Any]] = WeakSet()
+        self._lock = threading.Lock()
 
     def open(
         self,
@@ -59,7 +63,21 @@ class Sessions:
         except BaseException:
             conn.close()
             raise
+        with self._lock:
+            self._opened.add(conn)
         return conn
+
+    def cancel_all(self) -> None:
+        """Cancel what runs on any open connection; for a runner that may not go on."""
+        with self._lock:
+            opened = [conn for conn in self._opened if not conn.closed]
+        for conn in opened:
+            with contextlib.suppress(psycopg.Error):
+                conn.cancel_safe(timeout=5)
+
+    def with_settings(self, settings: Settings) -> Sessions:
+        """The same database with the settings of a plan."""
+        return Sessions(self.dsn, settings, self.clock)
 
     def connect(self, purpose: str) -> Connection[Any]:
         """A connection that nothing was said on yet, known not to go through a pooler."""

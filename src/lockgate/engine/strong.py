@@ -81,7 +81,7 @@ class StrongLock:
 
     def _watched(self, conn: Connection[Any], work: Callable[[Connection[Any]], T]) -> T:
         every = max(0.01, self.sessions.settings.lock_timeout.total_seconds() / 5)
-        with Watch(self.sessions, conn.info.backend_pid, every) as watch:
+        with Watch(self.sessions, conn, every) as watch:
             try:
                 return work(conn)
             except psycopg.Error as error:

@@ -1,0 +1,124 @@
+"""Holding the lease for as long as a run lasts."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection
+
+from lockgate.engine.faults import fault
+from lockgate.errors import Interrupted, LeaseHeld, LeaseLost
+from lockgate.ledger import lease
+from lockgate.ledger.heartbeat import Heartbeat
+from lockgate.ledger.lease import Lease, LeaseState
+
+if TYPE_CHECKING:
+    from lockgate.engine.clock import Clock
+    from lockgate.engine.context import Progress
+    from lockgate.engine.session import Sessions
+
+TTL = timedelta(seconds=15)
+_HEARTBEAT = "heartbeat"
+_POLL = 0.5
+
+
+@contextmanager
+def holding(
+    sessions: Sessions,
+    conn: Connection[Any],
+    holder: str,
+    *,
+    clock: Clock,
+    progress: Progress,
+    stop: threading.Event,
+    ttl: timedelta = TTL,
+) -> Iterator[Lease]:
+    """Take the lease, keep it alive, give it back.
+
+    A lease whose holder was killed is waited for, as long as nobody is heard of; at most its ttl. When the
+    lease is lost, ``stop`` is set and what runs on any connection of ``sessions`` is cancelled.
+
+    :raises LeaseHeld: if another runner is alive.
+    :raises LeaseLost: at the end of the block, if the lease was lost in it.
+    """
+    held = _acquire(conn, holder, ttl, clock, progress, stop)
+    fault("lease.acquired")
+    lost: list[LeaseLost] = []
+
+    def on_lost(error: LeaseLost) -> None:
+        lost.append(error)
+        stop.set()
+        sessions.cancel_all()
+
+    try:
+        with Heartbeat(lambda: sessions.open(_HEARTBEAT), held, ttl / 3, on_lost):
+            yield held
+    except BaseException as error:
+        # Whatever failed after the loss, failed because of it.
+        if lost and not isinstance(error, LeaseLost):
+            raise lost[0] from error
+        raise
+    finally:
+        if not lost:
+            with sessions.open("lease") as releasing:
+                lease.release(releasing, held)
+    if lost:
+        raise lost[0]
+
+
+def _acquire(
+    conn: Connection[Any], holder: str, ttl: timedelta, clock: Clock, progress: Progress, stop: threading.Event
+) -> Lease:
+    seen: LeaseState | None = None
+    while True:
+        try:
+            return lease.acquire(conn, holder, ttl)
+        except LeaseHeld:
+            now = lease.state(conn)
+            if _dead(conn, now):
+                progress.event(f"takes over from {now.holder}, process {now.pid}, which was killed")
+                lease.release(conn, _of(now, ttl))
+                continue
+            alive = seen is not None and (now.epoch, now.heartbeat_at) != (seen.epoch, seen.heartbeat_at)
+            if alive or _beating(conn):
+                raise
+            if seen is None:
+                progress.waiting(
+                    f"{now.holder} on {now.host} holds the lease and is not heard of; it runs out soon",
+                    "nothing to do: it goes on by itself",
+                )
+            seen = now
+        if clock.wait(stop, _POLL):
+            raise Interrupted("Stopped while waiting for the lease")
+
+
+def _dead(conn: Connection[Any], state: LeaseState) -> bool:
+    """Whether the holder was a process of this machine which is no more."""
+    if not state.live or state.host != socket.gethostname() or state.pid is None or _beating(conn):
+        return False
+    try:
+        os.kill(state.pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+def _beating(conn: Connection[Any]) -> bool:
+    row = conn.execute(
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s)",
+        (f"lockgate:{_HEARTBEAT}",),
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _of(state: LeaseState, ttl: timedelta) -> Lease:
+    assert state.holder and state.host and state.pid is not None and state.acquired_at
+    return Lease(state.holder, state.host, state.pid, state.epoch, ttl, state.acquired_at)
