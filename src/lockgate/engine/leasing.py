@@ -19,7 +19,6 @@ from lockgate.ledger.heartbeat import Heartbeat
 from lockgate.ledger.lease import Lease, LeaseState
 
 if TYPE_CHECKING:
-    from lockgate.engine.clock import Clock
     from lockgate.engine.context import Progress
     from lockgate.engine.session import Sessions
 
@@ -34,7 +33,6 @@ def holding(
     conn: Connection[Any],
     holder: str,
     *,
-    clock: Clock,
     progress: Progress,
     stop: threading.Event,
     ttl: timedelta = TTL,
@@ -47,7 +45,8 @@ def holding(
     :raises LeaseHeld: if another runner is alive.
     :raises LeaseLost: at the end of the block, if the lease was lost in it.
     """
-    held = _acquire(conn, holder, ttl, clock, progress, stop)
+    held = _acquire(sessions, conn, holder, ttl=ttl, progress=progress, stop=stop)
+    progress.waiting("", "")
     fault("lease.acquired")
     lost: list[LeaseLost] = []
 
@@ -73,7 +72,13 @@ def holding(
 
 
 def _acquire(
-    conn: Connection[Any], holder: str, ttl: timedelta, clock: Clock, progress: Progress, stop: threading.Event
+    sessions: Sessions,
+    conn: Connection[Any],
+    holder: str,
+    *,
+    ttl: timedelta,
+    progress: Progress,
+    stop: threading.Event,
 ) -> Lease:
     seen: LeaseState | None = None
     while True:
@@ -81,26 +86,28 @@ def _acquire(
             return lease.acquire(conn, holder, ttl)
         except LeaseHeld:
             now = lease.state(conn)
-            if _dead(conn, now):
+            dead = _dead(now)
+            beating = _beating(conn)
+            if dead and not beating and now.live:
                 progress.event(f"takes over from {now.holder}, process {now.pid}, which was killed")
                 lease.release(conn, _of(now, ttl))
                 continue
-            alive = seen is not None and (now.epoch, now.heartbeat_at) != (seen.epoch, seen.heartbeat_at)
-            if alive or _beating(conn):
+            heard = seen is not None and (now.epoch, now.heartbeat_at) != (seen.epoch, seen.heartbeat_at)
+            if not dead and (heard or (beating and seen is not None)):
                 raise
             if seen is None:
                 progress.waiting(
-                    f"{now.holder} on {now.host} holds the lease and is not heard of; it runs out soon",
-                    "nothing to do: it goes on by itself",
+                    f"{now.holder or 'another runner'} holds the lease; is it alive?",
+                    "nothing to do: a lease whose holder is not heard of runs out within seconds",
                 )
             seen = now
-        if clock.wait(stop, _POLL):
+        if sessions.clock.wait(stop, _POLL):
             raise Interrupted("Stopped while waiting for the lease")
 
 
-def _dead(conn: Connection[Any], state: LeaseState) -> bool:
+def _dead(state: LeaseState) -> bool:
     """Whether the holder was a process of this machine which is no more."""
-    if not state.live or state.host != socket.gethostname() or state.pid is None or _beating(conn):
+    if state.host != socket.gethostname() or state.pid is None:
         return False
     try:
         os.kill(state.pid, 0)
@@ -120,5 +127,8 @@ def _beating(conn: Connection[Any]) -> bool:
 
 
 def _of(state: LeaseState, ttl: timedelta) -> Lease:
-    assert state.holder and state.host and state.pid is not None and state.acquired_at
+    assert state.holder is not None
+    assert state.host is not None
+    assert state.pid is not None
+    assert state.acquired_at is not None
     return Lease(state.holder, state.host, state.pid, state.epoch, ttl, state.acquired_at)

@@ -83,9 +83,3 @@ def grant(error: psycopg.Error) -> str:
             "GRANT <owner> TO <the role that Lockgate connects as>;"
         )
     return "`lockgate grants` prints the least privileges as SQL."
-
-
-def line_of(error: psycopg.Error, text: str) -> int:
-    """The line, from 0, of a statement's text that the server points at; 0 when it points nowhere."""
-    position = error.diag.statement_position
-    return text[: int(position) - 1].count("\n") if position else 0

@@ -65,8 +65,11 @@ class StepRunner(Protocol):
         """What ``undo`` would lose now."""
 
 
-def place(loaded: LoadedPlan, phase: Phase, step: Any, *path: str | int) -> str:
-    """``file:line:column`` of a step of the plan, or of something in it."""
+def place(loaded: LoadedPlan, phase: Phase, step: Any, *path: str | int, offset: int | None = None) -> str:
+    """``file:line:column`` of a step of the plan, or of something in it.
+
+    :param offset: a character of the SQL text at ``path``.
+    """
     i = loaded.plan.phases.index(phase)
     j = next(number for number, other in enumerate(phase.steps) if other is step)
-    return loaded.where("phases", i, "steps", j, *path)
+    return loaded.where("phases", i, "steps", j, *path, offset=offset)

@@ -11,7 +11,7 @@ from psycopg.rows import namedtuple_row
 
 from lockgate.engine import queries
 from lockgate.errors import DatabaseError, LockNotAcquired
-from lockgate.sql.split import Statement
+from lockgate.steps.running import Located
 from lockgate.steps.statements import Alone, Shape
 
 DONE_ALREADY = (
@@ -31,16 +31,17 @@ class Found(Enum):
     DONE = "done"
 
 
-def look(conn: Connection[Any], statement: Statement, known: Shape, *, resumed: bool, where: str) -> Found:
+def look(conn: Connection[Any], item: Located, *, resumed: bool) -> Found:
     """How far the statement is.
 
     :param resumed: whether a former run had begun it.
     :raises DatabaseError: if the name of the index is taken.
     :raises LockNotAcquired: if somebody else is building it now.
     """
+    known = item.shape
     match known.alone:
         case Alone.CREATE_INDEX:
-            return _look_for_index(conn, statement, known, resumed=resumed, where=where)
+            return _look_for_index(conn, item, resumed=resumed)
         case Alone.DROP_INDEX:
             missing = not any(_exists(conn, name) for name in known.names)
             return Found.DONE if missing and resumed else Found.UNDONE
@@ -74,18 +75,19 @@ def clean(conn: Connection[Any], known: Shape) -> Found:
     return Found.UNDONE
 
 
-def verify(conn: Connection[Any], statement: Statement, known: Shape, where: str) -> None:
+def verify(conn: Connection[Any], item: Located) -> None:
     """Look whether the statement has done what it says.
 
     :raises DatabaseError: if an index is missing, or INVALID.
     """
+    known = item.shape
     if known.alone is Alone.CREATE_INDEX:
         index = _index(conn, known)
         if index is None or not index.valid:
             state = "not there" if index is None else "INVALID"
             raise DatabaseError(
                 f"Index {known.names[0]} is {state} after its build",
-                where=where,
+                where=item.where,
                 why="Another session changed it meanwhile.",
                 hint="Run `lockgate apply` again: it is built anew.",
             )
@@ -93,30 +95,31 @@ def verify(conn: Connection[Any], statement: Statement, known: Shape, where: str
         _drop(conn, left)
 
 
-def _look_for_index(conn: Connection[Any], statement: Statement, known: Shape, *, resumed: bool, where: str) -> Found:
+def _look_for_index(conn: Connection[Any], item: Located, *, resumed: bool) -> Found:
+    known = item.shape
     index = _index(conn, known)
     if index is None:
         return Found.UNDONE
     if not index.here:
         raise DatabaseError(
             f"The name of index {known.names[0]} is taken",
-            where=where,
+            where=item.where,
             why=f"{index.schema}.{index.name} belongs to {index.owner}.",
             hint="Choose another name.",
         )
     if index.valid:
-        if resumed or "if not exists" in " ".join(statement.text.lower().split()):
+        if resumed or known.lenient:
             return Found.DONE
         raise DatabaseError(
             f"Index {known.names[0]} exists already",
-            where=where,
+            where=item.where,
             why="It is there and valid, and this step did not build it.",
             hint="Write IF NOT EXISTS to take it as it is, or choose another name.",
         )
     if index.builder is not None:
         raise LockNotAcquired(
             f"Index {known.names[0]} is being built by somebody else",
-            where=where,
+            where=item.where,
             why=f"Process {index.builder} works on it.",
             hint="Wait until it has ended, then run `lockgate apply` again.",
         )

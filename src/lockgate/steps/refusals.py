@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg import Connection
 
-from lockgate.sql.split import Statement
-
-if TYPE_CHECKING:
-    from lockgate.plan.load import LoadedPlan
+from lockgate import mapping
+from lockgate.steps.running import Located
 
 
-def ask(conn: Connection[Any], loaded: LoadedPlan, statements: Sequence[Statement], where: str) -> None:
-    """Ask the mappings whether one of them would break.
+def ask(conn: Connection[Any], plan: str, found: Sequence[Located]) -> None:
+    """Ask the mappings whether a statement renames what one of them reads.
 
-    :raises PlanError: with the statement and the mapping that reads what it changes.
+    :raises PlanError: with the statement and the mapping.
     """
-    # from lockgate.mapping import refuse_rename
-    # refuse_rename(conn, loaded.plan.plan, statements, where)
+    refuse = getattr(mapping, "refuse_rename", None)
+    if refuse is not None:
+        refuse(conn, plan, [item.statement for item in found])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import Connection
@@ -13,60 +16,96 @@ from lockgate.engine.context import StepContext
 from lockgate.engine.retry import Policy, passing
 from lockgate.engine.strong import StrongLock
 from lockgate.errors import PlanError
-from lockgate.plan.models import SqlStep
+from lockgate.plan.models import Phase, SqlStep
 from lockgate.sql.split import Statement, split
+from lockgate.steps.base import place
 from lockgate.steps.statements import Shape, shape
 
+if TYPE_CHECKING:
+    from lockgate.plan.load import LoadedPlan
 
-def validate(step: SqlStep, where: str) -> list[tuple[Statement, Shape]]:
+_COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A statement of a step.
+
+    :param at: the place in the plan of a character of the statement's text.
+    """
+
+    statement: Statement
+    shape: Shape
+    at: Callable[[int], str]
+
+    @property
+    def where(self) -> str:
+        """The place of its first word."""
+        text = self.statement.text
+        return self.at(_COMMENTS.match(text).end())  # type: ignore[union-attr]  # matches the empty text too
+
+    @property
+    def name(self) -> str:
+        """How it is called in a message: its first words, without comments."""
+        return " ".join(_COMMENTS.sub(" ", self.statement.text, count=1).split()[:5])
+
+
+def statements(loaded: LoadedPlan, phase: Phase, step: SqlStep) -> list[Located]:
     """The statements of a step with what is known of them.
 
     :raises PlanError: if there is none, or one that cannot run under Lockgate.
     """
-    statements = split(step.sql)
-    if not statements:
+    found = list(located(step.sql, lambda offset: place(loaded, phase, step, "sql", offset=offset)))
+    if not found:
+        where = place(loaded, phase, step, "sql")
         raise PlanError("There is no statement in this SQL", where=where, hint="Take the step out of the plan.")
-    shapes = [shape(statement) for statement in statements]
-    for statement, known in zip(statements, shapes, strict=True):
-        at = at_line(where, statement.line - 1)
-        if known.refusal:
-            raise PlanError(f"{first_words(statement)} cannot run here", where=at, why=known.refusal)
-        if known.alone and not step.outside_transaction:
+    for item in found:
+        if item.shape.refusal:
+            raise PlanError(f"{item.name} cannot run here", where=item.where, why=item.shape.refusal)
+        if item.shape.alone and not step.outside_transaction:
             raise PlanError(
-                f"{first_words(statement)} cannot run inside a transaction",
-                where=at,
+                f"{item.name} cannot run inside a transaction",
+                where=item.where,
                 why="PostgreSQL forbids it in a transaction block.",
                 hint="Put it into a step of its own with `outside_transaction: true`.",
             )
-    return list(zip(statements, shapes, strict=True))
+    return found
 
 
-def at_line(where: str, line: int) -> str:
-    """The place ``line`` lines (from 0) below the beginning of a step's SQL."""
-    file, _, _ = where.partition(":")
-    if file.endswith(".sql"):
-        return f"{file}:{line + 1}:1"
-    return where if line == 0 else f"{where}, line {line + 1} of the SQL"
+def located(text: str, at: Callable[[int], str]) -> Iterator[Located]:
+    """The statements of a text.
+
+    :param at: the place of a character of ``text``.
+    """
+    end = 0
+    for statement in split(text):
+        start = text.index(statement.text, end)
+        end = start + len(statement.text)
+        yield Located(statement, shape(statement), partial(_further, at, start))
 
 
-def first_words(statement: Statement) -> str:
-    """How a statement is called in a message: its first words, without comments."""
-    lines = [text for text in statement.text.splitlines() if not text.strip().startswith("--")]
-    return " ".join(" ".join(lines).split()[:5])
+def _further(at: Callable[[int], str], start: int, offset: int) -> str:
+    return at(start + offset)
 
 
-def execute(conn: Connection[Any], statement: Statement, where: str) -> None:
+def counted(number: int) -> str:
+    """``1 statement``, ``2 statements``."""
+    return f"{number} statement{'' if number == 1 else 's'}"
+
+
+def execute(conn: Connection[Any], item: Located) -> None:
     """Run one statement.
 
-    :raises LockgateError: with its line, unless trying again may help.
+    :raises LockgateError: with its place, unless trying again may help.
     """
     try:
-        conn.execute(statement.text.encode())
+        conn.execute(item.statement.text.encode())
     except psycopg.Error as error:
         if passing(error):
             raise
-        at = at_line(where, statement.line - 1 + sqlerrors.line_of(error, statement.text))
-        raise sqlerrors.explain(error, at, f"{first_words(statement)} ... failed") from error
+        position = error.diag.statement_position
+        where = item.at(int(position) - 1) if position else item.where
+        raise sqlerrors.explain(error, where, f"{item.name} ... failed") from error
 
 
 def strong_lock(ctx: StepContext, where: str, relations: Sequence[str]) -> StrongLock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
@@ -10,11 +11,10 @@ from lockgate.engine import recording
 from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.plan.models import Phase, SqlStep
-from lockgate.sql.split import split
 from lockgate.steps import outside, refusals
-from lockgate.steps.base import Loss, StepResult, place
-from lockgate.steps.running import execute, strong_lock, validate
-from lockgate.steps.statements import shape, strong
+from lockgate.steps.base import Loss, StepResult
+from lockgate.steps.running import Located, counted, execute, statements, strong_lock
+from lockgate.steps.statements import strong
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
@@ -25,25 +25,25 @@ class Runner:
 
     def validate(self, loaded: LoadedPlan, phase: Phase, step: SqlStep) -> None:
         """:raises PlanError: for what cannot be done exactly once."""
-        validate(step, place(loaded, phase, step, "sql"))
+        statements(loaded, phase, step)
 
     def run(self, ctx: StepContext) -> StepResult:
         """:raises LockgateError: with the place of the statement that failed."""
-        where = place(ctx.loaded, ctx.phase, ctx.step, "sql")
+        found = statements(ctx.loaded, ctx.phase, ctx.step)
         with ctx.sessions.open("step", plan_sql=True) as conn:
-            refusals.ask(conn, ctx.loaded, split(ctx.step.sql), where)
+            refusals.ask(conn, ctx.plan, found)
         if ctx.step.outside_transaction:
-            return outside.run(ctx, where)
-        return _in_transaction(ctx, where)
+            return outside.run(ctx, found)
+        return _in_transaction(ctx, found)
 
     def describe(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: SqlStep) -> list[str]:
         """Each statement with its locks, and how many rows the locked tables hold."""
-        statements = split(step.sql)
+        found = statements(loaded, phase, step)
         mode = "one by one, outside a transaction" if step.outside_transaction else "in one transaction"
-        lines = [f"{counted(len(statements))}, {mode}"]
-        for statement in statements:
-            lines.append(" ".join(statement.text.split()))
-            lines.extend(f"  {lock} on {_known(conn, name)}" for name, lock in shape(statement).locks.items())
+        lines = [f"{counted(len(found))}, {mode}"]
+        for item in found:
+            lines.append(" ".join(item.statement.text.split()))
+            lines.extend(f"  {lock} on {_known(conn, name)}" for name, lock in item.shape.locks.items())
         return lines
 
     def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
@@ -55,28 +55,22 @@ class Runner:
         return []
 
 
-def counted(statements: int) -> str:
-    """``1 statement``, ``2 statements``."""
-    return f"{statements} statement{'' if statements == 1 else 's'}"
-
-
-def _in_transaction(ctx: StepContext, where: str) -> StepResult:
-    statements = validate(ctx.step, where)
-    relations = [name for _, known in statements for name in strong(known.locks)]
-    count = len(statements)
+def _in_transaction(ctx: StepContext, found: Sequence[Located]) -> StepResult:
+    relations = [name for item in found for name in strong(item.shape.locks)]
+    count = len(found)
     result = StepResult(f"{counted(count)} in one transaction", {"statements": count})
 
     def work(conn: Connection[Any]) -> None:
         with ctx.fenced(conn):
             if recording.already_done(ctx, conn):
                 return
-            for statement, _ in statements:
-                execute(conn, statement, where)
+            for item in found:
+                execute(conn, item)
                 fault("sql.statement")
             recording.own_role(conn)
             recording.finish(ctx, conn, result)
 
-    strong_lock(ctx, where, relations).do(work)
+    strong_lock(ctx, found[0].where, relations).do(work)
     return result
 
 

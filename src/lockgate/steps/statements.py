@@ -30,6 +30,7 @@ class Shape:
     :param alone: None for a statement that may run in a transaction.
     :param relation: quoted name of the table or index that an ``alone`` statement works on.
     :param names: quoted names: of the index made, the indexes dropped, or the partition detached.
+    :param lenient: whether it says IF NOT EXISTS.
     :param refusal: why the engine cannot run it; None if it can.
     """
 
@@ -38,6 +39,7 @@ class Shape:
     alone: Alone | None = None
     relation: str | None = None
     names: tuple[str, ...] = ()
+    lenient: bool = False
     refusal: str | None = None
 
     @property
@@ -95,7 +97,8 @@ def shape(statement: Statement) -> Shape:
     refusal = found.refusal
     if alone is Alone.CREATE_INDEX and not names:
         refusal = "the index has no name, so that after a kill nobody could tell whether it was built; name it"
-    return Shape(statement.kind, found.locks, alone, relation, names, refusal)
+    lenient = alone is Alone.CREATE_INDEX and bool(node.if_not_exists)
+    return Shape(statement.kind, found.locks, alone, relation, names, lenient, refusal)
 
 
 def strong(locks: dict[str, str]) -> list[str]:
