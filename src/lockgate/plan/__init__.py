@@ -1,0 +1,1 @@
+"""The plan document: models, loading, JSON Schema, reference and lock file."""

@@ -57,7 +57,7 @@ class _Expectation(Strict):
 
 
 class QueryGate(_Expectation):
-    """A query must yield what is expected before the phase may start."""
+    """A query must yield what one of the four expectations says, before the phase may start."""
 
     query: SqlText = Field(description="A query that yields one value, or rows for `empty`.")
     title: str | None = Field(None, description="What it means, in words.")
@@ -96,7 +96,7 @@ Gate = Annotated[
 
 
 class QueryCheck(_Expectation):
-    """A query must yield what is expected after the phase."""
+    """A query must yield what one of the four expectations says, after the phase."""
 
     query: SqlText = Field(description="A query that yields one value, or rows for `empty`.")
     title: str | None = Field(None, description="What it means, in words.")

@@ -116,7 +116,7 @@ class Settings(Strict):
         4 * 1024**3,
         ge=1024**2,
         le=2**50,
-        description="Bytes that a change log may take; beyond it sync is switched off.",
+        description="Bytes that a change log may take (4 GiB); beyond it sync is switched off.",
     )
     log_age_alarm: PositiveDuration = Field(
         timedelta(minutes=5), description="Alarm when the oldest unapplied change is older."

@@ -47,9 +47,10 @@ class Keys:
 
     @property
     def fields(self) -> dict[str, FieldInfo]:
-        """The fields by the key that a plan writes (``from``, not ``from_``); the title, which says least, last."""
+        """The fields by the key that a plan writes (``from``, not ``from_``): its own, the inherited ones, the title."""
+        own = self.model.__annotations__
         fields = {field.alias or name: field for name, field in self.model.model_fields.items()}
-        return dict(sorted(fields.items(), key=lambda item: item[0] == "title"))
+        return dict(sorted(fields.items(), key=lambda item: (item[0] == "title", item[0] not in own)))
 
     def shape(self, key: str) -> Shape:
         return field_shape(self.fields[key])
@@ -78,6 +79,27 @@ def shape_of(annotation: Any) -> Shape:
 def kind_of(shape: OneOf, value: object) -> str | None:
     """The kind that a step, gate or check in a document is of, if it says so."""
     return next((kind for kind in shape.kinds if isinstance(value, dict) and kind in value), None)
+
+
+def inside(shape: Shape) -> Iterator[Shape]:
+    """A shape and all that it is made of, each once, in the order of the document."""
+    seen: list[Shape] = []
+    waiting = [shape]
+    while waiting:
+        shape = waiting.pop(0)
+        if shape in seen:
+            continue
+        seen.append(shape)
+        yield shape
+        match shape:
+            case Keys():
+                waiting += [shape.shape(key) for key in shape.fields]
+            case OneOf(_, kinds):
+                waiting += [Keys(model) for model in kinds.values()]
+            case ListOf(item) | TableOf(_, item):
+                waiting.append(item)
+            case _:
+                pass
 
 
 def sql_texts(shape: Shape, data: object, path: Path = ()) -> Iterator[tuple[Path, str]]:

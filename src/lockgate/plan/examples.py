@@ -1,0 +1,98 @@
+"""One example for every kind of step, gate and check: the reference shows them, and the tests load each."""
+
+from __future__ import annotations
+
+PLAN_EXAMPLE = """\
+plan: party-model
+settings: {workers: 2, lock_timeout: 300ms}
+phases:
+  - id: setup
+    steps:
+      - sql: sql/party_tables.sql
+    undo:
+      - sql: DROP TABLE core.party_contacts
+  - id: contacts
+    title: Contacts of a party, one row each
+    before:
+      - soak: {since: setup, for: 24h}
+    steps:
+      - map: party_contacts
+        into: core.party_contacts
+        key: [party_id, contact_type, value]
+        from: core.entity_emails
+        select: sql/party_contacts.sql
+    after:
+      - reconcile: party_contacts
+"""
+
+# Kind -> an item of the list `steps`, `before` or `after`.
+EXAMPLES = {
+    "sql step": """\
+- sql: sql/indexes.sql
+  outside_transaction: true
+""",
+    "map step": """\
+- map: party_contacts
+  into: core.party_contacts
+  key: [party_id, contact_type, value]
+  from: core.entity_emails
+  winner: [s.is_primary DESC, s.created_at]
+  rejected:
+    no usable address: "s.email IS NULL OR s.email !~ '@'"
+  on_insert: {created_at: now()}
+  select: |
+    SELECT p.id AS party_id, 'email' AS contact_type, lower(btrim(s.email)) AS value, s.is_primary
+    FROM core.entity_emails s
+    JOIN core.entities e ON e.entity_id = s.entity_id
+    JOIN core.parties p ON p.national_id = e.national_id
+    WHERE s.email ~ '@'
+""",
+    "transform step": """\
+- transform: party_names
+  table: core.parties
+  key: [id]
+  from: core.parties
+  select: SELECT p.id, btrim(p.full_name) AS full_name FROM core.parties p
+""",
+    "analyze step": """\
+- analyze: [core.parties, core.party_contacts]
+""",
+    "measure step": """\
+- measure: contacts_of_a_party
+  before: SELECT email FROM core.entity_emails WHERE entity_id = %(entity)s
+  after: SELECT value FROM core.party_contacts WHERE party_id = %(party)s
+  parameters: SELECT entity, party FROM core.sample_parties
+  same_rows: false
+""",
+    "query gate": """\
+- query: SELECT count(*) FROM core.entities WHERE national_id IS NULL
+  at_most: 100
+  title: Few entities have no national id
+""",
+    "soak gate": """\
+- soak: {since: setup, for: 30d}
+""",
+    "approval gate": """\
+- approval: {by: 2}
+""",
+    "query check": """\
+- query: SELECT count(*) FROM core.party_contacts WHERE is_primary
+  equals: SELECT count(*) FROM core.entity_emails WHERE is_primary
+""",
+    "objects check": """\
+- objects:
+    tables: [core.party_contacts]
+    columns: {core.party_contacts.value: text}
+    indexes: [core.party_contacts_value_idx]
+    constraints: [core.party_contacts.party_contacts_party_id_fkey]
+    absent: [core.old_contacts]
+""",
+    "reconcile check": """\
+- reconcile: party_contacts
+""",
+    "explain check": """\
+- explain: SELECT * FROM core.party_contacts WHERE value = 'a@example.org'
+  uses_index: party_contacts_value_idx
+  at_most: 50ms
+""",
+}
