@@ -1,5 +1,7 @@
 SELECT a.attnum::int AS number, a.attname AS name,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
+       -- As a type of its own, without what a domain or a length demands of it.
+       pg_catalog.format_type(base.oid, -1) AS plain_type,
        a.atttypid::bigint AS type_oid, base.oid::bigint AS base_type_oid,
        a.attnotnull AS not_null, a.attgenerated::text AS generated, a.attidentity::text AS identity,
        a.atthasdef OR t.typdefault IS NOT NULL AS has_default,

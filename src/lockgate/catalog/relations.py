@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -20,6 +19,7 @@ from lockgate.suggest import nearest
 class Column:
     """A column.
 
+    :param plain_type: the type without a domain's constraints and without length, for copies of a value.
     :param equals: the operator that compares two values, qualified where the type is an extension's.
     :param exact_hash: whether the type's own hash sees every difference of the stored value.
     :param generated: ``s`` stored, ``v`` virtual, empty otherwise; ``inputs`` are the numbers of its columns.
@@ -28,6 +28,7 @@ class Column:
     number: int
     name: str
     type: str
+    plain_type: str
     type_oid: int
     base_type_oid: int
     not_null: bool
@@ -135,7 +136,7 @@ def _query(name: str) -> str:
     return resources.files(__package__).joinpath(f"{name}.sql").read_text()
 
 
-def _rows(conn: Connection[Any], name: str, oid: int) -> list[Mapping[str, Any]]:
+def _rows(conn: Connection[Any], name: str, oid: int) -> list[dict[str, Any]]:
     with conn.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_query(name).encode(), {"oid": oid}).fetchall()
 

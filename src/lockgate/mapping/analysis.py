@@ -264,7 +264,8 @@ def _check_rejected(conn: Connection[Any], compiled: Compiled) -> None:
             conn.execute(f"EXPLAIN SELECT 1 FROM {relation.sql} AS {alias} WHERE ({condition}\n)".encode())
         except (SqlSyntaxError, psycopg.Error) as error:
             message = error.what if isinstance(error, SqlSyntaxError) else error.diag.message_primary
+            over = f"{relation.label} AS {compiled.driving.alias}"
             raise PlanError(
-                f"the reason {reason!r} is not a condition over {relation.label} AS {compiled.driving.alias}: {message}",
+                f"the reason {reason!r} is not a condition over {over}: {message}",
                 where=where,
             ) from None

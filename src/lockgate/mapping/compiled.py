@@ -108,4 +108,4 @@ def differ(columns: Sequence[Column], left: str, right: str) -> str:
     """The condition that two rows differ in the stored form of ``columns`` (1.0 and 1.00 do)."""
     if not columns:
         return "false"
-    return f"ROW({names(columns, left)}) OPERATOR(pg_catalog.*<>) ROW({names(columns, right)})"
+    return f"pg_catalog.record_image_ne(ROW({names(columns, left)}), ROW({names(columns, right)}))"

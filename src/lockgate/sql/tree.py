@@ -106,7 +106,7 @@ def deparse(statement: Node) -> str:
     result = _parse("SELECT 1")
     del result.stmts[:]
     result.stmts.add().stmt.CopyFrom(statement.stmt)
-    text = _deparse(result)
+    text: str = _deparse(result)
     try:
         again = _parse(text)
     except PgQueryError:

@@ -1,0 +1,167 @@
+"""From logged changes to the keys that they may touch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lockgate.catalog.relations import Column
+from lockgate.mapping.changelog import SEGMENTS, ChangeLog
+from lockgate.mapping.compiled import Base, Compiled, names
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which logged rows are meant: those that became visible between two snapshots.
+
+    :param since: text of the ``pg_snapshot`` that was already taken in.
+    :param taken: text of the later one, None for the present.
+    :param place: a segment and its blocks from, to (exclusive); None: both segments whole.
+    """
+
+    since: str
+    taken: str | None = None
+    place: tuple[str, int, int] | None = None
+
+    def condition(self) -> str:
+        """SQL over the columns of a segment."""
+        parts = [
+            f"xid >= pg_catalog.pg_snapshot_xmin('{self.since}'::pg_snapshot)",
+            f"NOT pg_catalog.pg_visible_in_snapshot(xid, '{self.since}'::pg_snapshot)",
+        ]
+        if self.taken is not None:
+            parts.append(f"pg_catalog.pg_visible_in_snapshot(xid, '{self.taken}'::pg_snapshot)")
+        if self.place is not None:
+            _, low, high = self.place
+            parts.append(f"ctid >= '({low},0)'::tid AND ctid < '({high},0)'::tid")
+        return " AND ".join(parts)
+
+    def rows(self, log: ChangeLog, columns: str) -> str:
+        """A query of the logged rows."""
+        segments = [self.place[0]] if self.place else SEGMENTS
+        return " UNION ALL ".join(
+            f"SELECT {columns} FROM {log.table(segment)} WHERE {self.condition()}" for segment in segments
+        )
+
+
+@dataclass(slots=True)
+class Images:
+    """The temporary table of one log's images: old and new versions of changed rows.
+
+    :param base: the relation and the columns that the mappings of this target read of it.
+    """
+
+    log: ChangeLog
+    base: Base
+    target_id: int
+
+    @property
+    def table(self) -> str:
+        """The images of the present batch, numbered."""
+        return f"pg_temp.lockgate_img_{self.target_id}_{self.log.id}"
+
+    @property
+    def others(self) -> str:
+        """The images that the terms of other relations join with."""
+        return f"pg_temp.lockgate_oth_{self.target_id}_{self.log.id}"
+
+    def create_tables(self) -> list[str]:
+        """Statements that make the temporary tables, once a session."""
+        columns = "".join(f", {c.sql} {c.plain_type}" for c in self.base.columns)
+        return [
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS {table.removeprefix('pg_temp.')} "
+            f"(lockgate_n serial{columns}) ON COMMIT DELETE ROWS"
+            for table in (self.table, self.others)
+        ]
+
+    def fill(self, table: str, window: Window) -> str:
+        """Copy both versions of the logged rows of a window."""
+        old = "".join(f", o{c.number}" for c in self.base.columns)
+        new = "".join(f", n{c.number}" for c in self.base.columns)
+        listed = "".join(f", {c.sql}" for c in self.base.columns)
+        rows = window.rows(self.log, f"op{old}{new}")
+        return (
+            f"WITH r AS MATERIALIZED ({rows}) INSERT INTO {table} ({listed.removeprefix(', ')}) "
+            f"SELECT {old.removeprefix(', ')} FROM r WHERE op IN ('U', 'D') "
+            f"UNION ALL SELECT {new.removeprefix(', ')} FROM r WHERE op IN ('U', 'I')"
+        )
+
+    def active(self, low: int, high: int) -> str:
+        """A relation of the images with these numbers, in the shape of the base relation."""
+        return self._shaped(f"{self.table} WHERE lockgate_n >= {low} AND lockgate_n < {high}")
+
+    def united(self) -> str:
+        """The base relation as it is and as it was."""
+        rows = self._columns()
+        return f"(SELECT {rows} FROM {self.base.relation.sql} UNION ALL {self._shaped(self.others)[1:-1]})"
+
+    def _columns(self) -> str:
+        return ", ".join(c.sql for c in self._readable())
+
+    def _readable(self) -> list[Column]:
+        stored = {c.number for c in self.base.columns}
+        return [
+            c
+            for c in self.base.relation.columns
+            if c.number in stored or (c.generated == "v" and set(c.inputs) <= stored)
+        ]
+
+    def _shaped(self, source: str) -> str:
+        items = [f"({c.expression}) AS {c.sql}" if c.generated == "v" else c.sql for c in self._readable()]
+        return f"(SELECT {', '.join(items)} FROM {source})"
+
+
+@dataclass(slots=True)
+class Candidates:
+    """The queries that turn images into keys, for all mappings of one target.
+
+    :param images: log id -> its images, for every base relation.
+    """
+
+    compiled: Sequence[Compiled]
+    images: Mapping[int, Images]
+    table: str
+    _cache: dict[tuple[int, frozenset[int]], list[tuple[str, Compiled]]] = field(default_factory=dict)
+
+    def insert(self, log_id: int, united: frozenset[int], low: int, high: int) -> str | None:
+        """The statement that adds the keys which images ``low`` to below ``high`` of one log may touch.
+
+        :param united: logs whose relations are read as they are and as they were.
+        """
+        terms = self._terms(log_id, united)
+        if not terms:
+            return None
+        key = self.compiled[0].key
+        active = self.images[log_id].active(low, high)
+        queries = [
+            f"SELECT {names(key, 'y')} FROM ({term.replace(_HOLE, active)}) AS y WHERE {mapping.not_null('y')}"
+            for term, mapping in terms
+        ]
+        return f"INSERT INTO {self.table} ({names(key)}) {' UNION '.join(queries)}"
+
+    def _terms(self, log_id: int, united: frozenset[int]) -> list[tuple[str, Compiled]]:
+        known = self._cache.get((log_id, united))
+        if known is None:
+            known = [(term, mapping) for mapping in self.compiled for term in self._of_mapping(mapping, log_id, united)]
+            self._cache[log_id, united] = known
+        return known
+
+    def _of_mapping(self, mapping: Compiled, log_id: int, united: frozenset[int]) -> list[str]:
+        relation = self.images[log_id].base.relation.oid
+        others = {
+            index: self.images[other].united()
+            for other in united
+            for base in mapping.bases
+            if base.relation.oid == self.images[other].base.relation.oid
+            for index in base.occurrences
+        }
+        terms = []
+        for base in mapping.bases:
+            if base.relation.oid == relation:
+                for index in base.occurrences:
+                    terms += mapping.select.candidate_terms(index, _HOLE, others)
+        return terms
+
+
+# Stands for the images while the tree is rewritten; the numbers of the images change with each batch.
+_HOLE = 'lockgate."images of the batch"'

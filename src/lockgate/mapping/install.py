@@ -1,0 +1,154 @@
+"""What a mapping needs in the database: its place in the ledger, its tables, and the logs it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+
+from lockgate.catalog.relations import Relation
+from lockgate.mapping import changelog, group
+from lockgate.mapping.compiled import Base, Compiled, names
+from lockgate.mapping.definition import Definition
+
+Locked = Callable[[Relation, Callable[[Connection[Any]], None]], None]
+"""Runs work that takes one strong lock on a relation, in a transaction of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A mapping's place in the ledger.
+
+    :param fresh: whether this call made it.
+    """
+
+    target_id: int
+    fresh: bool
+
+
+def register(conn: Connection[Any], plan: str, compiled: Compiled) -> Registered:
+    """Give a mapping its place in the ledger, in the open transaction; the target's appliers must start anew.
+
+    The target's snapshot is taken before any trigger of it exists, so that no change can be older than it.
+    """
+    definition = compiled.definition
+    target_id = _target(conn, plan, compiled)
+    made = conn.execute(
+        "INSERT INTO lockgate.mappings (plan, name, target_id, position, definition) "
+        "SELECT %s, %s, %s, coalesce(max(position) + 1, 0), %s FROM lockgate.mappings WHERE target_id = %s "
+        "ON CONFLICT (plan, name) DO NOTHING",
+        (plan, definition.name, target_id, Jsonb(definition.dump()), target_id),
+    ).rowcount
+    if made:
+        _refuse_unlike(conn, target_id, compiled)
+        state = "backfill" if definition.sync else "unsynced"
+        conn.execute("UPDATE lockgate.sync_targets SET state = %s, epoch = epoch + 1 WHERE id = %s", (state, target_id))
+    return Registered(target_id, bool(made))
+
+
+def _target(conn: Connection[Any], plan: str, compiled: Compiled) -> int:
+    name = group.target_name(compiled.definition)
+    conn.execute(
+        "INSERT INTO lockgate.sync_targets (plan, name, relid, state, snapshot) "
+        "VALUES (%s, %s, %s, %s, pg_catalog.pg_current_snapshot()) ON CONFLICT (plan, name) DO NOTHING",
+        (plan, name, compiled.target.oid, "backfill" if compiled.definition.sync else "unsynced"),
+    )
+    row = conn.execute("SELECT id FROM lockgate.sync_targets WHERE plan = %s AND name = %s", (plan, name)).fetchone()
+    assert row is not None
+    target_id = int(row[0])
+    key = ", ".join(f"{column.sql} {column.plain_type} NOT NULL" for column in compiled.key)
+    conn.execute(f"CREATE TABLE IF NOT EXISTS lockgate.recheck_{target_id} ({key}, fence xid8 NOT NULL)".encode())
+    conn.execute(
+        f"CREATE INDEX IF NOT EXISTS recheck_{target_id}_fence ON lockgate.recheck_{target_id} (fence)".encode()
+    )
+    conn.execute(
+        f"CREATE TABLE IF NOT EXISTS lockgate.born_{target_id} ({key}, PRIMARY KEY ({names(compiled.key)}))".encode()
+    )
+    if compiled.definition.keep_before:
+        values = ", ".join(f"{column.sql} {column.plain_type}" for column in compiled.outputs)
+        conn.execute(
+            f"CREATE TABLE IF NOT EXISTS lockgate.before_{target_id} "
+            f"({values}, PRIMARY KEY ({names(compiled.key)}))".encode()
+        )
+    return target_id
+
+
+def _refuse_unlike(conn: Connection[Any], target_id: int, compiled: Compiled) -> None:
+    loaded = group.load(conn, target_id)
+    group.refuse_unlike([*(c for c in loaded.compiled if c.name != compiled.name), compiled])
+
+
+def log_changes(conn: Connection[Any], compiled: Compiled, target_id: int, cap: int, locked: Locked) -> None:
+    """Install the logs of the base relations and of the target, one strong lock a transaction.
+
+    The driving relation logs every update while block ranges are open: a row that moves from a page that is
+    still to be read to one that is done would be missed otherwise.
+    """
+    for base in compiled.bases:
+        driving = base.relation.oid == compiled.driving_relation.oid
+        # A transform of a table that it reads once has just read what it writes: no need to tell it.
+        itself = compiled.definition.updates_only and base.relation.oid == compiled.target.oid
+        writer = str(target_id) if itself and len(base.occurrences) == 1 else ""
+
+        def log(on: Connection[Any], base: Base = base, driving: bool = driving, writer: str = writer) -> None:
+            log_id = changelog.ensure(
+                on,
+                base.relation,
+                base.columns,
+                watched=base.columns,
+                writer=writer,
+                every_update=driving,
+                cap=cap,
+            )
+            _reads(on, target_id, log_id)
+
+        locked(base.relation, log)
+    if not compiled.definition.updates_only:
+
+        def log_target(on: Connection[Any]) -> None:
+            log_id = changelog.ensure(
+                on,
+                compiled.target,
+                compiled.key,
+                watched=compiled.outputs,
+                writer=str(target_id),
+                every_update=False,
+                cap=cap,
+            )
+            _reads(on, target_id, log_id)
+
+        locked(compiled.target, log_target)
+
+
+def _reads(conn: Connection[Any], target_id: int, log_id: int) -> None:
+    made = conn.execute(
+        "INSERT INTO lockgate.log_readers (target_id, log_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        (target_id, log_id),
+    ).rowcount
+    if made:
+        # An applier that was loaded before does not read this log yet.
+        conn.execute("UPDATE lockgate.sync_targets SET epoch = epoch + 1 WHERE id = %s", (target_id,))
+
+
+def go_live(conn: Connection[Any], target_id: int) -> None:
+    """The backfill is done: no chunk is open, so keys need no second look any more."""
+    conn.execute("UPDATE lockgate.sync_targets SET state = 'live' WHERE id = %s AND state = 'backfill'", (target_id,))
+
+
+def stored_definition(conn: Connection[Any], plan: str, name: str) -> Definition | None:
+    """What the ledger holds of a mapping."""
+    from lockgate.mapping.definition import load
+
+    row = conn.execute(
+        "SELECT definition FROM lockgate.mappings WHERE plan = %s AND name = %s", (plan, name)
+    ).fetchone()
+    return load(row[0]) if row else None
+
+
+def target_of(conn: Connection[Any], plan: str, name: str) -> int | None:
+    """The target that a mapping feeds."""
+    row = conn.execute("SELECT target_id FROM lockgate.mappings WHERE plan = %s AND name = %s", (plan, name)).fetchone()
+    return int(row[0]) if row else None
