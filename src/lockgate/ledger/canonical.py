@@ -106,7 +106,7 @@ def loads(text: str) -> Json:
 
     :raises ValueError: for a number that :func:`plain` would not have made (somebody else wrote it).
     """
-    value: Json = json.loads(text, parse_int=_number, parse_float=_number)
+    value: Json = json.loads(text, parse_int=_integer, parse_float=_real)
     return value
 
 
@@ -115,13 +115,14 @@ def encode(value: Json) -> bytes:
     return rfc8785.dumps(value)
 
 
-def _number(text: str) -> int | float:
-    # jsonb keeps numbers in full: 1e22 comes back as 23 digits, and digits that no float has stay there.
-    exact = Decimal(text)
-    if "." not in text and abs(exact) <= SAFE_INTEGER:
-        return int(text)
+def _integer(text: str) -> int | float:
+    # jsonb keeps numbers in full: 1e22 comes back as 23 digits.
+    return int(text) if abs(Decimal(text)) <= SAFE_INTEGER else _real(text)
+
+
+def _real(text: str) -> float:
     value = float(text)
-    if not math.isfinite(value) or Decimal(repr(value)) != exact:
+    if not math.isfinite(value) or Decimal(repr(value)) != Decimal(text):
         raise ValueError(f"{text} is not a number of the ledger")
     return value
 

@@ -10,13 +10,11 @@ from psycopg.pq import TransactionStatus
 
 
 def joined(conn: Connection[Any]) -> AbstractContextManager[object]:
-    """The transaction that is open on ``conn``, or one of its own where none is.
+    """The transaction that is open on ``conn``, or one of its own on an autocommit connection where none is.
 
     No savepoint inside an open transaction: an error fails the caller's transaction, as it should.
     """
-    if conn.info.transaction_status is TransactionStatus.IDLE:
-        return conn.transaction()
-    return nullcontext()
+    return conn.transaction() if _between(conn) else nullcontext()
 
 
 def require_open(conn: Connection[Any], what: str) -> None:
@@ -24,5 +22,10 @@ def require_open(conn: Connection[Any], what: str) -> None:
 
     :raises RuntimeError: when no transaction is open on ``conn``: the caller has a fault.
     """
-    if conn.autocommit and conn.info.transaction_status is TransactionStatus.IDLE:
+    if _between(conn):
         raise RuntimeError(f"{what} needs an open transaction")
+
+
+def _between(conn: Connection[Any]) -> bool:
+    """The next statement would be a transaction of its own."""
+    return conn.autocommit and conn.info.transaction_status is TransactionStatus.IDLE

@@ -1,11 +1,13 @@
 -- name: lock_head
--- The CTE makes the clock be read after the wait for the lock.
+-- The second CTE hangs on the first, so that the clock is read after the wait for the lock.
 WITH head AS MATERIALIZED (
     SELECT seq, hash FROM lockgate.chain_head FOR UPDATE
+), clock AS MATERIALIZED (
+    SELECT seq, hash, clock_timestamp() AS at FROM head
 )
 SELECT seq + 1 AS seq, encode(hash, 'hex') AS prev, at,
        to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at_text
-FROM head, LATERAL (SELECT clock_timestamp() AS at) AS clock
+FROM clock
 
 -- name: append
 WITH entry AS (

@@ -1,0 +1,30 @@
+"""A ledger in the test's database, and more connections to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from lockgate.ledger import install
+
+TTL = timedelta(minutes=5)  # no test is that slow
+Connect = Callable[[], psycopg.Connection[Any]]
+
+
+@pytest.fixture
+def ledger(conn: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
+    """The superuser's connection, with the ledger installed."""
+    install(conn)
+    return conn
+
+
+@pytest.fixture
+def connect(dsn: str) -> Iterator[Connect]:
+    """Opens further connections; those that are still open at the end are closed."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(psycopg.connect(dsn, autocommit=True, prepare_threshold=None))
