@@ -49,17 +49,19 @@ class Sessions:
         purpose: str,
         *,
         plan_sql: bool = False,
+        read_only: bool = False,
         statement_timeout: timedelta | None = None,
     ) -> Connection[Any]:
         """A new autocommit connection; use it as a context manager, or close it.
 
         :param purpose: shown to the DBA as ``application_name`` ``lockgate:<purpose>``.
         :param plan_sql: for SQL that people wrote: keeps the database's own search_path.
+        :param read_only: nothing that runs on it can write.
         :raises ConnectionFailed: with what is wrong and what to do; never with the password.
         """
         conn = self.connect(purpose)
         try:
-            self._pin(conn, plan_sql=plan_sql, statement_timeout=statement_timeout)
+            self._pin(conn, plan_sql=plan_sql, read_only=read_only, statement_timeout=statement_timeout)
         except BaseException:
             conn.close()
             raise
@@ -102,12 +104,16 @@ class Sessions:
             raise
         return conn
 
-    def _pin(self, conn: Connection[Any], *, plan_sql: bool, statement_timeout: timedelta | None) -> None:
+    def _pin(
+        self, conn: Connection[Any], *, plan_sql: bool, read_only: bool, statement_timeout: timedelta | None
+    ) -> None:
         pinned = {
             **_PINNED,
             "lock_timeout": _milliseconds(self.settings.lock_timeout),
             "statement_timeout": _milliseconds(statement_timeout),
         }
+        if read_only:
+            pinned["default_transaction_read_only"] = "on"
         if plan_sql:
             del pinned["search_path"]
         names = list(pinned)
@@ -125,7 +131,7 @@ class Sessions:
 
         :raises ConnectionFailed: unreachable, a pooler, a replica, an unsupported version.
         """
-        with self.open("preflight") as conn:
+        with self.connect("preflight") as conn:
             return preflight.examine(conn, self.dsn)
 
 

@@ -1,0 +1,13 @@
+"""The kinds of gates: a kind is one module and one entry of ``REGISTRY``."""
+
+from __future__ import annotations
+
+from lockgate.gates import approval, query, soak
+from lockgate.gates.base import GateRunner
+from lockgate.plan.models import ApprovalGate, QueryGate, SoakGate
+
+REGISTRY: dict[type, GateRunner] = {
+    ApprovalGate: approval.Runner(),
+    QueryGate: query.Runner(),
+    SoakGate: soak.Runner(),
+}

@@ -16,12 +16,14 @@ from lockgate.errors import ExitCode
 from lockgate.plan.models import Phase
 
 if TYPE_CHECKING:
+    from lockgate.engine.fingerprint import Fingerprint
     from lockgate.plan.load import LoadedPlan
 
 
 class Refusal(Enum):
-    """Why a gate does not open; the value is the exit code."""
+    """Why a gate does not open; the value is the exit code. In this order the first one decides."""
 
+    CHANGED = ExitCode.CHANGED
     REFUSED = ExitCode.GATE_REFUSED
     APPROVAL = ExitCode.AWAITING_APPROVAL
     TIME = ExitCode.AWAITING_TIME
@@ -43,7 +45,7 @@ class GateContext:
     gate: Any
     where: str
     clock: Clock
-    fingerprint: Callable[[], str]
+    fingerprint: Callable[[], Fingerprint]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,13 @@
+"""The kinds of steps: a kind is one module and one entry of ``REGISTRY``."""
+
+from __future__ import annotations
+
+from lockgate.plan.models import AnalyzeStep, MeasureStep, SqlStep
+from lockgate.steps import analyze, measure, sql
+from lockgate.steps.base import StepRunner
+
+REGISTRY: dict[type, StepRunner] = {
+    AnalyzeStep: analyze.Runner(),
+    MeasureStep: measure.Runner(),
+    SqlStep: sql.Runner(),
+}

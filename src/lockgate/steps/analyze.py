@@ -1,0 +1,79 @@
+"""Step ``analyze``: fresh statistics for the planner. May be repeated."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import Connection, sql
+
+from lockgate.engine import sqlerrors
+from lockgate.engine.context import StepContext
+from lockgate.engine.evidence import Evidence
+from lockgate.engine.faults import fault
+from lockgate.engine.retry import passing
+from lockgate.errors import Interrupted, PrivilegeMissing
+from lockgate.plan.models import AnalyzeStep, Phase, split_name
+from lockgate.steps.base import Loss, StepResult, place
+from lockgate.steps.running import strong_lock
+
+if TYPE_CHECKING:
+    from lockgate.plan.load import LoadedPlan
+
+_ROWS = "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)"
+
+
+class Runner:
+    """Runs ANALYZE, a table at a time."""
+
+    def validate(self, loaded: LoadedPlan, phase: Phase, step: AnalyzeStep) -> None:
+        """Nothing can be refused before."""
+
+    def run(self, ctx: StepContext) -> StepResult:
+        """:raises LockgateError: if a table is missing, or may not be analyzed."""
+        evidence = []
+        for number, name in enumerate(ctx.step.analyze):
+            where = place(ctx.loaded, ctx.phase, ctx.step, "analyze", number)
+            if ctx.stop.is_set():
+                raise Interrupted("Stopped between two tables", where=where)
+            rows = strong_lock(ctx, where, ()).do(partial(_analyze, name, where))
+            evidence.append(Evidence(f"analyzed:{name}", _ROWS, {"table": name, "estimated_rows": rows}))
+            fault("analyze.table")
+        count = len(evidence)
+        return StepResult(f"{count} table{'' if count == 1 else 's'} analyzed", evidence=tuple(evidence))
+
+    def describe(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: AnalyzeStep) -> list[str]:
+        """The tables; the lock lets reads and writes pass."""
+        return [f"ANALYZE {name}: SHARE UPDATE EXCLUSIVE" for name in step.analyze]
+
+    def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
+        """Statistics need no undoing."""
+        return StepResult("nothing to undo")
+
+    def losses(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: AnalyzeStep) -> list[Loss]:
+        """None."""
+        return []
+
+
+def _analyze(name: str, where: str, conn: Connection[Any]) -> int:
+    said: list[str] = []
+    conn.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+    parts = split_name(name)
+    assert parts is not None, "the plan's model lets no other name through"
+    try:
+        conn.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*parts)))
+    except psycopg.Error as error:
+        if passing(error):
+            raise
+        raise sqlerrors.explain(error, where, f"{name} cannot be analyzed") from error
+    # The server only warns, and skips the table.
+    if skipped := [text for text in said if "skipping" in text]:
+        raise PrivilegeMissing(
+            f"{name} cannot be analyzed",
+            where=where,
+            why=skipped[0],
+            hint=f"Connect as its owner; from PostgreSQL 17 on: GRANT MAINTAIN ON {name} TO <the role>;",
+        )
+    row = conn.execute(_ROWS, (name,)).fetchone()
+    return int(row[0]) if row else 0
