@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import Connection, IsolationLevel
+from psycopg import Connection
 
 from lockgate.mapping.compiled import Compiled, equal, names
 from lockgate.mapping.group import Group
@@ -29,7 +29,7 @@ class Accounts:
     :param yields: rows that the mapping yields; ``won`` of them keep their key.
     :param explained: rows of the target that this mapping's yields explain.
     :param born: rows of the target that the application made in the new model (of the whole target).
-    :param unexplained: source rows rejected for no declared reason, and target rows that nothing explains.
+    :param unexplained: source rows rejected for no declared reason, and rows on which both sides disagree.
     """
 
     source_rows: int
@@ -55,17 +55,11 @@ class Accounts:
         )
 
 
-def account(conn: Connection[Any], group: Group, compiled: Compiled) -> Accounts:
-    """Account for every source row of one mapping, and renew its quarantine."""
-    conn.isolation_level = IsolationLevel.REPEATABLE_READ
-    try:
-        with conn.transaction():
-            return _account(conn, group, compiled)
-    finally:
-        conn.isolation_level = None
+def account(conn: Connection[Any], group: Group, compiled: Compiled, differences: int) -> Accounts:
+    """Account for every source row of one mapping and renew its quarantine, in the open transaction's snapshot.
 
-
-def _account(conn: Connection[Any], group: Group, compiled: Compiled) -> Accounts:
+    :param differences: rows on which mapping and table disagree in this snapshot.
+    """
     conn.execute(b"SELECT pg_catalog.set_config('work_mem', '128MB', true)")
     query = outcomes_query(group, compiled)
     conn.execute(b"DROP TABLE IF EXISTS pg_temp.lockgate_outcomes")
@@ -86,8 +80,6 @@ def _account(conn: Connection[Any], group: Group, compiled: Compiled) -> Account
             f"(SELECT FROM {compiled.target.sql} AS t WHERE {equal(compiled.key, 't', 'b')})",
         )
     )
-    undeclared = rejected_by_reason.get(UNDECLARED, 0)
-    unexplained = undeclared + _unexplained_targets(conn, group)
     return Accounts(
         source_rows=source,
         migrated=counts.get("migrated", 0),
@@ -99,7 +91,7 @@ def _account(conn: Connection[Any], group: Group, compiled: Compiled) -> Account
         explained=counts.get("explained", 0),
         born=born,
         target_rows=target_rows,
-        unexplained=unexplained,
+        unexplained=rejected_by_reason.get(UNDECLARED, 0) + differences,
         query=query,
     )
 
@@ -202,22 +194,6 @@ def _merged_statement(group: Group, compiled: Compiled) -> str:
         "INSERT INTO lockgate.quarantine (plan, mapping, outcome, reason, source, into_key) "
         f"SELECT %s, %s, 'merged', 'another row keeps the key', {_source_json(compiled, 's')}, o.into_key "
         f"FROM {compiled.driving_relation.sql} AS s JOIN o ON {same}"
-    )
-
-
-def _unexplained_targets(conn: Connection[Any], group: Group) -> int:
-    """Rows of the target that no yield and no birth explains."""
-    evaluation = group.evaluation
-    if evaluation.updates_only:
-        return 0
-    yields = " UNION ALL ".join(
-        f"SELECT {names(evaluation.key, 'y')} FROM ({mapping.select.render()}) AS y" for mapping in group.compiled
-    )
-    return _number(
-        conn,
-        f"WITH y AS MATERIALIZED ({yields}) SELECT count(*) FROM {evaluation.target.sql} AS t "
-        f"WHERE NOT EXISTS (SELECT FROM y WHERE {equal(evaluation.key, 't', 'y')}) "
-        f"AND NOT EXISTS (SELECT FROM {evaluation.born} AS b WHERE {equal(evaluation.key, 't', 'b')})",
     )
 
 

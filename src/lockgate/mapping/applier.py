@@ -345,7 +345,20 @@ class Applier:
     # --- making the target equal ----------------------------------------------------------------------------
 
     def _evaluate(self, low: int, high: int, batch: Batch) -> None:
-        poison.split(self.conn, low, high, lambda a, b: self._make_equal(a, b, batch), self._bad_key)
+        """Make the target equal for the keys with these numbers; what is refused is tried again while others succeed.
+
+        A flag that moves from one row to another is refused as long as the first row still has it.
+        """
+        refused = [(low, high)]
+        errors: dict[int, psycopg.Error] = {}
+        while refused:
+            before = len(errors)
+            errors = {}
+            for first, last in refused:
+                poison.split(self.conn, first, last, lambda a, b: self._make_equal(a, b, batch), errors.__setitem__)
+            refused = [(number, number + 1) for number in errors] if not before or len(errors) < before else []
+        for number, error in errors.items():
+            self._bad_key(number, error)
         batch.poisoned = self._count_poison()
 
     def _make_equal(self, low: int, high: int, batch: Batch) -> None:
@@ -358,7 +371,7 @@ class Applier:
             self._execute(evaluation.forget_born(active))
             deleted = self._execute(evaluation.delete_stale(active)).rowcount
         if evaluation.keeps_before:
-            self._execute(evaluation.keep_before())
+            self._execute(evaluation.keep_before(evaluation.want))
         if evaluation.columns:
             updated = self._execute(evaluation.update_changed()).rowcount
         if not evaluation.updates_only:

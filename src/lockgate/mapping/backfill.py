@@ -116,20 +116,10 @@ def update_chunk(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: i
         f"changed AS (UPDATE {target} AS t SET {', '.join(f'{c.sql} = w.{c.sql}' for c in compiled.columns)} FROM w "
         f"WHERE {equal(compiled.key, 't', 'w')} AND {group.evaluation.differs('t', 'w')} RETURNING 1), "
     )
+    kept = f"kept AS ({group.evaluation.keep_before('w')}), " if compiled.definition.keep_before else ""
     return (
-        f"{yielded}{changed}{_keep_before(group, compiled)}"
+        f"{yielded}{changed}{kept}"
         f"again AS (INSERT INTO {group.recheck} ({key}, fence) SELECT {names(compiled.key, 'y')}, '0'::xid8 FROM y "
         f"WHERE {compiled.not_null('y')} GROUP BY {names(compiled.key, 'y')} HAVING count(*) > 1) "
         "SELECT (SELECT count(*) FROM y), (SELECT count(*) FROM changed)"
-    )
-
-
-def _keep_before(group: Group, compiled: Compiled) -> str:
-    if not compiled.definition.keep_before:
-        return ""
-    listed = names(compiled.outputs)
-    return (
-        f"kept AS (INSERT INTO {group.before} ({listed}) SELECT {names(compiled.outputs, 't')} "
-        f"FROM {compiled.target.sql} AS t JOIN w ON {equal(compiled.key, 't', 'w')} "
-        f"WHERE {group.evaluation.differs('t', 'w')} ON CONFLICT ({names(compiled.key)}) DO NOTHING), "
     )

@@ -45,11 +45,6 @@ class Group:
         """The table of keys that must be evaluated again."""
         return f"lockgate.recheck_{self.target_id}"
 
-    @property
-    def before(self) -> str:
-        """The table of old values that a transform changed."""
-        return self.evaluation.before
-
 
 def target_name(of: definition.Definition) -> str:
     """The ledger's name of what a mapping feeds: all maps into one table share it, a transform stands alone."""

@@ -68,10 +68,10 @@ def _target(conn: Connection[Any], plan: str, compiled: Compiled) -> int:
         f"CREATE TABLE IF NOT EXISTS lockgate.born_{target_id} ({key}, PRIMARY KEY ({names(compiled.key)}))".encode()
     )
     if compiled.definition.keep_before:
-        values = ", ".join(f"{column.sql} {column.plain_type}" for column in compiled.outputs)
+        values = "".join(f", o{c.number} {c.plain_type}, n{c.number} {c.plain_type}" for c in compiled.columns)
         conn.execute(
             f"CREATE TABLE IF NOT EXISTS lockgate.before_{target_id} "
-            f"({values}, PRIMARY KEY ({names(compiled.key)}))".encode()
+            f"({key}{values}, PRIMARY KEY ({names(compiled.key)}))".encode()
         )
     return target_id
 

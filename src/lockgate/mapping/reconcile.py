@@ -6,6 +6,8 @@ is visibly still to be applied in that snapshot is no difference.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from psycopg import Connection, IsolationLevel
 
 from lockgate.catalog.relations import Column
 from lockgate.mapping.applier import Applier
+from lockgate.mapping.changelog import SEGMENTS
 from lockgate.mapping.compiled import Compiled, equal, names
 from lockgate.mapping.group import Group
 from lockgate.mapping.statements import desired, key_json
@@ -51,18 +54,30 @@ class Reconciled:
         return not (self.missing or self.different or self.extra)
 
 
-def reconcile(conn: Connection[Any], group: Group) -> Reconciled:
-    """Compare a target with its mappings, in one snapshot over one connection of its own.
+@contextmanager
+def one_snapshot(conn: Connection[Any], group: Group) -> Iterator[None]:
+    """A transaction with one snapshot, in which no log of the target is emptied behind its back.
 
-    :raises psycopg.Error: if the SELECT fails on a row.
+    TRUNCATE is not bound by snapshots, so the logs are locked against it before the snapshot is taken.
     """
-    comparison = _Comparison(conn, group)
+    logs = [images.log for images in group.images.values()] + ([group.touched] if group.touched else [])
+    tables = [log.table(segment) for log in logs for segment in SEGMENTS]
     conn.isolation_level = IsolationLevel.REPEATABLE_READ
     try:
         with conn.transaction():
-            return comparison.run()
+            if tables:
+                conn.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS SHARE MODE".encode())
+            yield
     finally:
         conn.isolation_level = None
+
+
+def reconcile(conn: Connection[Any], group: Group) -> Reconciled:
+    """Compare a target with its mappings, in the transaction of ``one_snapshot``.
+
+    :raises psycopg.Error: if the SELECT fails on a row.
+    """
+    return _Comparison(conn, group).run()
 
 
 def hash_of(columns: tuple[Column, ...], alias: str) -> str:

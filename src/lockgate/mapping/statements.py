@@ -87,13 +87,31 @@ class Evaluation:
         """The condition that two rows differ in a column that the mappings decide."""
         return differ(self.columns, left, right)
 
-    def keep_before(self) -> str:
-        """Keep the old values of rows that are about to change for the first time."""
-        listed = names(self.compiled[0].outputs)
+    def keep_before(self, wanted: str) -> str:
+        """Keep the old values of rows that change for the first time, and the new ones of all that change."""
+        old = [f"o{c.number}" for c in self.columns]
+        new = [f"n{c.number}" for c in self.columns]
+        renewed = ", ".join(f"{name} = excluded.{name}" for name in new)
         return (
-            f"INSERT INTO {self.before} ({listed}) SELECT {names(self.compiled[0].outputs, 't')} "
-            f"FROM {self.target.sql} AS t JOIN {self.want} AS w ON {equal(self.key, 't', 'w')} "
-            f"WHERE {self.differs('t', 'w')} ON CONFLICT ({names(self.key)}) DO NOTHING"
+            f"INSERT INTO {self.before} ({names(self.key)}, {', '.join(old + new)}) "
+            f"SELECT {names(self.key, 't')}, {names(self.columns, 't')}, {names(self.columns, 'w')} "
+            f"FROM {self.target.sql} AS t JOIN {wanted} AS w ON {equal(self.key, 't', 'w')} "
+            f"WHERE {self.differs('t', 'w')} ON CONFLICT ({names(self.key)}) DO UPDATE SET {renewed}"
+        )
+
+    def restore_before(self) -> str:
+        """Put the old values back."""
+        assignments = ", ".join(f"{c.sql} = b.o{c.number}" for c in self.columns)
+        return (
+            f"UPDATE {self.target.sql} AS t SET {assignments} FROM {self.before} AS b WHERE {equal(self.key, 't', 'b')}"
+        )
+
+    def changed_since(self) -> str:
+        """Count the rows whose values are no longer what the transform wrote."""
+        wrote = ", ".join(f"b.n{c.number}" for c in self.columns)
+        return (
+            f"SELECT count(*) FROM {self.target.sql} AS t JOIN {self.before} AS b ON {equal(self.key, 't', 'b')} "
+            f"WHERE pg_catalog.record_image_ne(ROW({names(self.columns, 't')}), ROW({wrote}))"
         )
 
     def update_changed(self) -> str:

@@ -1,0 +1,91 @@
+"""How far the sync of each target is, and whether somebody applies at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+
+from lockgate.mapping import changelog
+from lockgate.mapping.changelog import SEGMENTS
+from lockgate.mapping.images import Window
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """The sync of one target.
+
+    :param state: backfill, live, off, or unsynced.
+    :param pending_rows: logged changes that are not applied yet.
+    :param oldest_change_age_seconds: age of the oldest of them; None without any.
+    :param log_bytes: size of the change logs that it reads (a log may have several readers).
+    :param poison: keys that the target refuses.
+    :param recheck: keys that wait for a second look.
+    :param conflicts: keys that both models wrote.
+    """
+
+    target_id: int
+    target: str
+    mappings: tuple[str, ...]
+    state: str
+    reason: str | None
+    pending_rows: int
+    oldest_change_age_seconds: float | None
+    log_bytes: int
+    log_cap: int
+    poison: int
+    recheck: int
+    last_applied_at: datetime | None
+    seconds_since_applied: float | None
+
+
+def status(conn: Connection[Any], plan: str) -> list[SyncStatus]:
+    """Look at every target of a plan."""
+    rows = conn.execute(
+        "SELECT t.id, t.name, t.state, t.reason, t.snapshot::text, t.last_applied_at, "
+        "extract(epoch FROM pg_catalog.clock_timestamp() - t.last_applied_at)::float8, "
+        "ARRAY(SELECT m.name FROM lockgate.mappings m WHERE m.target_id = t.id ORDER BY m.position), "
+        "(SELECT count(*) FROM lockgate.poison p WHERE p.target_id = t.id) "
+        "FROM lockgate.sync_targets t WHERE t.plan = %s ORDER BY t.id",
+        (plan,),
+    ).fetchall()
+    return [_status(conn, row) for row in rows]
+
+
+def _status(conn: Connection[Any], row: tuple[Any, ...]) -> SyncStatus:
+    target_id, name, state, reason, snapshot, applied, since, mappings, poison = row
+    logs = changelog.read_by(conn, target_id)
+    pending, oldest, size = 0, None, 0
+    for log in logs:
+        pending += _one(conn, f"SELECT count(*) FROM ({Window(snapshot).rows(log, 'op')}) AS r") or 0
+        age = _one(
+            conn,
+            "SELECT extract(epoch FROM pg_catalog.clock_timestamp() - min(at))::float8 "
+            f"FROM ({Window(snapshot).rows(log, 'at')}) AS r",
+        )
+        oldest = age if oldest is None else max(oldest, age or 0.0)
+        for segment in SEGMENTS:
+            size += _one(conn, f"SELECT pg_catalog.pg_total_relation_size('{log.table(segment)}'::regclass)") or 0
+        reason = reason or log.off_reason
+    return SyncStatus(
+        target_id=target_id,
+        target=name,
+        mappings=tuple(mappings),
+        state="off" if any(log.off_reason for log in logs) else state,
+        reason=reason,
+        pending_rows=pending,
+        oldest_change_age_seconds=oldest,
+        log_bytes=size,
+        log_cap=min((log.cap for log in logs), default=0),
+        poison=poison,
+        recheck=_one(conn, f"SELECT count(*) FROM lockgate.recheck_{target_id}") or 0,
+        last_applied_at=applied,
+        seconds_since_applied=since,
+    )
+
+
+def _one(conn: Connection[Any], statement: str) -> Any:
+    row = conn.execute(statement.encode()).fetchone()
+    return row[0] if row else None
