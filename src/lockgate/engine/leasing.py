@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import threading
@@ -10,10 +11,11 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from psycopg import Connection
 
 from lockgate.engine.faults import fault
-from lockgate.errors import Interrupted, LeaseHeld, LeaseLost
+from lockgate.errors import DatabaseError, Interrupted, LeaseHeld, LeaseLost
 from lockgate.ledger import lease
 from lockgate.ledger.heartbeat import Heartbeat
 from lockgate.ledger.lease import Lease, LeaseState
@@ -30,7 +32,6 @@ _POLL = 0.5
 @contextmanager
 def holding(
     sessions: Sessions,
-    conn: Connection[Any],
     holder: str,
     *,
     progress: Progress,
@@ -45,7 +46,8 @@ def holding(
     :raises LeaseHeld: if another runner is alive.
     :raises LeaseLost: at the end of the block, if the lease was lost in it.
     """
-    held = _acquire(sessions, conn, holder, ttl=ttl, progress=progress, stop=stop)
+    with sessions.open("lease") as conn:
+        held = _acquire(sessions, conn, holder, ttl=ttl, progress=progress, stop=stop)
     progress.waiting("", "")
     fault("lease.acquired")
     lost: list[LeaseLost] = []
@@ -65,8 +67,9 @@ def holding(
         raise
     finally:
         if not lost:
-            with sessions.open("lease") as releasing:
-                lease.release(releasing, held)
+            # With the database away, the lease runs out by itself.
+            with contextlib.suppress(psycopg.Error, DatabaseError), sessions.open("lease") as conn:
+                lease.release(conn, held)
     if lost:
         raise lost[0]
 

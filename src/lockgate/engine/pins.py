@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from lockgate.plan.load import LoadedPlan
 
+UNDO = "undo:"
+"""What the names of undo steps begin with in the ledger; no step of a plan can be called so."""
+
 
 def step_digest(step: BaseModel) -> str:
     """The hash of what a step does; its title does not count."""
@@ -75,7 +78,7 @@ def _changed_steps(conn: Connection[Any], loaded: LoadedPlan, phase: Phase) -> I
     i = loaded.plan.phases.index(phase)
     present = {loaded.step_id(i, j): (j, step) for j, step in enumerate(phase.steps)}
     for row in steps.of_plan(conn, loaded.plan.plan):
-        if row.phase != phase.id or row.state != "done":
+        if row.phase != phase.id or row.state != "done" or row.step.startswith(UNDO):
             continue
         if row.step not in present:
             yield f"step {row.step} of phase {phase.id}, which is done, is not in the plan any more"

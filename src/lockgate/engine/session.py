@@ -77,9 +77,9 @@ class Sessions:
             with contextlib.suppress(psycopg.Error):
                 conn.cancel_safe(timeout=5)
 
-    def with_settings(self, settings: Settings) -> Sessions:
-        """The same database with the settings of a plan."""
-        return Sessions(self.dsn, settings, self.clock)
+    def with_settings(self, settings: Settings, clock: Clock | None = None) -> Sessions:
+        """The same database with the settings of a plan, and another clock if one is given."""
+        return Sessions(self.dsn, settings, clock or self.clock)
 
     def connect(self, purpose: str) -> Connection[Any]:
         """A connection that nothing was said on yet, known not to go through a pooler."""

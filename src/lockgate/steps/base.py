@@ -66,10 +66,13 @@ class StepRunner(Protocol):
 
 
 def place(loaded: LoadedPlan, phase: Phase, step: Any, *path: str | int, offset: int | None = None) -> str:
-    """``file:line:column`` of a step of the plan, or of something in it.
+    """``file:line:column`` of a step of a phase (or of its undo), or of something in it.
 
     :param offset: a character of the SQL text at ``path``.
     """
     i = loaded.plan.phases.index(phase)
-    j = next(number for number, other in enumerate(phase.steps) if other is step)
-    return loaded.where("phases", i, "steps", j, *path, offset=offset)
+    for part, items in (("steps", phase.steps), ("undo", phase.undo or ())):
+        for j, other in enumerate(items):
+            if other is step:
+                return loaded.where("phases", i, part, j, *path, offset=offset)
+    raise ValueError(f"phase {phase.id} has no such step")

@@ -1,0 +1,71 @@
+"""The checks after a phase: all are made, and all answers are kept."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from psycopg import Connection
+
+from lockgate.checks import REGISTRY
+from lockgate.checks.base import CheckContext, CheckResult
+from lockgate.engine import recording
+from lockgate.engine.faults import fault
+from lockgate.engine.job import Job
+from lockgate.errors import CheckFailed
+from lockgate.ledger import chain, lease
+from lockgate.plan.models import Check, Phase
+
+
+def make_checks(job: Job, phase: Phase) -> None:
+    """Make the checks of a phase and record what they found.
+
+    :raises CheckFailed: if one or more failed; names them all.
+    """
+    failed: list[tuple[int, CheckResult]] = []
+    for number, check in enumerate(phase.after):
+        job.goes_on(job.place(phase, "after", number))
+        result = _make(job, phase, number, check)
+        job.progress.event(f"check of {phase.id}: {'holds' if result.passed else 'FAILED'}: {result.what}")
+        job.ledger(partial(_record, job, phase, number, check, result))
+        fault("check.recorded")
+        if not result.passed:
+            failed.append((number, result))
+    if failed:
+        first, result = failed[0]
+        raise CheckFailed(
+            f"{len(failed)} of {len(phase.after)} checks of phase {phase.id} failed",
+            where=job.place(phase, "after", first),
+            why="; ".join(found.what for _, found in failed),
+            hint=result.hint or "Mend the data or the plan; `lockgate apply` makes the checks again.",
+        )
+
+
+def _make(job: Job, phase: Phase, number: int, check: Check) -> CheckResult:
+    with job.sessions.open("check", plan_sql=True, read_only=True) as conn:
+        return REGISTRY[type(check)].evaluate(
+            CheckContext(
+                conn=conn,
+                sessions=job.sessions,
+                loaded=job.loaded,
+                phase=phase,
+                check=check,
+                where=job.place(phase, "after", number),
+                clock=job.clock,
+                progress=job.progress,
+                stop=job.stop.is_set,
+            )
+        )
+
+
+def _record(job: Job, phase: Phase, number: int, check: Check, result: CheckResult, conn: Connection[Any]) -> None:
+    with conn.transaction():
+        lease.assert_held(conn, job.epoch)
+        recording.evidence(conn, job.plan, phase.id, None, result.evidence, run_id=job.run_id)
+        payload = {
+            "check": number + 1,
+            "asks": REGISTRY[type(check)].describe(check),
+            "what": result.what,
+            "passed": result.passed,
+        }
+        chain.append(conn, kind="check", plan=job.plan, phase=phase.id, payload=payload, run_id=job.run_id)
