@@ -73,7 +73,7 @@ class Soak(Strict):
 class SoakGate(Strict):
     """Time must have passed since an earlier phase ended."""
 
-    soak: Soak = Field(description="How long, and since when.")
+    soak: Soak = Field(description="The phase to count from, and the time.")
 
 
 class Approval(Strict):

@@ -92,8 +92,11 @@ class Document:
         return node
 
     def broken(self, path: Path) -> bool:
-        """Whether this value or one around it was already reported."""
-        return any((node := self.find(path[:n])) is not None and node.broken for n in range(len(path) + 1))
+        """Whether this value or one around it was already reported; of a mapping, the rest may still be wrong."""
+        if (node := self.find(path)) is not None and node.broken:
+            return True
+        around = (self.find(path[:n]) for n in range(len(path)))
+        return any(node is not None and node.broken and not isinstance(node, MapNode) for node in around)
 
     def key_index(self, path: Path) -> int:
         """Where the last key of a path is written; for an item of a list, where the item is."""
@@ -221,13 +224,13 @@ class _Builder:
             size += value.size
             key = self._key(key_node)
             if key is None:
-                broken = broken or not key_node.broken
+                broken = True
             elif key in keys:
                 line, _ = self.source.position(keys[key])
                 self._say(key_node.at, f"the key `{key}` is here twice; the first is in line {line}")
             else:
                 values[key], keys[key] = value, key_node.at
-        return MapNode(index, index, values, keys, size=size)
+        return MapNode(index, index, values, keys, size=size, broken=broken)
 
     def _key(self, node: Node) -> str | None:
         if isinstance(node, ScalarNode) and node.text == "<<" and node.style is None:

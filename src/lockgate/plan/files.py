@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator
@@ -74,9 +75,12 @@ class SqlFiles:
             content = file.read_bytes()
         except FileNotFoundError:
             raise SqlFileError(f"there is no file `{relative}` beside the plan{self._suggestion(relative)}") from None
-        except (OSError, RuntimeError) as error:  # RuntimeError: a link that leads to itself
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is a link to itself"
-            raise SqlFileError(f"`{relative}` cannot be read: {reason}") from None
+        except RuntimeError:  # so says ``resolve`` before Python 3.13
+            raise SqlFileError(f"`{relative}` is a link that leads to itself") from None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise SqlFileError(f"`{relative}` is a link that leads to itself") from None
+            raise SqlFileError(f"`{relative}` cannot be read: {error.strerror}") from None
         self.hashes[relative] = hashlib.sha256(content).hexdigest()
         text, problems = decode(relative, content)
         if not problems and not text.strip():

@@ -74,7 +74,7 @@ def load_plan(path: Path) -> LoadedPlan:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise PlanError("the plan cannot be read", where=str(file), why=error.strerror) from None
+        raise PlanError("The plan cannot be read", where=str(file), why=error.strerror) from None
     text, problems = decode(PLAN_FILE, content)
     if problems:
         raise InvalidPlanError(problems)
@@ -146,12 +146,12 @@ def _find(path: Path) -> Path:
             return path
         if path.exists():
             raise PlanError(
-                f"a plan is a folder with a file {PLAN_FILE} in it", where=str(path), hint="Name the folder."
+                f"A plan is a folder with a file {PLAN_FILE} in it", where=str(path), hint="Name the folder."
             )
         siblings = sorted(entry.name for entry in path.parent.iterdir()) if path.parent.is_dir() else []
     except OSError as error:
-        raise PlanError("the plan cannot be read", where=str(path), why=error.strerror) from None
-    raise PlanError("there is no such folder" + did_you_mean(path.name, siblings), where=str(path))
+        raise PlanError("The plan cannot be read", where=str(path), why=error.strerror) from None
+    raise PlanError("There is no such folder" + did_you_mean(path.name, siblings), where=str(path))
 
 
 def _in_folder(folder: Path) -> Path:
@@ -159,11 +159,11 @@ def _in_folder(folder: Path) -> Path:
     if file.is_file():
         return file
     if file.exists():
-        raise PlanError("is not a file", where=str(file))
+        raise PlanError("The plan is not a file", where=str(file))
     inner = sorted(entry.parent.name for entry in folder.glob(f"*/{PLAN_FILE}"))
     hint = "`lockgate init` makes one."
     if (folder / "plan.yml").is_file():
         hint = f"Rename plan.yml to {PLAN_FILE}."
     elif inner:
         hint = "These folders in it are plans: " + ", ".join(inner)
-    raise PlanError(f"there is no {PLAN_FILE} in this folder", where=str(folder), hint=hint)
+    raise PlanError(f"There is no {PLAN_FILE} in this folder", where=str(folder), hint=hint)

@@ -73,7 +73,7 @@ def write_lock(loaded: LoadedPlan, *, ledger_head: str | None = None) -> Path:
         temporary.replace(target)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise PlanError("the lock file cannot be written", where=str(target), why=error.strerror) from None
+        raise PlanError("The lock file cannot be written", where=str(target), why=error.strerror) from None
     return target
 
 
@@ -89,11 +89,13 @@ def read_lock(folder: Path) -> LockFile | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise PlanError("the lock file cannot be read", where=str(file), why=error.strerror) from None
+        raise PlanError("The lock file cannot be read", where=str(file), why=error.strerror) from None
     except json.JSONDecodeError as error:
-        raise PlanError("is not JSON", where=f"{LOCK_FILE}:{error.lineno}:{error.colno}", hint=hint) from None
+        raise PlanError(
+            "The lock file is not JSON", where=f"{LOCK_FILE}:{error.lineno}:{error.colno}", hint=hint
+        ) from None
     except (UnicodeDecodeError, RecursionError, ValidationError):
-        raise PlanError("is not a lock file of Lockgate", where=f"{LOCK_FILE}:1:1", hint=hint) from None
+        raise PlanError("This is not a lock file of Lockgate", where=f"{LOCK_FILE}:1:1", hint=hint) from None
 
 
 def check_lock(loaded: LoadedPlan, lock: LockFile) -> LockCheck:

@@ -36,7 +36,7 @@ class InvalidPlanError(PlanError):
             super().__init__(self.problems[0].what, where=self.problems[0].where, hint=hint)
         else:
             lines = "".join(f"\n{problem}" for problem in self.problems)
-            super().__init__(f"the plan has {len(self.problems)} problems:{lines}", hint=hint)
+            super().__init__(f"The plan has {len(self.problems)} problems:{lines}", hint=hint)
 
 
 class Source:

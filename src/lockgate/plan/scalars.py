@@ -29,18 +29,18 @@ def resolve(text: str) -> ScalarValue:
         return _BOOL[text]
     if _INTEGER.fullmatch(text):
         if len(text.lstrip("+-0")) > _MOST_DIGITS:
-            raise ValueError("is too large a number")
+            raise ValueError("the number is too large")
         return int(text)
     if _BASED.fullmatch(text):
         if len(text) > _MOST_DIGITS:
-            raise ValueError("is too large a number")
+            raise ValueError("the number is too large")
         return int(text, 0)
     if _NOT_FINITE.fullmatch(text):
-        raise ValueError("is not a finite number; put it in quotes if it is text")
+        raise ValueError("the number is not finite; put it in quotes if it is text")
     if _FLOAT.fullmatch(text):
         value = float(text)
         if not math.isfinite(value):
-            raise ValueError("is too large a number")
+            raise ValueError("the number is too large")
         return value
     return text
 

@@ -11,7 +11,7 @@ from lockgate.plan.shape import PLAN, Keys, OneOf, inside
 from lockgate.plan.values import format_duration
 
 
-def build_schema() -> dict[str, Any]:
+def json_schema() -> dict[str, Any]:
     """The schema as a JSON value (draft 2020-12)."""
     schema = _clean(Plan.model_json_schema(by_alias=True))
     definitions = schema["$defs"]
@@ -30,7 +30,7 @@ def build_schema() -> dict[str, Any]:
 
 def render() -> str:
     """The schema as the text of a file: what ``lockgate schema`` prints and the package holds."""
-    return json.dumps(build_schema(), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def _clean(value: Any) -> Any:

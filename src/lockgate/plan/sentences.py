@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from lockgate.plan.scalars import describe
-from lockgate.plan.shape import PLAN, Keys, ListOf, OneOf, Path, Shape, TableOf, Value
+from lockgate.plan.shape import PLAN, Keys, ListOf, OneOf, Path, Shape, TableOf, Value, inside
 from lockgate.plan.values import format_duration
 from lockgate.suggest import did_you_mean, nearest
 
 _OWNERS = {"Plan": "a plan", "Phase": "a phase"}
 _BOUNDS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
-_UNCOUNTED = frozenset({"text", "SQL", "true or false"})
+_COUNTED = frozenset({"name", "column", "duration", "whole number", "number"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class _Place:
     @property
     def label(self) -> str:
         """What the sentence is about."""
+        if self.in_key:
+            return f"a key of `{self.path[-2]}`"
         if isinstance(self.shape, Keys) and self.kind is not None and self.shape == self.owner:
             return f"this {self.kind}"
         if not self.path:
@@ -114,7 +116,7 @@ def _locate(loc: tuple[int | str, ...]) -> _Place:
     kind: str | None = None
     for element in loc:
         if element == "[key]":
-            return _Place(path, Value("key"), owner, kind, in_key=True)
+            return _Place(path, shape, owner, kind, in_key=True)
         match shape:
             case Keys():
                 owner, path = shape, (*path, element)
@@ -130,10 +132,14 @@ def _locate(loc: tuple[int | str, ...]) -> _Place:
 
 
 def _no_kind(shape: OneOf, data: dict[str, object], path: Path) -> Finding:
+    others = [other for other in inside(PLAN) if isinstance(other, OneOf)]
     for key in data:
         meant = nearest(key, shape.kinds)
         if meant is not None:
             return Finding((*path, key), f"unknown kind of {shape.word} `{key}`; did you mean `{meant}`?", True)
+        other = next((other.word for other in others if key in other.kinds), None)
+        if other is not None:
+            return Finding((*path, key), f"`{key}` is a kind of {other}, not of {shape.word}", True)
     has = f", not {_listed(data)}" if data else ", and this one is empty"
     return Finding(path, f"a {shape.word} needs one of {_listed(shape.kinds)}{has}")
 
@@ -141,7 +147,7 @@ def _no_kind(shape: OneOf, data: dict[str, object], path: Path) -> Finding:
 def _unknown_key(place: _Place) -> Finding:
     key = str(place.path[-1])
     meant = did_you_mean(key, place.owner.fields)
-    owner = f"a {place.kind}" if place.kind else _OWNERS.get(place.owner.model.__name__)
+    owner = _a(place.kind) if place.kind else _OWNERS.get(place.owner.model.__name__)
     if owner is None:
         owner = f"`{next(part for part in reversed(place.path[:-1]) if isinstance(part, str))}`"
     return Finding(
@@ -178,10 +184,10 @@ def _wrong_value(place: _Place, item: Any) -> str:
 
 def _expected(shape: Shape | None) -> str:
     match shape:
-        case Value(words, choices=()) if words not in _UNCOUNTED:
-            return f"a {words}"
+        case Value(words) if words.startswith("schema."):
+            return f"of the form {words}"
         case Value(words):
-            return words
+            return _a(words) if words in _COUNTED else words
         case ListOf():
             return "a list"
         case _:
@@ -190,6 +196,10 @@ def _expected(shape: Shape | None) -> str:
 
 def _has_inner(path: Path, errors: list[tuple[_Place, Any]]) -> bool:
     return any(len(other.path) > len(path) and other.path[: len(path)] == path for other, _ in errors)
+
+
+def _a(words: str) -> str:
+    return f"an {words}" if words[0] in "aeiou" else f"a {words}"
 
 
 def _listed(names: Any) -> str:

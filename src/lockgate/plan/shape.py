@@ -47,10 +47,11 @@ class Keys:
 
     @property
     def fields(self) -> dict[str, FieldInfo]:
-        """The fields by the key that a plan writes (``from``, not ``from_``): its own, the inherited ones, the title."""
+        """The fields by the key that a plan writes (``from``, not ``from_``): its own, inherited ones, the title."""
         own = self.model.__annotations__
-        fields = {field.alias or name: field for name, field in self.model.model_fields.items()}
-        return dict(sorted(fields.items(), key=lambda item: (item[0] == "title", item[0] not in own)))
+        names = sorted(self.model.model_fields, key=lambda name: (name == "title", name not in own))
+        fields = self.model.model_fields
+        return {fields[name].alias or name: fields[name] for name in names}
 
     def shape(self, key: str) -> Shape:
         return field_shape(self.fields[key])

@@ -16,13 +16,17 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from lockgate.plan.scalars import describe
+
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _LONGEST = timedelta(days=36_500)
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"
 _IDENTIFIER = re.compile(IDENTIFIER_PATTERN.strip("^$"))
 _NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^\W\d][\w$]*')
-_QUERY = re.compile(r"\(*\s*(?:select\b|with\s+(?:recursive\s+)?[\"\w$]+\s*(?:\([^)]*\)\s*)?as\b)", re.IGNORECASE)
+_QUERY = re.compile(
+    r"\(*\s*(?:select\b|with\s+(?:recursive\s+)?(?:\"[^\"]+\"|[\w$]+)\s*(?:\([^)]*\)\s*)?as\b)", re.IGNORECASE
+)
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
 
 
@@ -49,7 +53,7 @@ def parse_duration(value: Any) -> timedelta:
         return value
     found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if not found:
-        raise ValueError("must be a number and a unit, such as 500ms, 30s, 15m, 24h or 30d")
+        raise ValueError(f"must be a number and a unit, such as 500ms, 30s or 24h, not {describe(value)}")
     milliseconds = float(found[1]) * _UNITS[found[2]]
     if milliseconds > _LONGEST / timedelta(milliseconds=1):
         raise ValueError("is longer than a hundred years")

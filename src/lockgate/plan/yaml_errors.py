@@ -46,8 +46,8 @@ def explain(source: Source, error: Exception) -> Problem:
     problem = error.problem or ""
     mark = error.problem_mark or error.context_mark
     index = mark.index if mark is not None else 0
-    if "end of stream" in problem or "document separator" in problem:
-        index = error.context_mark.index if error.context_mark is not None else index
+    if error.context_mark is not None and re.search(r"end of stream|document separator|expected ':'", problem):
+        index = error.context_mark.index  # where it began: the parser says where it gave up
     if _tab_indents(source.text, index):
         return source.problem(index, "a tab stands where YAML wants spaces; indent with spaces")
     character = source.text[index : index + 1]
