@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from psycopg import Connection
@@ -125,6 +125,21 @@ def split(conn: Connection[Any], chunk_id: int) -> bool:
             return False
         conn.execute(load("chunks.split"), {"id": chunk_id, "middle": lo + (hi - lo) // 2, "hi": hi})
     return True
+
+
+def carve(conn: Connection[Any], chunk: Chunk, blocks: int) -> Chunk:
+    """Cut a claimed chunk down to its first ``blocks`` blocks, in the claiming transaction; the rest is a new chunk.
+
+    The rest can be claimed by others once the transaction has committed.
+    """
+    middle = chunk.lo + blocks
+    conn.execute(load("chunks.split"), {"id": chunk.id, "middle": middle, "hi": chunk.hi})
+    return replace(chunk, hi=middle)
+
+
+def pending(conn: Connection[Any], step_id: int) -> bool:
+    """Whether any chunk is left, be it one that somebody works on."""
+    return bool(conn.cursor(row_factory=scalar_row).execute(load("chunks.any"), {"step_id": step_id}).fetchone())
 
 
 def progress(conn: Connection[Any], step_id: int) -> ChunkProgress:

@@ -78,6 +78,7 @@ class Applier:
     group: Group
     epoch: int
     _ready: bool = field(default=False)
+    _taken: str | None = field(default=None)
 
     def run(self) -> Batch:
         """Apply one batch.
@@ -102,7 +103,24 @@ class Applier:
                     self._fence(state)
             self._end(state, batch)
             fault("applier.commit")
+        self._taken = state.now
         return batch
+
+    def idle(self) -> bool:
+        """Whether a batch would find nothing to do; cheap, and takes nothing."""
+        if self._taken is None:
+            return False
+        window = Window(self._taken)
+        logs = [images.log for images in self.group.images.values()]
+        logs += [self.group.touched] if self.group.touched is not None else []
+        checks = [f"EXISTS ({window.rows(log, '1')})" for log in logs]
+        checks.append(
+            f"EXISTS (SELECT FROM {self.group.recheck} "
+            "WHERE fence <= pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()))"
+        )
+        checks.append(f"EXISTS (SELECT FROM lockgate.backlog WHERE target_id = {self.group.target_id})")
+        row = self._execute(f"SELECT {' OR '.join(checks)}").fetchone()
+        return row is not None and not row[0]
 
     def collect_pending(self) -> None:
         """Fill the candidates with every key that changes visible in the open transaction may still touch.

@@ -123,3 +123,19 @@ def update_chunk(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: i
         f"WHERE {compiled.not_null('y')} GROUP BY {names(compiled.key, 'y')} HAVING count(*) > 1) "
         "SELECT (SELECT count(*) FROM y), (SELECT count(*) FROM changed)"
     )
+
+
+def mark_repeated(conn: Connection[Any], group: Group, compiled: Compiled) -> int:
+    """Have the rows of a transform looked at again that several chunks may have changed; return how many.
+
+    An insert finds a key that is already there, an update does not notice that it is the second.
+    """
+    once = compiled.driving_relation.oid == compiled.target.oid and not compiled.fan_out
+    if not compiled.definition.updates_only or once:
+        return 0
+    key = names(compiled.key, "y")
+    return conn.execute(
+        f"INSERT INTO {group.recheck} ({names(compiled.key)}, fence) SELECT {key}, '0'::xid8 "
+        f"FROM ({compiled.select.render()}) AS y WHERE {compiled.not_null('y')} "
+        f"GROUP BY {key} HAVING count(*) > 1".encode()
+    ).rowcount

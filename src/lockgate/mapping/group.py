@@ -130,19 +130,20 @@ def fingerprint(conn: Connection[Any], group: Group) -> str:
     A partition attached, a rewrite, a disabled trigger: nothing of it is logged, so it is looked for at each batch.
     """
     oids = sorted({images.base.relation.oid for images in group.images.values()})
-    row = conn.execute(_FINGERPRINT, (oids,)).fetchone()
+    own = [f"lockgate_log_{log_id}_{piece}" for log_id in group.images for piece in changelog.PIECES]
+    row = conn.execute(_FINGERPRINT, {"oids": oids, "triggers": own}).fetchone()
     return str(row[0]) if row else ""
 
 
 _FINGERPRINT = b"""
 WITH RECURSIVE tree AS (
-    SELECT o.oid FROM unnest(%s::oid[]) AS o(oid)
+    SELECT o.oid FROM unnest(%(oids)s::oid[]) AS o(oid)
     UNION
     SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid)
 SELECT pg_catalog.md5(pg_catalog.string_agg(
     pg_catalog.concat_ws(',', c.oid, c.relkind, pg_catalog.pg_relation_filenode(c.oid),
         (SELECT pg_catalog.string_agg(g.tgname || g.tgenabled::text, ' ' ORDER BY g.tgname)
-         FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname LIKE 'lockgate\\_log\\_%%')),
+         FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname = ANY (%(triggers)s))),
     ';' ORDER BY c.oid))
 FROM tree JOIN pg_catalog.pg_class c ON c.oid = tree.oid
 """

@@ -81,7 +81,7 @@ def _refuse_unlike(conn: Connection[Any], target_id: int, compiled: Compiled) ->
     group.refuse_unlike([*(c for c in loaded.compiled if c.name != compiled.name), compiled])
 
 
-def log_changes(conn: Connection[Any], compiled: Compiled, target_id: int, cap: int, locked: Locked) -> None:
+def log_changes(compiled: Compiled, target_id: int, cap: int, locked: Locked) -> None:
     """Install the logs of the base relations and of the target, one strong lock a transaction.
 
     The driving relation logs every update while block ranges are open: a row that moves from a page that is

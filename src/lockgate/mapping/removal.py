@@ -29,8 +29,9 @@ def forget_mapping(conn: Connection[Any], loaded: Group, name: str) -> bool:
     conn.execute("DELETE FROM lockgate.quarantine WHERE plan = %s AND mapping = %s", (loaded.plan, name))
     last = len([mapping for mapping in loaded.compiled if mapping.name != name]) == 0
     conn.execute(
-        "UPDATE lockgate.sync_targets SET epoch = epoch + 1, repair = NOT %s, state = CASE WHEN %s THEN 'off' ELSE state "
-        "END, reason = CASE WHEN %s THEN 'being taken back' END WHERE id = %s",
+        "UPDATE lockgate.sync_targets SET epoch = epoch + 1, repair = NOT %s, "
+        "state = CASE WHEN %s THEN 'off' ELSE state END, "
+        "reason = CASE WHEN %s THEN 'being taken back' END WHERE id = %s",
         (last, last, last, loaded.target_id),
     )
     return last

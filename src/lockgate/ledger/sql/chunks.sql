@@ -35,6 +35,9 @@ WITH first AS (
 INSERT INTO lockgate.chunks (step_id, leaf, lo, hi, attempts)
 SELECT step_id, leaf, %(middle)s, %(hi)s, attempts FROM first
 
+-- name: any
+SELECT EXISTS (SELECT FROM lockgate.chunks WHERE step_id = %(step_id)s AND state = 'pending')
+
 -- name: progress
 SELECT count(*) AS total,
        count(*) FILTER (WHERE state = 'done') AS done,

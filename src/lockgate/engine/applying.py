@@ -1,0 +1,230 @@
+"""The service that applies: one thread, all targets of a plan, for minutes inside `apply` or weeks as `lockgate sync`.
+
+One service at a time works a target: it holds the target's epoch. Another one stands by until nothing was
+applied for a while, so that a killed service is followed by the next without anybody's help.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from lockgate.engine.clock import Clock
+from lockgate.engine.retry import Policy, lost_connection, passing
+from lockgate.engine.session import Sessions
+from lockgate.errors import ConnectionFailed, LeaseLost, LockgateError
+from lockgate.mapping import changelog, group, upkeep
+from lockgate.mapping.applier import Applier, Batch
+
+Told = Callable[[str], None]
+
+_POLL = 0.05
+_HEARTBEAT = 1.0
+_STANDBY = 5.0
+_RESTART = Policy(retries=1_000_000, base=0.2, cap=10.0)
+
+
+@dataclass(slots=True)
+class _Worked:
+    """A target that this service works."""
+
+    target_id: int
+    name: str
+    conn: Connection[Any]
+    applier: Applier
+    last: float = 0.0
+
+
+@dataclass(slots=True)
+class Service:
+    """Applies the changes of all live targets of a plan.
+
+    :param takes_over: whether it takes targets from a service that is alive (a runner does, under its lease).
+    :param told: gets a line for people when something happens.
+    """
+
+    sessions: Sessions
+    plan: str
+    clock: Clock
+    stop: threading.Event
+    takes_over: bool
+    told: Told
+    _worked: dict[int, _Worked] = field(default_factory=dict)
+    _conn: Connection[Any] | None = None
+    _tidied: float = 0.0
+
+    def run(self) -> None:
+        """Work until ``stop`` is set; start again after every failure that passes.
+
+        :raises LockgateError: if the plan's mappings no longer fit the database.
+        """
+        failures = 0
+        try:
+            while not self.stop.is_set():
+                try:
+                    busy = self._cycle()
+                    failures = 0
+                    if not busy:
+                        self.clock.wait(self.stop, _POLL)
+                except (psycopg.Error, ConnectionFailed) as error:
+                    failures += 1
+                    self._close()
+                    if isinstance(error, psycopg.Error) and not passing(error):
+                        self.told(f"sync of {self.plan}: {str(error).splitlines()[0]}; it is tried again")
+                    self.clock.wait(self.stop, _RESTART.pause(min(failures, 8)))
+        finally:
+            self._close()
+
+    # --- one round ------------------------------------------------------------------------------------------
+
+    def _cycle(self) -> bool:
+        conn = self._connection()
+        self._look_for_targets(conn)
+        busy = False
+        for worked in list(self._worked.values()):
+            busy = self._apply(worked) or busy
+        now = self.clock.monotonic()
+        if now - self._tidied >= _HEARTBEAT:
+            self._tidied = now
+            for worked in self._worked.values():
+                for log in changelog.read_by(conn, worked.target_id):
+                    upkeep.tidy(conn, log)
+        return busy
+
+    def _look_for_targets(self, conn: Connection[Any]) -> None:
+        rows = conn.execute(
+            "SELECT id, name, epoch, "
+            "coalesce(last_applied_at > pg_catalog.clock_timestamp() - %s * interval '1 second', false) "
+            "FROM lockgate.sync_targets WHERE plan = %s "
+            "AND (state IN ('backfill', 'live') OR (state = 'off' AND repair)) ORDER BY id",
+            (_STANDBY, self.plan),
+        ).fetchall()
+        present = {int(row[0]) for row in rows}
+        for gone in set(self._worked) - present:
+            self._leave(gone)
+        for target_id, name, epoch, alive in rows:
+            worked = self._worked.get(target_id)
+            if worked is not None and worked.applier.epoch != epoch:
+                self._leave(target_id)
+            if target_id not in self._worked and (self.takes_over or not alive):
+                self._take(conn, int(target_id), str(name))
+
+    def _take(self, conn: Connection[Any], target_id: int, name: str) -> None:
+        row = conn.execute(
+            "UPDATE lockgate.sync_targets SET epoch = epoch + 1 WHERE id = %s RETURNING epoch", (target_id,)
+        ).fetchone()
+        if row is None:
+            return
+        own = self.sessions.open("applier")
+        try:
+            loaded = group.load(own, target_id)
+        except BaseException:
+            own.close()
+            raise
+        self._worked[target_id] = _Worked(target_id, name, own, Applier(own, loaded, int(row[0])))
+
+    def _apply(self, worked: _Worked) -> bool:
+        now = self.clock.monotonic()
+        try:
+            if now - worked.last < _HEARTBEAT and worked.applier.idle():
+                return False
+            reason = upkeep.switched_off(worked.conn, worked.applier.group)
+            if reason:
+                self._restore(worked, reason)
+            batch = worked.applier.run()
+        except LeaseLost:
+            self._leave(worked.target_id)
+            return False
+        except psycopg.Error as error:
+            if not passing(error) or lost_connection(error):
+                raise
+            return True
+        worked.last = now
+        return self._after(worked, batch)
+
+    def _after(self, worked: _Worked, batch: Batch) -> bool:
+        if batch.repair:
+            self._repair(worked)
+        return bool(batch.changes or batch.pending or batch.repair)
+
+    # --- what no log can tell -------------------------------------------------------------------------------
+
+    def _restore(self, worked: _Worked, reason: str) -> None:
+        """A log was switched off: nothing followed since. Switch it on again and compare everything."""
+        with worked.conn.transaction():
+            upkeep.mark_off(worked.conn, worked.target_id, reason)
+        self.told(f"sync of {worked.name} was switched off ({reason}); it starts again with a full comparison")
+        self._reinstall(worked)
+        with worked.conn.transaction():
+            upkeep.forget_changes(worked.conn, worked.applier.group)
+
+    def _repair(self, worked: _Worked) -> None:
+        self._reinstall(worked)
+        marked = upkeep.repair(worked.conn, worked.applier.group)
+        self.told(f"{worked.name}: something happened that no log tells; all was compared, {marked} keys differ")
+
+    def _reinstall(self, worked: _Worked) -> None:
+        cap = self.sessions.settings.log_cap
+        for log in changelog.read_by(worked.conn, worked.target_id):
+            with worked.conn.transaction():
+                upkeep.reinstall(worked.conn, worked.applier.group, cap, log)
+
+    # --- connections ----------------------------------------------------------------------------------------
+
+    def _connection(self) -> Connection[Any]:
+        if self._conn is None or self._conn.closed:
+            self._conn = self.sessions.open("sync")
+        return self._conn
+
+    def _leave(self, target_id: int) -> None:
+        worked = self._worked.pop(target_id, None)
+        if worked is not None:
+            worked.conn.close()
+
+    def _close(self) -> None:
+        for target_id in list(self._worked):
+            self._leave(target_id)
+        if self._conn is not None:
+            self._conn.close()
+        self._conn = None
+
+
+def serve(sessions: Sessions, plan: str, clock: Clock, stop: threading.Event, on_event: Told) -> None:
+    """`lockgate sync`: apply until told to stop; stand by while a runner or another service is at it.
+
+    :raises LockgateError: if a mapping no longer fits the database: somebody must look.
+    """
+    Service(sessions, plan, clock, stop, takes_over=False, told=on_event).run()
+
+
+@contextmanager
+def applying(sessions: Sessions, plan: str, clock: Clock, on_event: Told) -> Iterator[None]:
+    """Apply in a thread for as long as the block runs (inside a runner, under its lease).
+
+    :raises LockgateError: at the end, why the service gave up, if it did and nothing else failed.
+    """
+    stop = threading.Event()
+    failed: list[LockgateError] = []
+
+    def work() -> None:
+        try:
+            Service(sessions, plan, clock, stop, takes_over=True, told=on_event).run()
+        except LockgateError as error:
+            failed.append(error)
+            on_event(f"sync stopped: {error.what}")
+
+    thread = threading.Thread(target=work, name="lockgate-applying", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    if failed:
+        raise failed[0]

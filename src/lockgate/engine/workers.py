@@ -1,0 +1,282 @@
+"""Chunk workers: threads of a runner, or of `lockgate work` in other processes and on other hosts."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import Connection
+
+from lockgate.engine import sqlerrors
+from lockgate.engine.clock import Clock
+from lockgate.engine.faults import fault
+from lockgate.engine.governor import Governor
+from lockgate.engine.retry import Policy, lost_connection, passing
+from lockgate.engine.session import Sessions
+from lockgate.errors import ConnectionFailed
+from lockgate.ledger import chunks, lease
+from lockgate.ledger.chunks import Chunk, ChunkProgress
+from lockgate.mapping import backfill, group
+from lockgate.mapping.group import Group
+
+if TYPE_CHECKING:
+    from lockgate.engine.context import Progress
+
+_PATIENCE = Policy(retries=60, base=0.05, cap=2.0)
+_REFUSED = ("22", "23")
+_CANCELED = "57014"
+_REPORT_EVERY = 0.5
+_POLL = 0.05
+
+
+@dataclass(slots=True)
+class Task:
+    """The chunks of one step.
+
+    :param mapping: the name of the mapping; ``epoch`` is the runner's lease, None for a worker from outside.
+    """
+
+    step_id: int
+    target_id: int
+    mapping: str
+    epoch: int | None
+    where: str
+
+
+@dataclass(slots=True)
+class _Worker:
+    """One worker: a connection of its own, chunk after chunk until none is left."""
+
+    sessions: Sessions
+    task: Task
+    clock: Clock
+    governor: Governor
+    stop: threading.Event
+    name: str
+    retired: Callable[[], bool]
+    written: Callable[[int, int, float], None]
+    _conn: Connection[Any] | None = None
+    _group: Group | None = None
+    _chunk: Chunk | None = None
+    _last: int = 0
+    _failures: int = 0
+
+    def run(self) -> None:
+        """:raises LockgateError: if a row is refused, or trying again does not help."""
+        try:
+            while not self.retired() and self.governor.permit(self.stop):
+                if not self._next():
+                    return
+        finally:
+            self._close()
+
+    def _next(self) -> bool:
+        """Do a chunk; False when none is left."""
+        self._chunk = None
+        try:
+            conn = self._connection()
+            if not self._do(conn):
+                if not chunks.pending(conn, self.task.step_id):
+                    return False
+                self.clock.wait(self.stop, _POLL)  # others work on what is left, and may yet fail
+            self._failures = 0
+        except (psycopg.Error, ConnectionFailed) as error:
+            self._meet(error)
+        return True
+
+    def _do(self, conn: Connection[Any]) -> bool:
+        """Claim a chunk, do it and mark it done in one transaction; False when none is free."""
+        started = self.clock.monotonic()
+        loaded = self._loaded(conn)
+        compiled = next(mapping for mapping in loaded.compiled if mapping.name == self.task.mapping)
+        with conn.transaction():
+            if self.task.epoch is not None:
+                lease.assert_held(conn, self.task.epoch)
+            # A statement of its own: the transaction's id must be older than the snapshot that reads the rows.
+            chunk = chunks.claim(conn, self.task.step_id, self._last)
+            if chunk is None:
+                return False
+            self._chunk = chunk
+            fault("chunk.claimed")
+            chunk = self._fitted(conn, chunk)
+            done = backfill.run_chunk(conn, loaded, compiled, chunk)
+            chunks.finish(conn, chunk.id, done.read, done.written, self.name, self.clock.monotonic() - started)
+            fault("chunk.commit")
+        fault("chunk.done")
+        self._last = chunk.id
+        seconds = self.clock.monotonic() - started
+        self.written(done.read, done.written, seconds)
+        self.governor.after_chunk(max(1, done.read), seconds, self.stop)
+        return True
+
+    def _fitted(self, conn: Connection[Any], chunk: Chunk) -> Chunk:
+        """The chunk, cut down to the size that the pace asks for."""
+        row = conn.execute(
+            "SELECT greatest(reltuples, 1)::float8 / greatest(relpages, 1) FROM pg_catalog.pg_class WHERE oid = %s",
+            (chunk.leaf,),
+        ).fetchone()
+        wanted = max(1, round(self.governor.chunk_rows() / max(float(row[0]) if row else 1.0, 0.01)))
+        return chunks.carve(conn, chunk, wanted) if chunk.hi - chunk.lo > wanted * 3 // 2 else chunk
+
+    def _meet(self, error: psycopg.Error | ConnectionFailed) -> None:
+        """Halve what took too long or is refused, wait for what passes, and give up on the rest."""
+        self._failures += 1
+        if isinstance(error, ConnectionFailed) or lost_connection(error):
+            self._close()
+            if self._failures > _PATIENCE.retries:
+                raise error
+        else:
+            state = error.sqlstate or ""
+            if self._chunk is not None and (state == _CANCELED or state[:2] in _REFUSED):
+                self._halve(self._chunk, error)
+                return
+            if not passing(error) or self._failures > _PATIENCE.retries:
+                raise error
+        self.clock.wait(self.stop, _PATIENCE.pause(min(self._failures, 10)))
+
+    def _halve(self, chunk: Chunk, error: psycopg.Error) -> None:
+        conn = self._connection()
+        chunks.failed(conn, chunk.id)
+        if not chunks.split(conn, chunk.id):
+            raise sqlerrors.explain(
+                error, self.task.where, f"mapping {self.task.mapping} fails on a row in block {chunk.lo} of its source"
+            ) from error
+
+    def _loaded(self, conn: Connection[Any]) -> Group:
+        if self._group is None:
+            self._group = group.load(conn, self.task.target_id)
+        return self._group
+
+    def _connection(self) -> Connection[Any]:
+        if self._conn is None or self._conn.closed:
+            limit = self.sessions.settings.statement_timeout
+            self._conn = self.sessions.open("worker", statement_timeout=limit)
+        return self._conn
+
+    def _close(self) -> None:
+        if self._conn is not None:
+            self._conn.close()
+        self._conn = None
+
+
+@dataclass(slots=True)
+class Crew:
+    """The workers of one process for one task; their number follows what `lockgate tune` says."""
+
+    sessions: Sessions
+    task: Task
+    clock: Clock
+    governor: Governor
+    progress: Progress
+    stop: threading.Event
+    _threads: list[threading.Thread] = field(default_factory=list)
+    _errors: list[BaseException] = field(default_factory=list)
+    _read: int = 0
+    _written: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self) -> ChunkProgress:
+        """Work until no chunk is left, or until told to stop.
+
+        :raises LockgateError: why a worker gave up.
+        """
+        started = self.clock.monotonic()
+        with self.sessions.open("progress") as conn:
+            while True:
+                self._hire()
+                self._report(conn, started)
+                alive = [thread for thread in self._threads if thread.is_alive()]
+                for thread in alive[:1]:
+                    thread.join(_REPORT_EVERY)
+                if not alive or self._errors:
+                    break
+            for thread in self._threads:
+                thread.join()
+            if self._errors:
+                raise self._errors[0]
+            return chunks.progress(conn, self.task.step_id)
+
+    def _hire(self) -> None:
+        wanted = self.governor.workers()
+        while len(self._threads) < wanted and not self._errors and not (self._threads and self._nobody()):
+            number = len(self._threads)
+            worker = _Worker(
+                sessions=self.sessions,
+                task=self.task,
+                clock=self.clock,
+                governor=self.governor,
+                stop=self.stop,
+                name=f"{socket.gethostname()}:{os.getpid()}:{number}",
+                retired=partial(self._retired, number),
+                written=self._count,
+            )
+            thread = threading.Thread(target=self._work, args=(worker,), name=f"lockgate-worker-{number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _retired(self, number: int) -> bool:
+        return bool(self._errors) or number >= self.governor.workers()
+
+    def _nobody(self) -> bool:
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _work(self, worker: _Worker) -> None:
+        try:
+            worker.run()
+        except BaseException as error:  # told to whoever runs the crew
+            self._errors.append(error)
+
+    def _count(self, read: int, written: int, seconds: float) -> None:
+        with self._lock:
+            self._read += read
+            self._written += written
+
+    def _report(self, conn: Connection[Any], started: float) -> None:
+        made = chunks.progress(conn, self.task.step_id)
+        spent = max(self.clock.monotonic() - started, 1e-3)
+        rate = self._read / spent
+        left = made.rows_read / made.blocks_done * (made.blocks_total - made.blocks_done) if made.blocks_done else None
+        low = high = None
+        if left is not None and rate > 0:
+            low, high = timedelta(seconds=left / rate * 0.8), timedelta(seconds=left / rate * 1.5)
+        self.progress.chunks(made, rate, low, high)
+
+
+def work(sessions: Sessions, plan: str, clock: Clock, stop: threading.Event, on_event: Callable[[str], None]) -> None:
+    """`lockgate work`: help with every backfill of a plan that is under way, until told to stop.
+
+    :raises LockgateError: why it cannot go on.
+    """
+    from lockgate.engine.context import Silent
+
+    progress = Silent()
+    with Governor(sessions, plan, clock, progress, sessions.settings) as governor:
+        while not stop.is_set():
+            with sessions.open("work") as conn:
+                task = _open_task(conn, plan)
+            if task is None:
+                clock.wait(stop, 0.5)
+                continue
+            on_event(f"works on mapping {task.mapping}")
+            Crew(sessions, task, clock, governor, progress, stop).run()
+            on_event(f"no chunk of mapping {task.mapping} is free any more")
+            clock.wait(stop, 0.5)
+
+
+def _open_task(conn: Connection[Any], plan: str) -> Task | None:
+    row = conn.execute(
+        "SELECT s.id, m.target_id, m.name FROM lockgate.steps s "
+        "JOIN lockgate.mappings m ON m.plan = s.plan AND m.name = s.step "
+        "WHERE s.plan = %s AND s.state = 'running' "
+        "AND EXISTS (SELECT FROM lockgate.chunks c WHERE c.step_id = s.id AND c.state = 'pending') "
+        "ORDER BY s.id LIMIT 1",
+        (plan,),
+    ).fetchone()
+    return Task(int(row[0]), int(row[1]), str(row[2]), None, f"mapping {row[2]}") if row else None

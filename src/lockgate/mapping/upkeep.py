@@ -1,0 +1,118 @@
+"""Keeping the change logs small and whole: rotate, empty, switch off what is over, repair what was missed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from lockgate.catalog import relations as catalog
+from lockgate.mapping import changelog, reconcile
+from lockgate.mapping.changelog import ChangeLog
+from lockgate.mapping.group import Group
+
+# A segment that is larger than this is emptied as soon as nobody needs it: polls stay cheap.
+_ROTATE_BYTES = 4 * 1024 * 1024
+
+
+def tidy(conn: Connection[Any], log: ChangeLog) -> bool:
+    """Rotate or empty one log if it is time; whether something was done. Never waits for a lock."""
+    if log.off_reason is not None:
+        return False
+    other = "b" if log.segment == "a" else "a"
+    if _bytes(conn, log, other):
+        return _empty(conn, log, other)
+    if _bytes(conn, log, log.segment) < _ROTATE_BYTES:
+        return False
+    with conn.transaction():
+        changelog.rotate(conn, catalog.read(conn, log.relid), log)
+    return True
+
+
+def _bytes(conn: Connection[Any], log: ChangeLog, segment: str) -> int:
+    row = conn.execute("SELECT pg_catalog.pg_relation_size(%s::regclass)", (log.table(segment),)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _empty(conn: Connection[Any], log: ChangeLog, segment: str) -> bool:
+    """Truncate a segment that is not written any more, once every reader has taken in all of it."""
+    try:
+        with conn.transaction():
+            # Nobody can be writing behind this lock, and nobody must wait for it: it is had at once or not at all.
+            conn.execute(f"LOCK TABLE {log.table(segment)} IN ACCESS EXCLUSIVE MODE NOWAIT".encode())
+            if _needed(conn, log, segment):
+                return False
+            conn.execute(f"TRUNCATE {log.table(segment)}".encode())
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
+
+
+def _needed(conn: Connection[Any], log: ChangeLog, segment: str) -> bool:
+    row = conn.execute(
+        "SELECT EXISTS (SELECT FROM lockgate.log_readers r JOIN lockgate.backlog b ON b.target_id = r.target_id "
+        "WHERE r.log_id = %s) OR EXISTS (SELECT FROM lockgate.log_readers r "
+        "JOIN lockgate.sync_targets t ON t.id = r.target_id WHERE r.log_id = %s AND t.state <> 'off' "
+        f"AND EXISTS (SELECT FROM {log.table(segment)} l "
+        "WHERE NOT pg_catalog.pg_visible_in_snapshot(l.xid, t.snapshot)))".encode(),
+        (log.id, log.id),
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def switched_off(conn: Connection[Any], group: Group) -> str | None:
+    """Why a log of this target was switched off, None if all are on."""
+    for log in changelog.read_by(conn, group.target_id):
+        if log.off_reason is not None:
+            return f"{log.label}: {log.off_reason}"
+    return None
+
+
+def mark_off(conn: Connection[Any], target_id: int, reason: str) -> None:
+    """Nothing follows any more: the target must be repaired before it can be trusted again."""
+    conn.execute(
+        "UPDATE lockgate.sync_targets SET state = 'off', repair = true, reason = %s WHERE id = %s", (reason, target_id)
+    )
+
+
+def forget_changes(conn: Connection[Any], group: Group) -> None:
+    """Before a repair of a target that was off: what its logs still hold is older than the repair will be."""
+    conn.execute("DELETE FROM lockgate.backlog WHERE target_id = %s", (group.target_id,))
+    conn.execute(
+        "UPDATE lockgate.sync_targets SET snapshot = pg_catalog.pg_current_snapshot() WHERE id = %s",
+        (group.target_id,),
+    )
+
+
+def reinstall(conn: Connection[Any], group: Group, cap: int, images_log: ChangeLog) -> None:
+    """Put the triggers of one log back, in a transaction of its own: it takes one strong lock, if any is missing."""
+    relation = catalog.read(conn, images_log.relid)
+    columns = [relation.by_number(number) for number in images_log.columns]
+    watched = [relation.by_number(number) for number in images_log.watched]
+    changelog.ensure(
+        conn,
+        relation,
+        columns,
+        watched=watched,
+        writer=images_log.writer,
+        every_update=images_log.every_update,
+        cap=cap,
+    )
+
+
+def repair(conn: Connection[Any], group: Group) -> int:
+    """Compare the whole target in one snapshot, and have every key that differs looked at again; return how many."""
+    with reconcile.one_snapshot(conn, group):
+        marked = reconcile.mark_mismatches(conn, group)
+        conn.execute(
+            "UPDATE lockgate.sync_targets SET repair = false, reason = NULL, "
+            "state = CASE state WHEN 'off' THEN 'live' ELSE state END WHERE id = %s",
+            (group.target_id,),
+        )
+    return marked
+
+
+def logs_of(group: Group) -> list[ChangeLog]:
+    """All logs that a target's applier reads."""
+    return [images.log for images in group.images.values()] + ([group.touched] if group.touched else [])

@@ -1,0 +1,235 @@
+"""Steps ``map`` and ``transform``: install the logs, copy in chunks, let the applier settle, go live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection
+
+from lockgate.catalog.relations import Relation
+from lockgate.engine.context import StepContext
+from lockgate.engine.evidence import Evidence
+from lockgate.engine.faults import fault
+from lockgate.engine.settling import settle
+from lockgate.engine.workers import Crew, Task
+from lockgate.errors import Interrupted, PlanError
+from lockgate.ledger import chunks, lease, steps
+from lockgate.mapping import backfill, changelog, group, install, removal
+from lockgate.mapping.analysis import compile_mapping
+from lockgate.mapping.compiled import Compiled
+from lockgate.mapping.definition import Definition, from_step
+from lockgate.mapping.describe import describe
+from lockgate.plan.models import MapStep, Phase, TransformStep
+from lockgate.steps.base import Loss, StepResult, place
+from lockgate.steps.running import strong_lock
+
+if TYPE_CHECKING:
+    from lockgate.plan.load import LoadedPlan
+
+# Workers cut a chunk down to what the pace asks for; they cannot make it larger.
+_COARSE = 4
+
+
+class Runner:
+    """Runs both kinds: a transform is a mapping that changes rows and never makes one."""
+
+    def validate(self, loaded: LoadedPlan, phase: Phase, step: MapStep | TransformStep) -> None:
+        """The database decides; nothing can be refused before."""
+
+    def run(self, ctx: StepContext) -> StepResult:
+        """:raises PlanError: if the mapping does not fit the database, before anything is changed."""
+        definition = _definition(ctx.loaded, ctx.phase, ctx.step)
+        with ctx.sessions.open("map") as conn:
+            compiled = compile_mapping(conn, definition)
+            _refuse_changed(conn, ctx, definition)
+            with ctx.fenced(conn):
+                registered = install.register(conn, ctx.plan, compiled)
+        fault("map.registered")
+        if definition.sync:
+            self._log_changes(ctx, compiled, registered.target_id)
+        self._plan_chunks(ctx, compiled)
+        fault("map.planned")
+        started = ctx.clock.monotonic()
+        self._copy(ctx, compiled, registered.target_id)
+        seconds = ctx.clock.monotonic() - started
+        fault("map.copied")
+        return self._settle(ctx, compiled, registered.target_id, seconds)
+
+    def describe(
+        self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: MapStep | TransformStep
+    ) -> list[str]:
+        """What is derived from the SELECT: locks, rows, SQL."""
+        return describe(conn, compile_mapping(conn, _definition(loaded, phase, step)))
+
+    def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
+        """Stop the sync, and take back the rows that the mapping made."""
+        name = _definition(ctx.loaded, ctx.phase, ctx.step).name
+        with ctx.sessions.open("undo") as conn:
+            loaded = removal.load(conn, ctx.plan, name)
+            target_id = loaded.target_id if loaded else _half_removed(conn, ctx.step_row.detail)
+            if loaded is not None:
+                with ctx.fenced(conn):
+                    steps.set_state(conn, ctx.step_row.id, "running", detail={"removing": loaded.target_id})
+                if len(loaded.compiled) > 1:
+                    return self._undo_shared(ctx, conn, loaded, name)
+                self._take_back(ctx, conn, loaded, lose_rows)
+                with ctx.fenced(conn):
+                    removal.forget_mapping(conn, loaded, name)
+            if target_id is not None:
+                self._drop_logs(ctx, conn, target_id)
+                with ctx.fenced(conn):
+                    removal.drop_target(conn, target_id)
+                    chunks.clear(conn, ctx.step_row.id)
+        return StepResult(f"{name}: sync stopped, rows taken back")
+
+    def losses(
+        self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: MapStep | TransformStep
+    ) -> list[Loss]:
+        """Rows that the application wrote into the new model."""
+        found = removal.load(conn, loaded.plan.plan, _definition(loaded, phase, step).name)
+        if found is None:
+            return []
+        rows = removal.rows_at_stake(conn, found)
+        why = "the application changed them since" if found.evaluation.updates_only else "born in the new model"
+        return [Loss(found.evaluation.target.label, rows, why)] if rows else []
+
+    # --- forth ----------------------------------------------------------------------------------------------
+
+    def _log_changes(self, ctx: StepContext, compiled: Compiled, target_id: int) -> None:
+        where = place(ctx.loaded, ctx.phase, ctx.step)
+
+        def locked(relation: Relation, work: Callable[[Connection[Any]], None]) -> None:
+            def attempt(conn: Connection[Any]) -> None:
+                with conn.transaction():
+                    lease.assert_held(conn, ctx.epoch)
+                    work(conn)
+
+            strong_lock(ctx, where, (relation.label,)).do(attempt)
+            fault("map.logged")
+
+        install.log_changes(compiled, target_id, ctx.settings.log_cap, locked)
+
+    def _plan_chunks(self, ctx: StepContext, compiled: Compiled) -> None:
+        """Cut the source into chunks, once; again if the table was rewritten, for block numbers mean nothing then."""
+        with ctx.sessions.open("map") as conn, ctx.fenced(conn):
+            nodes = backfill.file_nodes(conn, compiled)
+            detail = steps.get(conn, ctx.step_row.id).detail
+            if detail.get("files") == nodes:
+                return
+            chunks.clear(conn, ctx.step_row.id)
+            rows = ctx.settings.chunk_rows * _COARSE
+            chunks.insert(conn, ctx.step_row.id, backfill.plan_ranges(conn, compiled, rows))
+            steps.set_state(conn, ctx.step_row.id, "running", detail={"files": nodes})
+
+    def _copy(self, ctx: StepContext, compiled: Compiled, target_id: int) -> None:
+        where = place(ctx.loaded, ctx.phase, ctx.step)
+        task = Task(ctx.step_row.id, target_id, compiled.name, ctx.epoch, where)
+        while True:
+            Crew(ctx.sessions, task, ctx.clock, ctx.health, ctx.progress, ctx.stop).run()
+            if ctx.stop.is_set():
+                raise Interrupted("Stopped between two chunks", where=where, hint="`lockgate apply` goes on there.")
+            with ctx.sessions.open("map") as conn:
+                rewritten = backfill.file_nodes(conn, compiled) != steps.get(conn, ctx.step_row.id).detail.get("files")
+                if not rewritten and not chunks.pending(conn, ctx.step_row.id):
+                    return
+            if rewritten:
+                ctx.progress.event(f"{compiled.driving_relation.label} was rewritten: it is read again")
+                self._plan_chunks(ctx, compiled)
+
+    def _settle(self, ctx: StepContext, compiled: Compiled, target_id: int, seconds: float) -> StepResult:
+        with ctx.sessions.open("map") as conn:
+            with ctx.fenced(conn):
+                backfill.mark_repeated(conn, group.load(conn, target_id), compiled)
+                install.go_live(conn, target_id)
+            settle(ctx.sessions, target_id, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step))
+            if compiled.definition.sync:
+                self._narrow(ctx, compiled)
+            made = chunks.progress(conn, ctx.step_row.id)
+            digest = chunks.digest(conn, ctx.step_row.id)
+        rate = made.rows_read / seconds if seconds > 0 else 0.0
+        result = {
+            "chunks": made.total,
+            "rows_read": made.rows_read,
+            "rows_written": made.rows_written,
+            "seconds": round(seconds, 3),
+            "rows_per_second": round(rate),
+            "chunks_digest": digest,
+        }
+        query = "sums over lockgate.chunks of this step; seconds by the runner's clock, in this run"
+        return StepResult(
+            f"{compiled.name}: {made.rows_written} rows written of {made.rows_read} yielded, in {made.total} chunks",
+            facts=result,
+            evidence=(Evidence(f"backfill:{compiled.name}", query, result),),
+        )
+
+    def _narrow(self, ctx: StepContext, compiled: Compiled) -> None:
+        relation = compiled.driving_relation
+
+        def attempt(conn: Connection[Any]) -> None:
+            with conn.transaction():
+                lease.assert_held(conn, ctx.epoch)
+                changelog.narrow(conn, relation)
+
+        strong_lock(ctx, place(ctx.loaded, ctx.phase, ctx.step), (relation.label,)).do(attempt)
+
+    # --- back -----------------------------------------------------------------------------------------------
+
+    def _undo_shared(self, ctx: StepContext, conn: Connection[Any], loaded: group.Group, name: str) -> StepResult:
+        """Other mappings keep the table: without this one, its rows are found to be too many and removed."""
+        with ctx.fenced(conn):
+            removal.forget_mapping(conn, loaded, name)
+            chunks.clear(conn, ctx.step_row.id)
+        settle(ctx.sessions, loaded.target_id, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step))
+        return StepResult(f"{name}: taken out; the other mappings keep {loaded.evaluation.target.label}")
+
+    def _take_back(self, ctx: StepContext, conn: Connection[Any], loaded: group.Group, lose_rows: bool) -> None:
+        with ctx.fenced(conn):
+            # No applier may put back what is being removed.
+            conn.execute(
+                "UPDATE lockgate.sync_targets SET state = 'off', repair = false, epoch = epoch + 1 WHERE id = %s",
+                (loaded.target_id,),
+            )
+        block: int | None = 0
+        while block is not None:
+            with ctx.fenced(conn):
+                block = removal.take_back(conn, loaded, block, born_too=lose_rows)
+            fault("undo.blocks")
+
+    def _drop_logs(self, ctx: StepContext, conn: Connection[Any], target_id: int) -> None:
+        where = place(ctx.loaded, ctx.phase, ctx.step)
+        for log in removal.unread_logs(conn, target_id):
+
+            def attempt(on: Connection[Any], log: changelog.ChangeLog = log) -> None:
+                with on.transaction():
+                    lease.assert_held(on, ctx.epoch)
+                    removal.drop_log(on, target_id, log)
+
+            strong_lock(ctx, where, (log.label,)).do(attempt)
+            fault("undo.log")
+
+
+def _definition(loaded: LoadedPlan, phase: Phase, step: MapStep | TransformStep) -> Definition:
+    return from_step(step, partial(place, loaded, phase, step))
+
+
+def _refuse_changed(conn: Connection[Any], ctx: StepContext, definition: Definition) -> None:
+    """A mapping that is at work cannot be changed under it.
+
+    :raises PlanError: if the ledger holds another one of this name.
+    """
+    stored = install.stored_definition(conn, ctx.plan, definition.name)
+    if stored is not None and stored.dump() != definition.dump():
+        raise PlanError(
+            f"mapping {definition.name} was changed after it began",
+            where=definition.place(),
+            hint="`lockgate rollback` this phase first, or write the old text again",
+        )
+
+
+def _half_removed(conn: Connection[Any], detail: Mapping[str, Any]) -> int | None:
+    """The target of an undo that was killed after the mapping had left the ledger."""
+    target_id = detail.get("removing")
+    row = conn.execute("SELECT id FROM lockgate.sync_targets WHERE id = %s", (target_id,)).fetchone()
+    return int(row[0]) if row else None
