@@ -61,7 +61,7 @@ class FakeClock:
             self._passed += seconds
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
-        if not event.is_set():
+        if not event.wait(0.001):  # a moment of real time, so that a thread that waits in a loop lets others run
             self.sleep(seconds)
         return event.is_set()
 

@@ -1,7 +1,8 @@
 """Named points at which a test can end the process as SIGKILL would.
 
 ``LOCKGATE_FAULT="chunk.claimed:3"`` kills the process when it passes the point for the third time; several
-points are separated by commas. Without the variable, or under any other name, a point costs one lookup.
+points are separated by commas. ``LOCKGATE_FAULT_LOG=path`` appends the name of each point passed to a file, so
+that a test can find them all. Without these variables a point costs one lookup.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 VARIABLE = "LOCKGATE_FAULT"
+LOG = "LOCKGATE_FAULT_LOG"
 
 
 def parse(text: str) -> dict[str, int]:
@@ -30,12 +32,16 @@ def parse(text: str) -> dict[str, int]:
 
 
 _armed: Mapping[str, int] = parse(os.environ.get(VARIABLE, ""))
+_log = os.environ.get(LOG)
 _passed: Counter[str] = Counter()
 _lock = threading.Lock()
 
 
 def fault(name: str) -> None:
     """Pass the point ``name``: nothing, unless the variable says that the process dies here."""
+    if _log is not None:
+        with _lock, open(_log, "a", encoding="utf-8") as log:
+            log.write(f"{name}\n")
     if name not in _armed:
         return
     with _lock:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections import deque
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,11 @@ import psycopg
 from psycopg import Connection
 
 from lockgate.engine import health
+from lockgate.engine.canary import Canary
 from lockgate.engine.clock import Clock
 from lockgate.engine.throttle import Limits, Pace, adapt
 from lockgate.errors import ConnectionFailed
+from lockgate.ledger import control
 from lockgate.plan.models import Settings
 
 if TYPE_CHECKING:
@@ -21,16 +24,16 @@ if TYPE_CHECKING:
     from lockgate.engine.session import Sessions
     from lockgate.ledger.control import Control
 
-_PROBE_EVERY = 0.05
 _LOOK_EVERY = 1.0
-_WINDOW = 1.0
+_POLL = 0.2
+_PATIENCE = timedelta(seconds=2)
 
 
 class Governor:
     """Health, canary and live control of one plan; safe to call from several threads.
 
-    As a context manager it samples in a thread of its own, so that the canary is timed while chunks run.
-    Without one, every question takes a fresh look.
+    As a context manager it times the canary in a thread and on a connection of its own, so that it is timed
+    while chunks run. Without one, every question takes a fresh look.
     """
 
     def __init__(self, sessions: Sessions, plan: str, clock: Clock, progress: Progress, settings: Settings) -> None:
@@ -41,30 +44,25 @@ class Governor:
         self._settings = settings
         self._lock = threading.Lock()
         self._conn: Connection[Any] | None = None
-        self._probes: deque[tuple[float, float]] = deque()
+        self._canary = Canary(sessions, clock) if settings.max_latency is not None else None
         self._looked_at: float | None = None
         self._signals: tuple[health.Signal, ...] = ()
         self._control: Control | None = None
         self._pace = Pace(settings.chunk_rows)
         self._waiting = ""
-        self._thread: threading.Thread | None = None
-        self._ended = threading.Event()
 
     def __enter__(self) -> Governor:
-        self._thread = threading.Thread(target=self._sample, name="lockgate-governor", daemon=True)
-        self._thread.start()
+        if self._canary is not None:
+            self._canary.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended.set()
-        if self._thread:
-            self._thread.join()
+        if self._canary is not None:
+            self._canary.stop()
         with self._lock:
-            if self._conn:
-                self._conn.close()
-                self._conn = None
+            self._drop()
 
     # --- what workers ask ---------------------------------------------------------------------------------
 
@@ -76,7 +74,7 @@ class Governor:
             self._tell(reason, release)
             if not reason:
                 return True
-            self._clock.wait(stop, 0.2)
+            self._clock.wait(stop, _POLL)
         return False
 
     def after_chunk(self, rows: int, seconds: float, stop: threading.Event) -> int:
@@ -85,7 +83,7 @@ class Governor:
             asked = self._control.chunk_rows if self._control else None
             limit = self._settings.max_latency
             limits = Limits(self._settings.chunk_time.total_seconds(), limit.total_seconds() if limit else None, asked)
-            self._pace = adapt(self._pace, rows, seconds, self._slowest(), limits)
+            self._pace = adapt(self._pace, rows, seconds, self._latency(), limits)
             pace = self._pace
         rest = pace.rest(seconds)
         if rest > 0:
@@ -105,7 +103,7 @@ class Governor:
     def health(self) -> health.Health:
         """The signals of the latest look."""
         with self._lock:
-            canary = health.latency(self._slowest(), self._settings)
+            canary = health.latency(self._latency(), self._settings)
             return health.Health((*self._signals, canary) if canary else self._signals)
 
     def held(self) -> tuple[str, str]:
@@ -115,14 +113,9 @@ class Governor:
         if control and control.paused:
             return f"paused: {control.reason or 'no reason was given'}", "lockgate resume"
         reason = self.health().reason
-        if not reason:
-            return "", ""
         return (
-            reason,
-            "nothing to do: it goes on by itself; `lockgate status` shows all signals",
+            (reason, "nothing to do: it goes on by itself; `lockgate status` shows all signals") if reason else ("", "")
         )
-
-    # --- looking ------------------------------------------------------------------------------------------
 
     def refresh(self) -> None:
         """Read the live control; look at the signals too if the last look is a second old."""
@@ -133,51 +126,31 @@ class Governor:
                 self._drop()  # no news; the worker will meet the same trouble and say so
 
     def _look(self) -> None:
-        from lockgate.ledger import control
-
         conn = self._connection()
         self._control = control.get(conn, self._plan)
         now = self._clock.monotonic()
-        if self._settings.max_latency is not None and (self._thread is None or not self._probes):
-            self._probe(conn)
         if self._looked_at is None or now - self._looked_at >= _LOOK_EVERY:
             self._signals = health.examine(conn, self._settings, health.looks(self._settings))
             self._looked_at = now
 
-    def _probe(self, conn: Connection[Any]) -> None:
-        started = self._clock.monotonic()
-        conn.execute("SELECT 1")
-        ended = self._clock.monotonic()
-        self._probes.append((ended, ended - started))
-        while self._probes and self._probes[0][0] < ended - _WINDOW:
-            self._probes.popleft()
-
-    def _slowest(self) -> float | None:
-        return max((seconds for _, seconds in self._probes), default=None)
-
-    def _sample(self) -> None:
-        while not self._clock.wait(self._ended, _PROBE_EVERY if self._settings.max_latency else _LOOK_EVERY):
-            with self._lock:
-                try:
-                    self._probe(self._connection())
-                except (psycopg.OperationalError, psycopg.InterfaceError, ConnectionFailed):
-                    self._drop()
+    def _latency(self) -> float | None:
+        return self._canary.latency() if self._canary is not None else None
 
     def _connection(self) -> Connection[Any]:
         if self._conn is None or self._conn.closed:
-            from datetime import timedelta
-
-            self._conn = self._sessions.open("health", plan_sql=True, statement_timeout=timedelta(seconds=2))
+            self._conn = self._sessions.open("health", plan_sql=True, read_only=True, statement_timeout=_PATIENCE)
         return self._conn
 
     def _drop(self) -> None:
-        if self._conn:
+        if self._conn is not None:
             self._conn.close()
         self._conn = None
 
     def _tell(self, reason: str, release: str) -> None:
         with self._lock:
-            if reason == self._waiting:
+            # Numbers in a reason change with every look; who waits is told again when another reason comes.
+            kind = re.sub(r"\d+(?:\.\d+)?", "", reason)
+            if kind == self._waiting:
                 return
-            self._waiting = reason
+            self._waiting = kind
         self._progress.waiting(reason, release)

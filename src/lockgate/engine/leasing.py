@@ -48,7 +48,6 @@ def holding(
     """
     with sessions.open("lease") as conn:
         held = _acquire(sessions, conn, holder, ttl=ttl, progress=progress, stop=stop)
-    progress.waiting("", "")
     fault("lease.acquired")
     lost: list[LeaseLost] = []
 
@@ -86,7 +85,7 @@ def _acquire(
     seen: LeaseState | None = None
     while True:
         try:
-            return lease.acquire(conn, holder, ttl)
+            held = lease.acquire(conn, holder, ttl)
         except LeaseHeld:
             now = lease.state(conn)
             dead = _dead(now)
@@ -104,6 +103,10 @@ def _acquire(
                     "nothing to do: a lease whose holder is not heard of runs out within seconds",
                 )
             seen = now
+        else:
+            if seen is not None:
+                progress.waiting("", "")
+            return held
         if sessions.clock.wait(stop, _POLL):
             raise Interrupted("Stopped while waiting for the lease")
 

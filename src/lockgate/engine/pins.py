@@ -92,7 +92,7 @@ def _changed_steps(conn: Connection[Any], loaded: LoadedPlan, phase: Phase) -> I
 def _out_of_order(loaded: LoadedPlan, known: dict[str, PhaseState]) -> Iterable[str]:
     """Phases that are not done, before one that is: what runs would not be what was planned."""
     order = [(phase.id, known.get(phase.id, PhaseState.PENDING)) for phase in loaded.plan.phases]
-    last = max((n for n, (_, state) in enumerate(order) if state is PhaseState.DONE), default=-1)
+    last = max((n for n, (_, state) in enumerate(order) if state is PhaseState.DONE), default=0)
     for name, state in order[:last]:
         if not state.begun:
             yield f"phase {name}, which is not done, stands before phase {order[last][0]}, which is done"

@@ -23,6 +23,7 @@ from lockgate.engine.faults import fault
 from lockgate.engine.governor import Governor
 from lockgate.engine.job import Job
 from lockgate.engine.leasing import holding
+from lockgate.engine.outline import outline
 from lockgate.engine.session import Sessions
 from lockgate.errors import DatabaseError, ExitCode, Interrupted, LockgateError
 from lockgate.ledger import chain, runs, store
@@ -102,6 +103,8 @@ def _start(sessions: Sessions, loaded: LoadedPlan, command: str) -> int:
             "state": "started",
             "command": command,
             "digest": loaded.digest,
+            "description": loaded.plan.description,
+            "phases": outline(loaded),
             "files": dict(loaded.files),
             "version": __version__,
             "server": conn.info.server_version,

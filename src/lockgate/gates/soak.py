@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from lockgate.engine.evidence import Evidence
@@ -44,7 +45,9 @@ class Runner:
         }
         evidence = (Evidence(f"soak:{since}", query, result),)
         if passed:
-            return GateResult(True, f"phase {since} ended {waited} ago", evidence=evidence)
+            return GateResult(
+                True, f"phase {since} ended {timedelta(seconds=int(waited.total_seconds()))} ago", evidence=evidence
+            )
         return GateResult(
             False,
             f"phase {since} must have ended {format_duration(needed)} ago",

@@ -104,6 +104,7 @@ class _Alone:
         self._number = number
         self._item = item
         self._known = item.shape
+        self._waiting = False
 
     def run(self) -> None:
         ctx = self._ctx
@@ -126,7 +127,8 @@ class _Alone:
                         raise Interrupted("Stopped in the middle of a statement", where=self._item.where) from None
                     raise
                 finally:
-                    ctx.progress.waiting("", "")
+                    if self._waiting:
+                        self._tell([])
 
     def _attempt(self, conn: Connection[Any]) -> None:
         resumed = self._end_former(conn)
@@ -188,6 +190,7 @@ class _Alone:
         self._ctx.progress.event(f"{self._item.name} ...: {text}")
 
     def _tell(self, seen: list[Blocker]) -> None:
+        self._waiting = bool(seen)
         if seen:
             self._ctx.progress.waiting(f"waits for an older transaction: {seen[0]}", seen[0].release)
         else:
