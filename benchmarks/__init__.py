@@ -1,0 +1,1 @@
+"""What Lockgate costs and gains, measured: `make bench`."""
