@@ -12,7 +12,7 @@ from lockgate.errors import UsageError
 
 _LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE")
 _HIDDEN = "***"
-_URL_PASSWORD = re.compile(r"(?P<head>\bpostgres(?:ql)?://[^\s/@:?]*):(?P<password>[^\s/]*)@")
+_URL_PASSWORD = re.compile(r"(?P<head>\bpostgres(?:ql)?(?:\+\w+)?://[^\s/@:?]*):(?P<password>[^\s/]*)@")
 _KEY_PASSWORD = re.compile(
     r"\b(?P<key>password|sslpassword|passfile)(?P<equals>\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.I
 )

@@ -73,7 +73,7 @@ def explain(error: psycopg.Error, where: str, what: str = "The statement failed"
 
 def grant(error: psycopg.Error) -> str:
     """The GRANT that helps, as far as the server's words tell which."""
-    text = error.diag.message_primary or ""
+    text = message(error)
     if found := _DENIED.search(text):
         rights = _RIGHTS.get(found["kind"], "... ON")
         return f"As its owner: GRANT {rights} {found['name']} TO <the role that Lockgate connects as>;"
