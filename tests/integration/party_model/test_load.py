@@ -45,6 +45,21 @@ def test_nothing_that_was_acknowledged_is_lost_and_the_rows_can_be_told_apart(
     assert 0 < times["p50_ms"] <= times["p99_ms"] <= times["max_ms"]
     assert {entry.kind for entry in read(journal)} == {"change known", "change", "erase", "several", "process", "new"}
 
+    made = {each.mapping: each for each in load_rows(both_models)}
+    in_load = "(SELECT id FROM core.parties WHERE cpf_cnpj LIKE '9%' AND length(cpf_cnpj) = 11)"
+    for mapping, table, which in (
+        ("parties", "parties", "id"),
+        ("people", "people", "party_id"),
+        ("enrichments", "party_enrichments", "party_id"),
+        ("party_addresses", "party_addresses", "party_id"),
+    ):
+        there = one(both_models, f"SELECT count(*) FROM core.{table} WHERE {which} IN {in_load}")
+        assert there == made[mapping].migrated > 0, mapping
+    contacts = one(both_models, f"SELECT count(*) FROM core.party_contacts WHERE party_id IN {in_load}")
+    assert contacts == made["contacts_from_emails"].migrated + made["contacts_from_phones"].migrated
+    assert sum(each.merged for each in made.values()) > 0
+    assert all(each.source_rows == each.migrated + each.merged + each.rejected for each in made.values())
+
 
 DAMAGE = {
     "DELETE FROM core.entities WHERE national_id = %s": "old",
@@ -71,21 +86,6 @@ def test_what_is_lost_is_found(both_models: Connection, journal: Path) -> None:
     cpf = next(cpf for entry in entries for cpf in entry.erased)
     both_models.execute("INSERT INTO core.entities (national_id) VALUES (%s)", [cpf])
     assert [(lost.cpf, lost.model, lost.what) for lost in verify(entries, both_models)] == [(cpf, "old", "still there")]
-
-    made = {each.mapping: each for each in load_rows(both_models)}
-    in_load = "(SELECT id FROM core.parties WHERE cpf_cnpj LIKE '9%' AND length(cpf_cnpj) = 11)"
-    for mapping, table, which in (
-        ("parties", "parties", "id"),
-        ("people", "people", "party_id"),
-        ("enrichments", "party_enrichments", "party_id"),
-        ("party_addresses", "party_addresses", "party_id"),
-    ):
-        there = one(both_models, f"SELECT count(*) FROM core.{table} WHERE {which} IN {in_load}")
-        assert there == made[mapping].migrated > 0, mapping
-    contacts = one(both_models, f"SELECT count(*) FROM core.party_contacts WHERE party_id IN {in_load}")
-    assert contacts == made["contacts_from_emails"].migrated + made["contacts_from_phones"].migrated
-    assert sum(each.merged for each in made.values()) > 0
-    assert all(each.source_rows == each.migrated + each.merged + each.rejected for each in made.values())
 
 
 def test_changing_known_people_leaves_the_counts_as_they_are(
