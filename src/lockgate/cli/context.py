@@ -40,6 +40,11 @@ def load(plan: Path | None) -> LoadedPlan:
     return load_plan(folder)
 
 
+def has_plan() -> bool:
+    """Whether the current folder holds a plan."""
+    return (HERE / "plan.yaml").exists()
+
+
 def sessions(database: str | None, settings: Settings | None = None) -> Sessions:
     """Connections to the database that was named, or that the environment names.
 
@@ -58,7 +63,7 @@ def plan_name(plan: Path | None, conn: Connection[Any]) -> str:
 
     :raises UsageError: when it could be several or none.
     """
-    if plan or (HERE / "plan.yaml").exists():
+    if plan or has_plan():
         return load(plan).plan.plan
     from lockgate.report.plans import names
 

@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ class Failure:
     """An error as it is shown.
 
     :param kind: the class of the error, for programs that read the JSON.
+    :param problems: of an error that is about many places: ``where`` and ``what`` of each.
     """
 
     kind: str
@@ -37,12 +39,14 @@ class Failure:
     where: str | None = None
     why: str | None = None
     hint: str | None = None
+    problems: tuple[dict[str, str], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The object that ``--format json`` prints."""
         found = {"kind": self.kind, "exit_code": self.exit_code, "what": self.what}
         more = {"where": self.where, "why": self.why, "do": self.hint}
-        return {"error": found | {name: text for name, text in more.items() if text}}
+        problems = {"problems": list(self.problems)} if self.problems else {}
+        return {"error": found | {name: text for name, text in more.items() if text} | problems}
 
     def as_lines(self) -> list[str]:
         """The lines that people read, the first one says what."""
@@ -54,7 +58,8 @@ def explain(error: BaseException) -> Failure:
     """What to say about any error that ends a command."""
     if isinstance(error, LockgateError):
         kind = type(error).__name__
-        return Failure(kind, int(error.exit_code), error.what, error.where, error.why, error.hint)
+        found = tuple({"where": p.where, "what": p.what} for p in getattr(error, "problems", ()))
+        return Failure(kind, int(error.exit_code), error.what, error.where, error.why, error.hint, found)
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return Failure(
             "Interrupted",
@@ -90,7 +95,7 @@ def report(error: BaseException, args: Sequence[str]) -> int:
 
 def wants_json(args: Sequence[str]) -> bool:
     """Whether ``--format json`` was given; asked of the words, because they may be what is wrong."""
-    return "--format=json" in args or ("--format", "json") in zip(args, args[1:], strict=False)
+    return "--format=json" in args or ("--format", "json") in pairwise(args)
 
 
 def _unexpected(error: BaseException) -> Failure:

@@ -18,7 +18,7 @@ class LazyGroup(click.Group):
     :param commands_help: name of a command -> the line that says what it does.
     """
 
-    def __init__(self, name: str, *, package: str, commands_help: Mapping[str, str], help: str) -> None:  # noqa: A002
+    def __init__(self, name: str, *, package: str, commands_help: Mapping[str, str], help: str) -> None:
         super().__init__(name, help=help)
         self.package = package
         self.commands_help = commands_help

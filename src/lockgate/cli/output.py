@@ -75,7 +75,9 @@ class Output:
         return coloured(sys.stdout, no_color=self.no_color)
 
 
-def columns(rows: Iterable[Sequence[str]], *, indent: str = "", gap: str = "  ", right: Sequence[int] = ()) -> list[str]:
+def columns(
+    rows: Iterable[Sequence[str]], *, indent: str = "", gap: str = "  ", right: Sequence[int] = ()
+) -> list[str]:
     """Rows of cells as aligned lines.
 
     :param right: numbers of the columns that are aligned to the right.

@@ -53,12 +53,18 @@ def shown(output: Output, clock: Clock) -> Iterator[Shown]:
         yield Lines(output, clock)
 
 
+def lines(output: Output, clock: Clock) -> Shown:
+    """For services, whose output is a log wherever it goes: never a bar."""
+    return JsonLines(output) if output.json else Lines(output, clock)
+
+
 class JsonLines:
     """One JSON object a line."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._lock = threading.Lock()
+        self._waits = False
 
     def event(self, message: str) -> None:
         self._print({"event": "message", "message": message})
@@ -84,7 +90,11 @@ class JsonLines:
         )
 
     def waiting(self, reason: str, release: str) -> None:
-        self._print({"event": "waiting", "reason": reason, "release": release} if reason else {"event": "going_on"})
+        if reason:
+            self._print({"event": "waiting", "reason": reason, "release": release})
+        elif self._waits:
+            self._print({"event": "going_on"})
+        self._waits = bool(reason)
 
     def _print(self, value: dict[str, Any]) -> None:
         with self._lock:
@@ -100,6 +110,7 @@ class Lines:
         self._lock = threading.Lock()
         self._said_at: float | None = None
         self._said: tuple[int, int] | None = None
+        self._waits = False
 
     def event(self, message: str) -> None:
         self._print(message)
@@ -122,7 +133,11 @@ class Lines:
         self._print(f"  {chunk_line(progress, rows_per_second, eta_low, eta_high)}")
 
     def waiting(self, reason: str, release: str) -> None:
-        self._print(f"waiting: {reason} (released by: {release})" if reason else "going on")
+        if reason:
+            self._print(f"waiting: {reason} (released by: {release})")
+        elif self._waits:
+            self._print("going on")
+        self._waits = bool(reason)
 
     def _print(self, text: str) -> None:
         stamp = self._clock.now().strftime("%H:%M:%S")
@@ -138,6 +153,7 @@ class Live:
         self._lock = threading.Lock()
         self._bars: Bars | None = None
         self._task: TaskID | None = None
+        self._waits = False
 
     def __enter__(self) -> Live:
         from rich.console import Console
@@ -189,8 +205,9 @@ class Live:
                 self._bars.console.print(text, style="yellow", markup=False)
                 if self._task is not None:
                     self._bars.update(self._task, description=text)
-            else:
+            elif self._waits:
                 self._bars.console.print("going on", markup=False)
+            self._waits = bool(reason)
 
     def _clear(self) -> None:
         if self._task is not None and self._bars is not None:

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from psycopg import Connection, sql
-from psycopg.rows import namedtuple_row
 
 from lockgate.doctor.findings import Finding, fail, ok, warn
-from lockgate.doctor.queries import load
+from lockgate.doctor.queries import rows
 from lockgate.engine import health
 from lockgate.engine.preflight import Server
 from lockgate.plan.models import Settings
@@ -25,8 +24,7 @@ def server(found: Server) -> Iterator[Finding]:
 
 def role(conn: Connection[Any]) -> Iterator[Finding]:
     """Whether the role may make (or owns) the ledger, and may see who is in the way."""
-    row = conn.cursor(row_factory=namedtuple_row).execute(load("role")).fetchone()
-    assert row is not None
+    row = rows(conn, "role")[0]
     name = sql.Identifier(row.role).as_string(conn)
     database = sql.Identifier(row.database).as_string(conn)
     if row.owns_ledger is False:
@@ -60,15 +58,14 @@ def signals(conn: Connection[Any], settings: Settings) -> Iterator[Finding]:
 
 def sessions(conn: Connection[Any]) -> Iterator[Finding]:
     """Old and prepared transactions: strong locks wait for them, and vacuum does too."""
-    cursor = conn.cursor(row_factory=namedtuple_row)
-    old = cursor.execute(load("old_transactions"), {"seconds": OLD_TRANSACTION}).fetchall()
+    old = rows(conn, "old_transactions", seconds=OLD_TRANSACTION)
     for row in old:
         yield warn(
             "sessions",
             f"process {row.pid} of role {row.role} ({row.state}) has had a transaction open for {row.seconds:.0f} s",
             f"End it if nobody needs it: SELECT pg_terminate_backend({row.pid});",
         )
-    prepared = cursor.execute(load("prepared")).fetchall()
+    prepared = rows(conn, "prepared")
     for row in prepared:
         gid = sql.Literal(row.gid).as_string(conn)
         yield warn(
@@ -82,7 +79,7 @@ def sessions(conn: Connection[Any]) -> Iterator[Finding]:
 
 def indexes(conn: Connection[Any]) -> Iterator[Finding]:
     """Indexes that are there and serve nothing."""
-    found = conn.cursor(row_factory=namedtuple_row).execute(load("invalid_indexes")).fetchall()
+    found = rows(conn, "invalid_indexes")
     for row in found:
         yield fail(
             "indexes",

@@ -59,9 +59,7 @@ def test_the_four_parts_stand_in_four_lines() -> None:
     result = invoke(failing(error))
     assert result.exit_code == 1
     assert result.stdout == ""
-    assert result.stderr == (
-        "Error: It broke\n  Where: plan.yaml:3:1\n  Why: first\n       second\n  Do: Mend it.\n"
-    )
+    assert result.stderr == ("Error: It broke\n  Where: plan.yaml:3:1\n  Why: first\n       second\n  Do: Mend it.\n")
 
 
 @pytest.mark.parametrize(
@@ -136,9 +134,7 @@ def test_an_interrupt_says_how_to_go_on() -> None:
 
 def test_no_secret_gets_out(monkeypatch: pytest.MonkeyPatch) -> None:
     secrets.remember("postgresql://ana:s3cret@db.example/shop", "also-s3cret")
-    told = LockgateError(
-        "postgresql://bob:h1dden@h/d", where="s3cret", why="password=unknown", hint="also-s3cret"
-    )
+    told = LockgateError("postgresql://bob:h1dden@h/d", where="s3cret", why="password=unknown", hint="also-s3cret")
     for arguments in ((), ("--format", "json")):
         result = invoke(failing(told), *arguments)
         for secret in ("s3cret", "h1dden", "unknown"):

@@ -42,7 +42,8 @@ def test_duration(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 kB"), (5 * 1024**3, "5.0 GB"), (2**41, "2.0 TB")]
+    ("size", "text"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1536, "1.5 kB"), (5 * 1024**3, "5.0 GB"), (2**41, "2.0 TB")],
 )
 def test_size(size: int, text: str) -> None:
     assert amounts.size(size) == text

@@ -16,8 +16,6 @@ def command() -> None:
       lockgate schema > plan.schema.json
       # first line of plan.yaml:  # yaml-language-server: $schema=plan.schema.json
     """
-    import json
+    from lockgate.plan.schema import render
 
-    from lockgate.plan.schema import json_schema
-
-    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    click.echo(render(), nl=False)

@@ -1,0 +1,38 @@
+"""All that the doctor looks at, in order."""
+
+from __future__ import annotations
+
+from lockgate.doctor import history, server, sync
+from lockgate.doctor.findings import Finding, Verdict
+from lockgate.engine.session import Sessions
+from lockgate.report.plans import names
+
+
+def examine(sessions: Sessions, plan: str | None, known_head: str | None = None) -> list[Finding]:
+    """Look at everything; changes nothing.
+
+    :param plan: name of the plan to look at; None: all that have a history here.
+    :param known_head: the chain's head as an earlier report or ``plan.lock.json`` has it.
+    :raises ConnectionFailed: when the database cannot be used at all.
+    """
+    found = list(server.server(sessions.preflight()))
+    # plan_sql: the plan's own health queries read names as the database does.
+    with sessions.open("doctor", plan_sql=True) as conn:
+        found += server.role(conn)
+        if any(finding.verdict is Verdict.FAIL for finding in found):
+            return found
+        found += server.signals(conn, sessions.settings)
+        found += server.sessions(conn)
+        found += server.indexes(conn)
+        ledger = list(history.version(conn))
+        found += ledger
+        if any(finding.verdict is not Verdict.OK for finding in ledger):
+            return found
+        found += history.chain_is_sound(conn, known_head)
+        found += history.lease_is_alive(conn)
+        for name in [plan] if plan else names(conn):
+            found += history.unfinished(conn, name)
+            found += sync.targets(conn, name, sessions.settings)
+        found += sync.triggers(conn)
+        found += sync.orphans(conn)
+    return found

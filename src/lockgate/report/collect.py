@@ -1,0 +1,117 @@
+"""Reading the report from the ledger, and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from psycopg import Connection
+
+from lockgate.errors import LedgerError
+from lockgate.ledger import audit, chain, require
+from lockgate.ledger.chain import ChainEntry
+from lockgate.report import measurements, model, phases, tell, visible
+
+ACCOUNTING, RECONCILE = "accounting:", "reconcile:"
+
+
+def collect(conn: Connection[Any], plan: str, *, show_values: bool = False) -> model.Report:
+    """Read all that the ledger says about a plan.
+
+    :param show_values: also show text that may come from rows: example keys, values that queries yielded.
+    :raises LedgerError: when there is no ledger, or the plan has no history in it.
+    """
+    require(conn)
+    with conn.transaction():
+        entries = chain.entries(conn, plan)
+        head = chain.head(conn)
+        faults = audit.verify(conn)
+    if not entries:
+        raise LedgerError(
+            f"Plan {plan} has no history in this database",
+            where=f"database {conn.info.dbname}",
+            hint="Check the address and the plan; `lockgate apply` begins the history.",
+        )
+    outline = phases.outline(entries)
+    parts = tuple(phases.collect(entries, outline))
+    exhibits = tuple(_exhibit(entry, show_values) for entry in entries if entry.kind == "evidence")
+    return model.Report(
+        plan=plan,
+        description=outline.description,
+        digest=outline.digest,
+        digest_seq=outline.seq,
+        head=head,
+        as_of=entries[-1].at,
+        entries=len(entries),
+        faults=tuple(fault.what for fault in faults),
+        phases_done=sum(part.state == "done" for part in parts),
+        phases_planned=len(parts),
+        phases=parts,
+        mappings=tuple(_mappings(entries)),
+        measurements=tuple(measurements.collect(exhibits)),
+        approvals=tuple(tell.lines(entries, {"approval"})),
+        events=tuple(tell.lines(entries, {"run", "event", "control"})),
+        way_back=tuple(tell.lines(entries, {"undo"})),
+        exhibits=exhibits,
+    )
+
+
+def _exhibit(entry: ChainEntry, show_values: bool) -> model.Exhibit:
+    return model.Exhibit(
+        entry.seq,
+        entry.at,
+        entry.phase,
+        entry.step,
+        str(entry.payload.get("name", "")),
+        str(entry.payload.get("query", "")),
+        visible.result(_result(entry), show_values=show_values),
+    )
+
+
+def _result(entry: ChainEntry) -> Mapping[str, Any]:
+    result = entry.payload.get("result")
+    return result if isinstance(result, Mapping) else {"value": result}
+
+
+def _mappings(entries: Iterable[ChainEntry]) -> Iterable[model.MappingPart]:
+    accounts: dict[str, model.Accounting] = {}
+    comparisons: dict[str, model.Reconciliation] = {}
+    names: dict[str, None] = {}
+    for entry in entries:
+        if entry.kind != "evidence":
+            continue
+        name, result = str(entry.payload.get("name", "")), _result(entry)
+        if name.startswith(ACCOUNTING):
+            names[name.removeprefix(ACCOUNTING)] = None
+            accounts[name.removeprefix(ACCOUNTING)] = _accounting(entry, result)
+        elif name.startswith(RECONCILE):
+            names[name.removeprefix(RECONCILE)] = None
+            comparisons[name.removeprefix(RECONCILE)] = _reconciliation(entry, result)
+    return [model.MappingPart(name, accounts.get(name), comparisons.get(name)) for name in names]
+
+
+def _accounting(entry: ChainEntry, result: Mapping[str, Any]) -> model.Accounting:
+    return model.Accounting(
+        seq=entry.seq,
+        at=entry.at,
+        source_rows=result["source_rows"],
+        migrated=result["migrated"],
+        merged=result["merged"],
+        rejected=result["rejected"],
+        rejected_by_reason=dict(result["rejected_by_reason"]),
+        born_in_new_model=result["born_in_new_model"],
+        unexplained_rows=result["unexplained_rows"],
+    )
+
+
+def _reconciliation(entry: ChainEntry, result: Mapping[str, Any]) -> model.Reconciliation:
+    return model.Reconciliation(
+        seq=entry.seq,
+        at=entry.at,
+        missing=result["missing"],
+        different=result["different"],
+        extra=result["extra"],
+        pending=result["pending"],
+        compared_rows=result["compared_rows"],
+        target_rows=result["target_rows"],
+    )

@@ -1,0 +1,193 @@
+"""The report as data: what Markdown and JSON are both written from.
+
+Every number stands beside ``seq``, the number of the chain's entry that it was read from. What has no such
+number is a count of entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One sentence from the ledger."""
+
+    seq: int
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A gate or a check, as it was last evaluated.
+
+    :param what: what was found.
+    :param evidence: chain numbers of the facts that it was decided on.
+    """
+
+    seq: int
+    at: datetime
+    what: str
+    passed: bool
+    evidence: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step as the ledger has it.
+
+    :param facts: what was counted while it ran, flat: label -> value.
+    """
+
+    seq: int | None
+    at: datetime | None
+    name: str
+    kind: str
+    title: str | None
+    state: str
+    summary: str | None
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase of the plan, begun or not.
+
+    :param seq: the entry of its present state; None while it is pending.
+    :param started: the entry of its (last) beginning.
+    """
+
+    name: str
+    title: str | None
+    state: str
+    seq: int | None
+    at: datetime | None
+    started: Line | None
+    gates: tuple[Verdict, ...]
+    steps: tuple[Step, ...]
+    checks: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Accounting:
+    """What became of every row of a mapping's driving relation."""
+
+    seq: int
+    at: datetime
+    source_rows: int
+    migrated: int
+    merged: int
+    rejected: int
+    rejected_by_reason: Mapping[str, int]
+    born_in_new_model: int
+    unexplained_rows: int
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether each source row has exactly one outcome and nothing is left to explain."""
+        return self.migrated + self.merged + self.rejected == self.source_rows and not self.unexplained_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """The last full comparison of a mapping with its table."""
+
+    seq: int
+    at: datetime
+    missing: int
+    different: int
+    extra: int
+    pending: int
+    compared_rows: int
+    target_rows: int
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing differs."""
+        return not (self.missing or self.different or self.extra)
+
+
+@dataclass(frozen=True, slots=True)
+class MappingPart:
+    """A mapping or transform that was compared or accounted for."""
+
+    name: str
+    accounting: Accounting | None
+    reconciliation: Reconciliation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long one query took, milliseconds."""
+
+    median_ms: float
+    quartile_low_ms: float
+    quartile_high_ms: float
+    fastest_ms: float
+    slowest_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A query over the old model timed against one over the new, interleaved.
+
+    :param factor: how many times faster the new one is.
+    :param rows: that both yielded alike, over all parameters; None where they were not compared.
+    :param plans: side -> the query's plan, a line a node.
+    """
+
+    seq: int
+    at: datetime
+    name: str
+    before: Times
+    after: Times
+    factor: float | None
+    runs: int
+    parameter_sets: int
+    rows: int | None
+    plans: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Exhibit:
+    """A fact: what was asked, what came out, and when."""
+
+    seq: int
+    at: datetime
+    phase: str | None
+    step: str | None
+    name: str
+    query: str
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All of it.
+
+    :param head: ``<seq>:<hash>`` of the chain's last entry when this was read.
+    :param as_of: when that entry was made.
+    :param faults: what is wrong with the chain; empty when it is sound.
+    """
+
+    plan: str
+    description: str | None
+    digest: str
+    digest_seq: int
+    head: str
+    as_of: datetime
+    entries: int
+    faults: tuple[str, ...]
+    phases_done: int
+    phases_planned: int
+    phases: tuple[Phase, ...]
+    mappings: tuple[MappingPart, ...]
+    measurements: tuple[Measurement, ...]
+    approvals: tuple[Line, ...]
+    events: tuple[Line, ...]
+    way_back: tuple[Line, ...]
+    exhibits: tuple[Exhibit, ...]

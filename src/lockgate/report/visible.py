@@ -1,0 +1,42 @@
+"""What of the ledger may be shown: numbers, names and verdicts always, values of rows only when asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+HIDDEN = "(a value; --show-values shows it)"
+
+# Text under these names was written by Lockgate or by the plan's author. Any other text may come from a row.
+_WORDS = frozenset(
+    {"approved_by", "digest", "ended_at", "fingerprint", "now", "problems", "state", "table", "wanted", "reason"}
+)
+_ROWS = frozenset({"examples"})  # nothing of these is shown, numbers neither: they are keys of rows
+_PLANS = frozenset({"plan", "plans"})  # query plans: conditions hold parameters
+_LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$.])\d[\w.]*")
+
+
+def result(value: Mapping[str, Any], *, show_values: bool) -> dict[str, Any]:
+    """The result of a fact as it may stand in the report."""
+    return dict(value) if show_values else {key: _shown(key, item) for key, item in value.items()}
+
+
+def _shown(key: str, value: Any) -> Any:
+    if key in _ROWS and value:
+        return HIDDEN
+    if key in _PLANS:
+        return _without_literals(value)
+    if isinstance(value, Mapping):
+        return {name: _shown(name, item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_shown(key, item) for item in value]
+    return HIDDEN if isinstance(value, str) and key not in _WORDS else value
+
+
+def _without_literals(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_literals(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_literals(item) for item in value]
+    return _LITERAL.sub("?", value) if isinstance(value, str) else value

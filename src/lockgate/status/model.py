@@ -1,0 +1,132 @@
+"""The status as data; `lockgate status` shows it, in JSON as it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """How far a chunked step is.
+
+    :param rows_per_second: over the last half minute; None when nothing was done in it.
+    :param eta_seconds: until the last chunk at that speed.
+    """
+
+    done: int
+    total: int
+    rows_read: int
+    rows_written: int
+    rows_per_second: float | None
+    eta_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of the plan; ``pending`` where the ledger does not know it."""
+
+    name: str
+    kind: str
+    state: str
+    summary: str | None
+    chunks: Chunks | None
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase of the plan."""
+
+    name: str
+    title: str | None
+    state: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who works on this database now, or was the last to.
+
+    :param live: whether the holder was heard of within the lease's time.
+    """
+
+    holder: str
+    host: str
+    pid: int
+    live: bool
+    age_seconds: float
+    silent_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """A target that is kept in step, or should be.
+
+    :param lag_seconds: age of the oldest change that is not applied; 0 without any.
+    :param silent_seconds: since somebody last looked for changes; whoever applies does so every second.
+    :param alarm: why somebody should look, and ``release`` what to do; None when all is well.
+    """
+
+    target: str
+    mappings: tuple[str, ...]
+    state: str
+    reason: str | None
+    pending_rows: int
+    lag_seconds: float
+    log_bytes: int
+    log_cap: int
+    poison: int
+    recheck: int
+    silent_seconds: float | None
+    alarm: str | None
+    release: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why nothing goes on, and what releases it."""
+
+    reason: str
+    release: str
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """What people asked for while it runs."""
+
+    paused: bool
+    reason: str | None
+    workers: int | None
+    chunk_rows: int | None
+    updated_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All of it.
+
+    :param head: of the ledger's chain; None without a ledger.
+    """
+
+    plan: str
+    database: str
+    phases: tuple[Phase, ...]
+    lease: Lease | None
+    control: Control
+    sync: tuple[Sync, ...]
+    waiting: tuple[Waiting, ...]
+    ledger_bytes: int
+    head: str | None
+
+    @property
+    def done(self) -> int:
+        """How many phases are done."""
+        return sum(phase.state == "done" for phase in self.phases)
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """Why somebody should look now."""
+        failed = [f"phase {phase.name} failed" for phase in self.phases if phase.state == "failed"]
+        return (*failed, *(f"{sync.target}: {sync.alarm}" for sync in self.sync if sync.alarm))
