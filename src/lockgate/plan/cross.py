@@ -117,7 +117,7 @@ def _soaks(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
         soak = gate.get("soak")
         since = soak.get("since") if isinstance(soak, dict) else None
         earlier = [name for other, name in phases.items() if other < phase]
-        if isinstance(since, str) and since not in earlier:
+        if isinstance(since, str) and is_identifier(since) and since not in earlier:
             what = f"no phase is called `{since}`{did_you_mean(since, earlier)}"
             if since in phases.values():
                 what = f"`{since}` is not an earlier phase; time can only pass since one that comes before"
@@ -133,7 +133,7 @@ def _reconciles(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
     }
     for phase, index, check in _each(data, "after"):
         name = check.get("reconcile")
-        if not isinstance(name, str) or where.get(name, phase + 1) <= phase:
+        if not isinstance(name, str) or not is_identifier(name) or where.get(name, phase + 1) <= phase:
             continue
         what = f"no mapping or transform is called `{name}`{did_you_mean(name, where)}"
         if name in where:

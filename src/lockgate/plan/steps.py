@@ -60,6 +60,10 @@ class MapStep(_Step):
         default_factory=dict,
         description="Reason -> condition on the driving relation, for rows that yield nothing.",
     )
+    not_kept: tuple[str, ...] = Field(
+        (),
+        description="Reasons whose rows are counted, but not copied into quarantine: rows that another mapping takes.",
+    )
     on_insert: dict[ColumnName, SqlFragment] = Field(
         default_factory=dict, description="Column -> expression, set when a row is made and never compared."
     )
@@ -92,6 +96,10 @@ class TransformStep(_Step):
     rejected: Reasons = Field(
         default_factory=dict,
         description="Reason -> condition on the driving relation, for rows that yield nothing.",
+    )
+    not_kept: tuple[str, ...] = Field(
+        (),
+        description="Reasons whose rows are counted, but not copied into quarantine: rows that another mapping takes.",
     )
     sync: Literal["deferred", "none"] = Field(
         "deferred",

@@ -34,6 +34,12 @@ def test_the_schema_in_the_package_is_up_to_date() -> None:
     assert json.loads(shipped) == schema.json_schema()
 
 
+def test_no_model_is_forgotten() -> None:
+    assert MODELS.keys() >= {"Plan", "Settings", "HealthQuery", "Phase", "SqlStep", "Soak", "Approval", "Objects"}
+    assert set(MODELS.values()) >= set(KINDS.values())
+    assert len(KINDS) == 12
+
+
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)
 def test_every_key_is_described_everywhere(model: type[BaseModel]) -> None:
     root = schema.json_schema()

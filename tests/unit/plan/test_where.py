@@ -108,6 +108,28 @@ def test_the_end_of_inline_sql_is_the_end_of_its_last_word(loaded: LoadedPlan) -
     assert loaded.where(*STEPS, 1, "sql", offset=len(sql)) == "plan.yaml:11:26"
 
 
+@pytest.mark.parametrize(
+    ("escape", "character"),
+    [
+        ("\\u00e9", "é"),
+        ("\\x41", "A"),
+        ("\\U0001F6A2", "🚢"),
+        ('\\"', '"'),
+        ("\\x20", " "),
+        ("\\u00a0", "\u00a0"),
+        ("\\t", "\t"),
+    ],
+)
+def test_what_follows_an_escape(tmp_path: Path, escape: str, character: str) -> None:
+    plan = f'plan: p\nphases: [{{id: a, steps: [{{sql: "a{escape}b c"}}]}}]'
+    loaded = load(tmp_path, plan)
+    sql = getattr(loaded.plan.phases[0].steps[0], "sql")  # noqa: B009
+    assert sql == f"a{character}b c"
+    column = plan.split("\n")[1].index("b c") + 1
+    for offset in (2, 4):
+        assert loaded.where(*STEPS, 0, "sql", offset=offset) == f"plan.yaml:2:{column + offset - 2}"
+
+
 def test_an_alias_is_used_here_and_written_there(loaded: LoadedPlan) -> None:
     assert loaded.where(*STEPS, 7, "select") == "plan.yaml:28:17"
     assert loaded.where(*STEPS, 7, "select", offset=len("SELECT a ")) == "plan.yaml:23:11"
