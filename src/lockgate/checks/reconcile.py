@@ -25,8 +25,7 @@ class Runner:
             compiled = next(mapping for mapping in group.compiled if mapping.name == name)
             with one_snapshot(conn, group):
                 found = reconcile(conn, group)
-                differences = found.missing + found.different + found.extra
-                accounts = accounting.account(conn, group, compiled, differences)
+                accounts = accounting.account(conn, group, compiled, found)
         compared = {
             "missing": found.missing,
             "different": found.different,

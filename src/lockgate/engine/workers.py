@@ -105,7 +105,7 @@ class _Worker:
                 return False
             self._chunk = chunk
             fault("chunk.claimed")
-            chunk = self._fitted(conn, chunk)
+            chunk, rows = self._fitted(conn, chunk)
             done = backfill.run_chunk(conn, loaded, compiled, chunk)
             chunks.finish(conn, chunk.id, done.read, done.written, self.name, self.clock.monotonic() - started)
             fault("chunk.commit")
@@ -113,17 +113,20 @@ class _Worker:
         self._last = chunk.id
         seconds = self.clock.monotonic() - started
         self.written(done.read, done.written, seconds)
-        self.governor.after_chunk(max(1, done.read), seconds, self.stop)
+        self.governor.after_chunk(rows, seconds, self.stop)
         return True
 
-    def _fitted(self, conn: Connection[Any], chunk: Chunk) -> Chunk:
-        """The chunk, cut down to the size that the pace asks for."""
+    def _fitted(self, conn: Connection[Any], chunk: Chunk) -> tuple[Chunk, int]:
+        """The chunk, cut down to the size that the pace asks for, and about how many source rows it has."""
         row = conn.execute(
             "SELECT greatest(reltuples, 1)::float8 / greatest(relpages, 1) FROM pg_catalog.pg_class WHERE oid = %s",
             (chunk.leaf,),
         ).fetchone()
-        wanted = max(1, round(self.governor.chunk_rows() / max(float(row[0]) if row else 1.0, 0.01)))
-        return chunks.carve(conn, chunk, wanted) if chunk.hi - chunk.lo > wanted * 3 // 2 else chunk
+        density = max(float(row[0]) if row else 1.0, 0.01)
+        wanted = max(1, round(self.governor.chunk_rows() / density))
+        if chunk.hi - chunk.lo > wanted * 3 // 2:
+            chunk = chunks.carve(conn, chunk, wanted)
+        return chunk, max(1, round((chunk.hi - chunk.lo) * density))
 
     def _meet(self, error: psycopg.Error | ConnectionFailed) -> None:
         """Halve what took too long or is refused, wait for what passes, and give up on the rest."""

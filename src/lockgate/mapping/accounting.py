@@ -1,8 +1,8 @@
 """Accounting: what became of every row of the driving relation, from the present state, in one snapshot.
 
 A row is *migrated* if it wins at least one key, *merged* if it yields and others win all its keys, else
-*rejected*, for the first declared reason that holds. Rejected rows are kept whole, merged ones with the key
-that they went into.
+*rejected*, for the first declared reason that holds. Each class is counted by itself, so that the sum is a
+check. Rejected rows are kept whole, merged ones with the key that they went into.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from psycopg import Connection
 
 from lockgate.mapping.compiled import Compiled, equal, names
 from lockgate.mapping.group import Group
+from lockgate.mapping.reconcile import Reconciled
 from lockgate.mapping.statements import key_json
 from lockgate.sql.tree import literal, quote
 
@@ -27,7 +28,6 @@ class Accounts:
     """Where the rows of one mapping's driving relation went.
 
     :param yields: rows that the mapping yields; ``won`` of them keep their key.
-    :param explained: rows of the target that this mapping's yields explain.
     :param born: rows of the target that the application made in the new model (of the whole target).
     :param unexplained: source rows rejected for no declared reason, and rows on which both sides disagree.
     """
@@ -39,7 +39,6 @@ class Accounts:
     rejected_by_reason: Mapping[str, int]
     yields: int
     won: int
-    explained: int
     born: int
     target_rows: int
     unexplained: int
@@ -48,107 +47,135 @@ class Accounts:
     @property
     def adds_up(self) -> bool:
         """Whether every row is accounted for, counted each way."""
-        return (
-            self.migrated + self.merged + self.rejected == self.source_rows
-            and sum(self.rejected_by_reason.values()) == self.rejected
-            and self.unexplained == 0
-        )
+        return self.migrated + self.merged + self.rejected == self.source_rows and self.unexplained == 0
 
 
-def account(conn: Connection[Any], group: Group, compiled: Compiled, differences: int) -> Accounts:
+def account(conn: Connection[Any], group: Group, compiled: Compiled, found: Reconciled) -> Accounts:
     """Account for every source row of one mapping and renew its quarantine, in the open transaction's snapshot.
 
-    :param differences: rows on which mapping and table disagree in this snapshot.
+    :param found: the comparison in the same snapshot; where no bucket differed, no key is yielded twice.
     """
     conn.execute(b"SELECT pg_catalog.set_config('work_mem', '128MB', true)")
-    query = outcomes_query(group, compiled)
-    conn.execute(b"DROP TABLE IF EXISTS pg_temp.lockgate_outcomes")
-    conn.execute(f"CREATE TEMPORARY TABLE lockgate_outcomes AS {query}".encode())
-    counts = {
-        str(kind): int(n)
-        for kind, n in conn.execute(b"SELECT outcome, sum(rows) FROM pg_temp.lockgate_outcomes GROUP BY outcome")
-    }
-    rejected_by_reason = _keep_quarantine(conn, group, compiled)
-    source = _number(conn, f"SELECT count(*) FROM {compiled.driving_relation.sql}")
-    target_rows = _number(conn, f"SELECT count(*) FROM {compiled.target.sql}")
-    born = (
-        0
-        if compiled.definition.updates_only
-        else _number(
-            conn,
-            f"SELECT count(*) FROM {group.evaluation.born} AS b WHERE EXISTS "
-            f"(SELECT FROM {compiled.target.sql} AS t WHERE {equal(compiled.key, 't', 'b')})",
-        )
-    )
+    conn.execute("DELETE FROM lockgate.quarantine WHERE plan = %s AND mapping = %s", (group.plan, compiled.name))
+    lost = 0 if found.identical else _keep_losers(conn, group, compiled)
+    merged = _keep_merged(conn, group, compiled) if lost else 0
+    rejected = _keep_rejected(conn, group, compiled)
+    yields, yielding = _yields(conn, compiled)
     return Accounts(
-        source_rows=source,
-        migrated=counts.get("migrated", 0),
-        merged=counts.get("merged", 0),
-        rejected=counts.get("rejected", 0),
-        rejected_by_reason=rejected_by_reason,
-        yields=counts.get("yields", 0),
-        won=counts.get("won", 0),
-        explained=counts.get("explained", 0),
-        born=born,
-        target_rows=target_rows,
-        unexplained=rejected_by_reason.get(UNDECLARED, 0) + differences,
-        query=query,
+        source_rows=_number(conn, f"SELECT count(*) FROM {compiled.driving_relation.sql}"),
+        migrated=yielding - merged,
+        merged=merged,
+        rejected=sum(rejected.values()),
+        rejected_by_reason=rejected,
+        yields=yields,
+        won=yields - lost,
+        born=found.born,
+        target_rows=_number(conn, f"SELECT count(*) FROM {compiled.target.sql}"),
+        unexplained=rejected.get(UNDECLARED, 0) + found.missing + found.different + found.extra,
+        query=yields_query(compiled),
     )
 
 
-def _identity(compiled: Compiled, alias: str) -> str:
-    return ", ".join(f"{alias}.lockgate_d{i}" for i in range(len(compiled.driving_identity("x"))))
+def _identity(compiled: Compiled, alias: str) -> list[str]:
+    return [f"{alias}.lockgate_d{i}" for i in range(len(compiled.driving_identity("x")))]
 
 
-def _all_yields(group: Group, mine: Compiled) -> str:
-    """Yields of all mappings of the target as (prio, key, order), with the identity only of this mapping's."""
-    outer = []
-    for number, mapping in enumerate(group.compiled):
-        own = mapping is mine
-        count = len(mine.driving_identity("x"))
-        identity = ", ".join(f"{f'y.lockgate_d{i}' if own else 'NULL'} AS lockgate_i{i}" for i in range(count))
-        rank = (
-            f"row_number() OVER (PARTITION BY {names(mapping.key, 'y')} ORDER BY {mapping.order('y')}) AS lockgate_rank"
-        )
-        outer.append(
-            f"SELECT {number} AS lockgate_prio, {names(mine.key, 'y')}, {identity}, {rank} "
-            f"FROM ({mapping.yields()}) AS y WHERE {mapping.not_null('y')}"
-        )
-    return " UNION ALL ".join(outer)
+def _same_row(compiled: Compiled, left: str, right: str) -> str:
+    """The condition that ``left`` (a yield) comes from the driving row ``right``."""
+    pairs = zip(_identity(compiled, left), compiled.driving_identity(right), strict=True)
+    return " AND ".join(f"{mine} = {theirs}" for mine, theirs in pairs)
 
 
-def outcomes_query(group: Group, compiled: Compiled) -> str:
-    """The query that classes every row of the driving relation; one row a class with its count."""
-    number = next(i for i, mapping in enumerate(group.compiled) if mapping is compiled)
-    key = names(compiled.key, "y")
-    identity = compiled.driving_identity("s")
-    ids = ", ".join(f"y.lockgate_i{i}" for i in range(len(identity)))
-    same = " AND ".join(f"o.lockgate_i{i} = {item}" for i, item in enumerate(identity))
-    return (
-        f"WITH y AS MATERIALIZED (SELECT y.*, y.lockgate_rank = 1 AND y.lockgate_prio = "
-        f"min(y.lockgate_prio) OVER (PARTITION BY {key}) AS lockgate_won FROM ({_all_yields(group, compiled)}) AS y), "
-        f"o AS MATERIALIZED (SELECT {ids}, bool_or(y.lockgate_won) AS won FROM y "
-        f"WHERE y.lockgate_prio = {number} GROUP BY {ids}) "
-        "SELECT CASE WHEN o.won THEN 'migrated' WHEN o.won IS NULL THEN 'rejected' ELSE 'merged' END AS outcome, "
-        f"count(*) AS rows FROM {compiled.driving_relation.sql} AS s LEFT JOIN o ON {same} GROUP BY 1 "
-        f"UNION ALL SELECT 'yields', count(*) FROM y WHERE y.lockgate_prio = {number} "
-        f"UNION ALL SELECT 'won', count(*) FROM y WHERE y.lockgate_prio = {number} AND y.lockgate_won "
-        f"UNION ALL SELECT 'explained', count(*) FROM y JOIN {compiled.target.sql} AS t "
-        f"ON {equal(compiled.key, 't', 'y')} WHERE y.lockgate_prio = {number} AND y.lockgate_won"
+def yields_query(compiled: Compiled) -> str:
+    """Count the rows that are yielded, and the driving rows that they come from."""
+    distinct = f"count(DISTINCT ({', '.join(_identity(compiled, 'y'))}))" if compiled.fan_out else "count(*)"
+    return f"SELECT count(*), {distinct} FROM ({compiled.yields()}) AS y WHERE {compiled.not_null('y')}"
+
+
+def _yields(conn: Connection[Any], compiled: Compiled) -> tuple[int, int]:
+    row = conn.execute(yields_query(compiled).encode()).fetchone()
+    assert row is not None
+    return int(row[0]), int(row[1])
+
+
+def _keep_losers(conn: Connection[Any], group: Group, compiled: Compiled) -> int:
+    """Find the yields of this mapping that do not keep their key, into a temporary table; return how many."""
+    key = compiled.key
+    every = " UNION ALL ".join(
+        f"SELECT {names(key, 'y')} FROM ({mapping.select.render()}) AS y WHERE {mapping.not_null('y')}"
+        for mapping in group.compiled
     )
+    conn.execute(b"DROP TABLE IF EXISTS pg_temp.lockgate_repeated, pg_temp.lockgate_losers")
+    conn.execute(
+        f"CREATE TEMPORARY TABLE lockgate_repeated AS SELECT {names(key, 'y')} FROM ({every}) AS y "
+        f"GROUP BY {names(key, 'y')} HAVING count(*) > 1".encode()
+    )
+    ranked = " UNION ALL ".join(
+        f"SELECT {number} AS lockgate_prio, {names(key, 'y')}, row_number() OVER (PARTITION BY {names(key, 'y')} "
+        f"ORDER BY {mapping.order('y')}) AS lockgate_rank, {_own_identity(compiled, mapping)} "
+        f"FROM ({mapping.yields()}) AS y JOIN pg_temp.lockgate_repeated AS r ON {equal(key, 'y', 'r')}"
+        for number, mapping in enumerate(group.compiled)
+    )
+    mine = group.compiled.index(compiled)
+    return conn.execute(
+        f"CREATE TEMPORARY TABLE lockgate_losers AS SELECT * FROM (SELECT z.*, z.lockgate_rank = 1 AND z.lockgate_prio "
+        f"= min(z.lockgate_prio) OVER (PARTITION BY {names(key, 'z')}) AS lockgate_won FROM ({ranked}) AS z) AS x "
+        f"WHERE x.lockgate_prio = {mine} AND NOT x.lockgate_won".encode()
+    ).rowcount
 
 
-def _keep_quarantine(conn: Connection[Any], group: Group, compiled: Compiled) -> dict[str, int]:
-    """Renew the quarantine of this mapping; return the rejected rows by reason."""
-    place = (group.plan, compiled.name)
-    conn.execute("DELETE FROM lockgate.quarantine WHERE plan = %s AND mapping = %s", place)
-    conn.execute(_rejected_statement(compiled).encode(), place)
-    conn.execute(_merged_statement(group, compiled).encode(), place)
-    rows = conn.execute(
-        "SELECT reason, count(*) FROM lockgate.quarantine WHERE plan = %s AND mapping = %s AND outcome = 'rejected' "
-        "GROUP BY reason ORDER BY reason",
-        place,
-    ).fetchall()
+def _own_identity(compiled: Compiled, mapping: Compiled) -> str:
+    count = len(compiled.driving_identity("x"))
+    own = mapping is compiled
+    return ", ".join(f"{f'y.lockgate_d{i}' if own else 'NULL'} AS lockgate_d{i}" for i in range(count))
+
+
+def _keep_merged(conn: Connection[Any], group: Group, compiled: Compiled) -> int:
+    """Keep each driving row that won no key, with a key that it went into; return how many."""
+    ids = ", ".join(_identity(compiled, "l"))
+    won = (
+        f"NOT EXISTS (SELECT FROM ({compiled.yields()}) AS y WHERE {compiled.not_null('y')} AND "
+        f"{' AND '.join(f'y.lockgate_d{i} = l.lockgate_d{i}' for i in range(len(_identity(compiled, 'l'))))} "
+        f"AND NOT EXISTS (SELECT FROM pg_temp.lockgate_losers AS o WHERE {equal(compiled.key, 'o', 'y')} AND "
+        f"{' AND '.join(f'o.lockgate_d{i} = y.lockgate_d{i}' for i in range(len(_identity(compiled, 'l'))))}))"
+    )
+    losers = (
+        f"SELECT {ids}, (pg_catalog.array_agg({key_json(compiled.key, 'l')}))[1] AS into_key "
+        f"FROM pg_temp.lockgate_losers AS l {f'WHERE {won} ' if compiled.fan_out else ''}GROUP BY {ids}"
+    )
+    return conn.execute(
+        "INSERT INTO lockgate.quarantine (plan, mapping, outcome, reason, source, into_key) "
+        f"SELECT {literal(group.plan)}, {literal(compiled.name)}, 'merged', 'another row keeps the key', "
+        f"{_source_json(compiled, 's')}, y.into_key FROM ({losers}) AS y "
+        f"JOIN {compiled.driving_relation.sql} AS s ON {_same_row(compiled, 'y', 's')}".encode()
+    ).rowcount
+
+
+def _keep_rejected(conn: Connection[Any], group: Group, compiled: Compiled) -> dict[str, int]:
+    """Keep each driving row that yields nothing, whole, with the first reason that holds; return them by reason."""
+    alias = quote(compiled.driving.alias)
+    null_key = f"EXISTS (SELECT FROM ({compiled.yields()}) AS y WHERE {_same_row(compiled, 'y', alias)})"
+    cases = "".join(
+        f" WHEN ({condition}\n) THEN {literal(reason)}" for reason, condition in compiled.definition.rejected.items()
+    )
+    yielded = f"({compiled.yields()}) AS y WHERE {compiled.not_null('y')} AND {_same_row(compiled, 'y', alias)}"
+    counted_only = ", ".join(literal(reason) for reason in compiled.definition.not_kept)
+    kept = f"WHERE r.reason NOT IN ({counted_only})" if counted_only else ""
+    conn.execute(b"DROP TABLE IF EXISTS pg_temp.lockgate_rejected")
+    conn.execute(
+        f"CREATE TEMPORARY TABLE lockgate_rejected AS "
+        f"SELECT CASE{cases} WHEN {null_key} THEN '{NULL_KEY}' ELSE '{UNDECLARED}' END AS reason, "
+        f"{', '.join(f'{item} AS d{i}' for i, item in enumerate(compiled.driving_identity(alias)))} "
+        f"FROM {compiled.driving_relation.sql} AS {alias} WHERE NOT EXISTS (SELECT FROM {yielded})".encode()
+    )
+    same = " AND ".join(f"r.d{i} = {item}" for i, item in enumerate(compiled.driving_identity("s")))
+    conn.execute(
+        "INSERT INTO lockgate.quarantine (plan, mapping, outcome, reason, source, kept) "
+        f"SELECT {literal(group.plan)}, {literal(compiled.name)}, 'rejected', r.reason, "
+        f"{_source_json(compiled, 's')}, pg_catalog.to_jsonb(s) FROM pg_temp.lockgate_rejected AS r "
+        f"JOIN {compiled.driving_relation.sql} AS s ON {same} {kept}".encode()
+    )
+    rows = conn.execute(b"SELECT reason, count(*) FROM pg_temp.lockgate_rejected GROUP BY reason ORDER BY reason")
     return {str(reason): int(count) for reason, count in rows}
 
 
@@ -158,43 +185,6 @@ def _source_json(compiled: Compiled, alias: str) -> str:
     items = compiled.driving_identity(alias)
     pairs = ", ".join(f"{literal(label)}, {item}::text" for label, item in zip(labels, items, strict=True))
     return f"pg_catalog.jsonb_build_object({pairs})"
-
-
-def _rejected_statement(compiled: Compiled) -> str:
-    alias = quote(compiled.driving.alias)
-    identity = compiled.driving_identity(alias)
-    same = " AND ".join(f"y.lockgate_d{i} = {item}" for i, item in enumerate(identity))
-    null_key = f"EXISTS (SELECT FROM y WHERE {same})"
-    cases = "".join(
-        f" WHEN ({condition}\n) THEN {literal(reason)}".replace("%", "%%")
-        for reason, condition in compiled.definition.rejected.items()
-    )
-    fits = f"{compiled.not_null('y')} AND {same}"
-    return (
-        f"WITH y AS MATERIALIZED ({compiled.yields().replace('%', '%%')}) "
-        "INSERT INTO lockgate.quarantine (plan, mapping, outcome, reason, source, kept) "
-        f"SELECT %s, %s, 'rejected', CASE{cases} WHEN {null_key} THEN '{NULL_KEY}' ELSE '{UNDECLARED}' END, "
-        f"{_source_json(compiled, alias)}, pg_catalog.to_jsonb({alias}) "
-        f"FROM {compiled.driving_relation.sql} AS {alias} WHERE NOT EXISTS (SELECT FROM y WHERE {fits})"
-    )
-
-
-def _merged_statement(group: Group, compiled: Compiled) -> str:
-    number = next(i for i, mapping in enumerate(group.compiled) if mapping is compiled)
-    key = names(compiled.key, "y")
-    count = len(compiled.driving_identity("s"))
-    ids = ", ".join(f"y.lockgate_i{i}" for i in range(count))
-    same = " AND ".join(f"o.lockgate_i{i} = {item}" for i, item in enumerate(compiled.driving_identity("s")))
-    yields = _all_yields(group, compiled).replace("%", "%%")
-    return (
-        f"WITH y AS MATERIALIZED (SELECT y.*, y.lockgate_rank = 1 AND y.lockgate_prio = "
-        f"min(y.lockgate_prio) OVER (PARTITION BY {key}) AS lockgate_won FROM ({yields}) AS y), "
-        f"o AS (SELECT {ids}, (pg_catalog.array_agg({key_json(compiled.key, 'y')}))[1] AS into_key FROM y "
-        f"WHERE y.lockgate_prio = {number} GROUP BY {ids} HAVING NOT bool_or(y.lockgate_won)) "
-        "INSERT INTO lockgate.quarantine (plan, mapping, outcome, reason, source, into_key) "
-        f"SELECT %s, %s, 'merged', 'another row keeps the key', {_source_json(compiled, 's')}, o.into_key "
-        f"FROM {compiled.driving_relation.sql} AS s JOIN o ON {same}"
-    )
 
 
 def _number(conn: Connection[Any], statement: str) -> int:
@@ -212,7 +202,6 @@ def as_evidence(accounts: Accounts) -> dict[str, Any]:
         "rejected_by_reason": dict(accounts.rejected_by_reason),
         "yields": accounts.yields,
         "yields_that_won": accounts.won,
-        "target_rows_explained": accounts.explained,
         "born_in_new_model": accounts.born,
         "target_rows": accounts.target_rows,
         "unexplained_rows": accounts.unexplained,

@@ -33,6 +33,7 @@ class Definition:
     select: str
     winner: tuple[str, ...]
     rejected: Mapping[str, str]
+    not_kept: tuple[str, ...]
     on_insert: Mapping[str, str]
     sync: bool
     acknowledge_triggers: tuple[str, ...]
@@ -50,6 +51,7 @@ class Definition:
             "select": self.select,
             "winner": list(self.winner),
             "rejected": dict(self.rejected),
+            "not_kept": list(self.not_kept),
             "on_insert": dict(self.on_insert),
             "sync": self.sync,
             "acknowledge_triggers": list(self.acknowledge_triggers),
@@ -68,6 +70,7 @@ def load(value: Mapping[str, Any]) -> Definition:
         select=value["select"],
         winner=tuple(value["winner"]),
         rejected=dict(value["rejected"]),
+        not_kept=tuple(value["not_kept"]),
         on_insert=dict(value["on_insert"]),
         sync=value["sync"],
         acknowledge_triggers=tuple(value["acknowledge_triggers"]),
@@ -89,6 +92,7 @@ def from_step(step: MapStep | TransformStep, place: Callable[..., str] | None = 
         select=step.select,
         winner=step.winner,
         rejected=step.rejected,
+        not_kept=step.not_kept,
         on_insert={} if isinstance(step, TransformStep) else step.on_insert,
         sync=step.sync == "deferred",
         acknowledge_triggers=step.acknowledge_triggers,

@@ -33,6 +33,7 @@ class Reconciled:
     :param extra: rows of the target that nothing yields, without those born in the new model.
     :param pending: keys among the differences that were visibly still to be applied.
     :param poisoned: keys that the target refuses; they count as missing or different, too.
+    :param identical: whether both sides agreed in every bucket at once: then no key is yielded twice.
     :param examples: some keys that are wrong, as JSON.
     """
 
@@ -45,6 +46,7 @@ class Reconciled:
     compared_rows: int
     target_rows: int
     buckets: int
+    identical: bool
     examples: tuple[Any, ...]
     query: str
 
@@ -116,7 +118,8 @@ class _Comparison:
         ).fetchone()
         assert row is not None
         compared, held = int(row[0]), int(row[1])
-        wrong = self._wrong_rows(buckets) if self._any_bucket() else None
+        identical = not self._any_bucket()
+        wrong = None if identical else self._wrong_rows(buckets)
         found = self._judge(wrong) if wrong else (0, 0, 0, 0, ())
         return Reconciled(
             missing=found[0],
@@ -124,13 +127,20 @@ class _Comparison:
             extra=found[2],
             pending=found[3],
             poisoned=self._number("SELECT count(*) FROM lockgate.poison WHERE target_id = %s", self.group.target_id),
-            born=self._number(f"SELECT count(*) FROM {self.evaluation.born}"),
+            born=self._born(),
             compared_rows=compared,
             target_rows=held,
             buckets=buckets,
+            identical=identical,
             examples=found[4],
             query=query,
         )
+
+    def _born(self) -> int:
+        if self.evaluation.updates_only:
+            return 0
+        there = f"SELECT FROM {self.target} AS t WHERE {equal(self.key, 't', 'b')}"
+        return self._number(f"SELECT count(*) FROM {self.evaluation.born} AS b WHERE EXISTS ({there})")
 
     def _fill_buckets(self, buckets: int) -> str:
         query = self._buckets_query(buckets)

@@ -7,15 +7,14 @@ from typing import Any
 
 from psycopg import Connection
 
-from lockgate import mapping
+from lockgate.mapping.renaming import refuse_rename
 from lockgate.steps.running import Located
 
 
-def ask(conn: Connection[Any], plan: str, found: Sequence[Located]) -> None:
-    """Ask the mappings whether a statement renames what one of them reads.
+def ask(conn: Connection[Any], found: Sequence[Located]) -> None:
+    """Look for statements that rename what a mapping reads.
 
     :raises PlanError: with the statement and the mapping.
     """
-    refuse = getattr(mapping, "refuse_rename", None)
-    if refuse is not None:
-        refuse(conn, plan, [item.statement for item in found])
+    for item in found:
+        refuse_rename(conn, item.statement.text, item.where)

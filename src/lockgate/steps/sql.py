@@ -31,7 +31,7 @@ class Runner:
         """:raises LockgateError: with the place of the statement that failed."""
         found = statements(ctx.loaded, ctx.phase, ctx.step)
         with ctx.sessions.open("step", plan_sql=True) as conn:
-            refusals.ask(conn, ctx.plan, found)
+            refusals.ask(conn, found)
         if ctx.step.outside_transaction:
             return outside.run(ctx, found)
         return _in_transaction(ctx, found)
