@@ -20,7 +20,8 @@ from lockgate.engine.retry import Policy, lost_connection, passing
 from lockgate.engine.session import Sessions
 from lockgate.errors import ConnectionFailed, LeaseLost, LockgateError
 from lockgate.mapping import changelog, group, upkeep
-from lockgate.mapping.applier import Applier, Batch
+from lockgate.mapping.applier import Applier
+from lockgate.mapping.intake import Batch
 
 Told = Callable[[str], None]
 

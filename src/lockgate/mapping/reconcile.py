@@ -14,10 +14,10 @@ from typing import Any
 from psycopg import Connection, IsolationLevel
 
 from lockgate.catalog.relations import Column
-from lockgate.mapping.applier import Applier
 from lockgate.mapping.changelog import SEGMENTS
 from lockgate.mapping.compiled import Compiled, equal, names
 from lockgate.mapping.group import Group
+from lockgate.mapping.intake import Intake
 from lockgate.mapping.statements import desired, key_json
 
 _ROWS_PER_BUCKET = 32
@@ -244,7 +244,7 @@ class _Comparison:
 
     def _forgive_pending(self, table: str) -> int:
         """Take out the keys that logged changes and recheck entries of this very snapshot will still touch."""
-        Applier(self.conn, self.group, epoch=-1).collect_pending()
+        Intake(self.conn, self.group).collect_pending()
         pending = self.evaluation.candidates
         return self.conn.execute(
             f"DELETE FROM {table} AS w WHERE EXISTS (SELECT FROM {pending} AS c WHERE {equal(self.key, 'w', 'c')}) "
