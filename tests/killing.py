@@ -19,7 +19,11 @@ from typing import Any
 from lockgate.engine.faults import LOG, VARIABLE
 
 ROOT = Path(__file__).parents[1]
-_CALL = "import importlib, json, sys; module, name, args = sys.argv[1:]; getattr(importlib.import_module(module), name)(*json.loads(args))"
+_CALL = """
+import importlib, json, sys
+module, name, args = sys.argv[1:]
+getattr(importlib.import_module(module), name)(*json.loads(args))
+"""
 
 
 @dataclass(frozen=True)

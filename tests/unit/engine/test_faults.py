@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ def passes(times: int) -> None:
     """What the processes of these tests do."""
     for number in range(times):
         fault("test.point")
-        print(number, flush=True)
+        sys.stdout.write(f"{number}\n")
+        sys.stdout.flush()
 
 
 def test_kills_at_the_nth_pass() -> None:

@@ -1,8 +1,10 @@
 -- Sessions that keep process %(pid)s waiting, oldest transaction first, then prepared transactions.
 WITH wanted AS (
-    SELECT relation::regclass::text AS relation
-    FROM pg_locks
-    WHERE pid = %(pid)s AND NOT granted AND relation IS NOT NULL
+    SELECT format('%%I.%%I', n.nspname, c.relname) AS relation
+    FROM pg_locks l
+    JOIN pg_class c ON c.oid = l.relation
+    JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE l.pid = %(pid)s AND NOT l.granted
     LIMIT 1
 ), blocking AS (
     SELECT DISTINCT pid FROM unnest(pg_blocking_pids(%(pid)s)) AS pid

@@ -1,0 +1,71 @@
+"""What the engine's tests share: plans from text, and a progress that remembers."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import psycopg
+
+from lockgate.engine.session import Sessions
+from lockgate.ledger.chunks import ChunkProgress
+from lockgate.plan.load import LoadedPlan, load_plan
+from lockgate.plan.models import Settings
+
+QUICK = Settings(lock_timeout=timedelta(milliseconds=200), lock_retries=2)
+
+
+class Told:
+    """A Progress that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.events: list[str] = []
+        self.waits: list[tuple[str, str]] = []
+
+    def event(self, message: str) -> None:
+        with self._lock:
+            self.events.append(message)
+
+    def chunks(
+        self,
+        progress: ChunkProgress,
+        rows_per_second: float,
+        eta_low: timedelta | None,
+        eta_high: timedelta | None,
+    ) -> None:
+        pass
+
+    def waiting(self, reason: str, release: str) -> None:
+        with self._lock:
+            self.waits.append((reason, release))
+
+
+def write_plan(folder: Path, text: str, **files: str) -> LoadedPlan:
+    """The plan of ``text`` (whose first key is ``phases``), with .sql files beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    body = dedent(text)
+    head = "" if body.lstrip().startswith("plan:") else "plan: shop\n"
+    (folder / "plan.yaml").write_text(head + body)
+    for name, content in files.items():
+        (folder / f"{name}.sql").write_text(dedent(content))
+    return load_plan(folder)
+
+
+def sessions(dsn: str, settings: Settings | None = None) -> Sessions:
+    return Sessions(dsn, settings)
+
+
+def one(dsn: str, query: str) -> Any:
+    """The one value of a query."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        row = conn.execute(query.encode()).fetchone()
+    return row[0] if row else None
+
+
+def rows(dsn: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        return conn.execute(query.encode()).fetchall()
