@@ -18,6 +18,7 @@ from lockgate.mapping.definition import Definition
 from lockgate.mapping.fanout import may_fan_out
 from lockgate.mapping.queries import load
 from lockgate.mapping.target import check_target
+from lockgate.plan.values import split_driving
 from lockgate.sql import tree
 from lockgate.sql.select import Occurrence, Select
 from lockgate.sql.shape import ShapeRefused
@@ -121,10 +122,11 @@ def _relation(conn: Connection[Any], definition: Definition, occurrence: Occurre
 
 def _driving(definition: Definition, select: Select) -> Occurrence:
     where = definition.place("from")
-    wanted, _, alias = definition.from_.partition(" ")
-    found = [
-        o for o in select.occurrences if f"{o.schema}.{o.name}" == wanted.replace('"', "") and alias in ("", o.alias)
-    ]
+    read = split_driving(definition.from_)
+    assert read is not None  # the plan's models saw to it
+    schema, name, alias = read
+    wanted = f"{schema}.{name}"
+    found = [o for o in select.occurrences if (o.schema, o.name) == (schema, name) and alias in (None, o.alias)]
     usable = [o for o in found if o.driving]
     if len(usable) == 1:
         return usable[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lockgate.plan.models import MapStep, TransformStep
+from lockgate.plan.values import split_name
 
 
 def _by_name(name: str) -> Callable[..., str]:
@@ -15,6 +16,13 @@ def _by_name(name: str) -> Callable[..., str]:
         return f"mapping {name}" + (f" ({inner})" if inner else "")
 
     return place
+
+
+def _column(text: str) -> str:
+    """The name of a column as the catalog holds it: as in SQL, quotes keep case, and without them there is none."""
+    parts = split_name(text)
+    assert parts is not None  # the plan's models saw to it
+    return parts[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +95,13 @@ def from_step(step: MapStep | TransformStep, place: Callable[..., str] | None = 
         name=name,
         updates_only=transform,
         into=step.table if isinstance(step, TransformStep) else step.into,
-        key=step.key,
+        key=tuple(map(_column, step.key)),
         from_=step.from_,
         select=step.select,
         winner=step.winner,
         rejected=step.rejected,
         not_kept=step.not_kept,
-        on_insert={} if isinstance(step, TransformStep) else step.on_insert,
+        on_insert={} if isinstance(step, TransformStep) else {_column(k): v for k, v in step.on_insert.items()},
         sync=step.sync == "deferred",
         acknowledge_triggers=step.acknowledge_triggers,
         keep_before=step.keep_before if isinstance(step, TransformStep) else False,

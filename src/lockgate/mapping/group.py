@@ -16,6 +16,8 @@ from lockgate.mapping.changelog import ChangeLog
 from lockgate.mapping.compiled import Base, Compiled
 from lockgate.mapping.images import Candidates, Images
 from lockgate.mapping.statements import Evaluation
+from lockgate.plan.values import split_name
+from lockgate.sql.tree import quote
 
 
 @dataclass(slots=True)
@@ -48,7 +50,10 @@ class Group:
 
 def target_name(of: definition.Definition) -> str:
     """The ledger's name of what a mapping feeds: all maps into one table share it, a transform stands alone."""
-    return f"transform {of.name}" if of.updates_only else of.into.replace('"', "")
+    if of.updates_only:
+        return f"transform {of.name}"
+    parts = split_name(of.into) or (of.into,)
+    return ".".join(quote(part) if "." in part or '"' in part else part for part in parts)
 
 
 def bases(compiled: Sequence[Compiled]) -> list[Base]:

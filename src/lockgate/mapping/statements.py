@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lockgate.catalog.relations import Column, Relation
 from lockgate.mapping.compiled import Compiled, differ, equal, names
+from lockgate.sql.tree import quote
 
 
 def desired(compiled: Sequence[Compiled], candidates: str | None) -> str:
@@ -134,7 +135,7 @@ class Evaluation:
     def insert_lists(self, alias: str) -> tuple[str, str]:
         """Columns and values of an insert: what is yielded, and what is set when a row is made."""
         on_insert = self.compiled[0].definition.on_insert
-        columns = ", ".join([c.sql for c in self.compiled[0].outputs] + [f'"{name}"' for name in on_insert])
+        columns = ", ".join([c.sql for c in self.compiled[0].outputs] + [quote(name) for name in on_insert])
         values = [f"{alias}.{c.sql}" for c in self.compiled[0].outputs]
         return columns, ", ".join(values + [f"({text}\n)" for text in on_insert.values()])
 

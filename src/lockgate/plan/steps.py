@@ -7,7 +7,7 @@ from typing import Annotated, Literal, assert_never
 from pydantic import AfterValidator, Field, Tag
 
 from lockgate.plan.base import Kinds, Strict, told_apart_by
-from lockgate.plan.values import ColumnName, Identifier, RelationName, SqlFragment, SqlText
+from lockgate.plan.values import ColumnName, DrivingName, Identifier, RelationName, SqlFragment, SqlText
 
 
 def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ class MapStep(_Step):
     map: Identifier = Field(description="Name of the mapping, unique in the plan.")
     into: RelationName = Field(description="The table to fill.")
     key: KeyColumns = Field(description="Columns of the target that identify a row; uniquely indexed and never NULL.")
-    from_: RelationName = Field(
+    from_: DrivingName = Field(
         alias="from", description="The relation whose rows are accounted for; its key drives the batches."
     )
     select: SqlText = Field(description="The SELECT over the old model that yields the rows of the target.")
@@ -83,7 +83,7 @@ class TransformStep(_Step):
     transform: Identifier = Field(description="Name of the transform, unique in the plan.")
     table: RelationName = Field(description="The table whose rows are changed.")
     key: KeyColumns = Field(description="Columns that identify a row; uniquely indexed and never NULL.")
-    from_: RelationName = Field(
+    from_: DrivingName = Field(
         alias="from", description="The relation whose rows are accounted for; its key drives the batches."
     )
     select: SqlText = Field(

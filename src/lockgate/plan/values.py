@@ -24,6 +24,9 @@ _LONGEST = timedelta(days=36_500)
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"
 _IDENTIFIER = re.compile(IDENTIFIER_PATTERN.strip("^$"))
 _NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^\W\d][\w$]*')
+_ALIASED = re.compile(
+    rf"(?P<relation>(?:{_NAME_PART.pattern})(?:\.(?:{_NAME_PART.pattern}))*)(?:\s+(?P<alias>{_NAME_PART.pattern}))?"
+)
 _QUERY = re.compile(
     r"\(*\s*(?:select\b|with\s+(?:recursive\s+)?(?:\"[^\"]+\"|[\w$]+)\s*(?:\([^)]*\)\s*)?as\b)", re.IGNORECASE
 )
@@ -104,6 +107,16 @@ def split_name(name: str) -> tuple[str, ...] | None:
     return None
 
 
+def split_driving(name: str) -> tuple[str, str, str | None] | None:
+    """The schema, name and alias (None if it has none) of ``schema.name alias``, or None if it is no such text."""
+    found = _ALIASED.fullmatch(name.strip())
+    parts = split_name(found["relation"]) if found else None
+    if found is None or parts is None or len(parts) != 2:
+        return None
+    alias = split_name(found["alias"]) if found["alias"] else None
+    return parts[0], parts[1], alias[0] if alias else None
+
+
 def is_identifier(text: str) -> bool:
     """Whether a text can be the name of a plan, phase, step, mapping or measurement."""
     return _IDENTIFIER.fullmatch(text) is not None
@@ -125,6 +138,12 @@ def _dotted(count: int, form: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _driving(value: str) -> str:
+    if split_driving(value) is None:
+        raise ValueError(f"must be of the form schema.name, or schema.name alias, not `{value}`")
+    return value
 
 
 def _column(value: str) -> str:
@@ -153,5 +172,6 @@ SqlText = Annotated[str, Field(min_length=1), SqlMarker()]
 SqlFragment = Annotated[str, Field(min_length=1), ValueKind("SQL")]
 ColumnName = Annotated[str, AfterValidator(_column), ValueKind("column")]
 RelationName = Annotated[str, _dotted(2, "schema.name"), ValueKind("schema.name")]
+DrivingName = Annotated[str, AfterValidator(_driving), ValueKind("schema.name, or schema.name alias")]
 RelationPart = Annotated[str, _dotted(3, "schema.table.name"), ValueKind("schema.table.name")]
 Scalar = Annotated[str | int | float | bool | None, ValueKind("text, number, true, false or null")]
