@@ -13,6 +13,7 @@ import pytest
 from lockgate.ledger import install
 
 TTL = timedelta(minutes=5)  # no test is that slow
+PATIENCE = "SET lock_timeout = '20s'"  # so that a test that ought not to wait fails instead of hanging
 Connect = Callable[[], psycopg.Connection[Any]]
 
 
@@ -20,6 +21,7 @@ Connect = Callable[[], psycopg.Connection[Any]]
 def ledger(conn: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
     """The superuser's connection, with the ledger installed."""
     install(conn)
+    conn.execute(PATIENCE)
     return conn
 
 
@@ -27,4 +29,10 @@ def ledger(conn: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
 def connect(dsn: str) -> Iterator[Connect]:
     """Opens further connections; those that are still open at the end are closed."""
     with ExitStack() as stack:
-        yield lambda: stack.enter_context(psycopg.connect(dsn, autocommit=True, prepare_threshold=None))
+
+        def opened() -> psycopg.Connection[Any]:
+            conn = stack.enter_context(psycopg.connect(dsn, autocommit=True, prepare_threshold=None))
+            conn.execute(PATIENCE)
+            return conn
+
+        yield opened

@@ -287,6 +287,17 @@ def test_heartbeats_pass_writing_transactions(
     lease.acquire(ledger, "second", TTL)
 
 
+def test_a_takeover_by_hand_waits_for_writing_transactions_too(
+    ledger: Connection[Any], held: lease.Lease, connect: Connect
+) -> None:
+    writer = connect()
+    ledger.execute("SET lock_timeout = '1ms'")
+    with writer.transaction():
+        lease.assert_held(writer, held.epoch)
+        with pytest.raises(errors.LockNotAvailable):
+            ledger.execute("UPDATE lockgate.lease SET epoch = epoch + 1")
+
+
 # The thread.
 
 

@@ -164,12 +164,14 @@ def test_control_has_defaults_and_changes_only_what_is_given(ledger: Connection[
     first = control.set(ledger, "p", paused=True, reason="lunch", workers=2)
     assert (first.paused, first.reason, first.workers, first.chunk_rows) == (True, "lunch", 2, None)
     assert first.updated_by == ledger.info.user
-    second = control.set(ledger, "p", workers=None, chunk_rows=500, updated_by="ana")
-    assert (second.paused, second.reason, second.workers, second.chunk_rows) == (True, "lunch", None, 500)
+    second = control.set(ledger, "p", chunk_rows=500, updated_by="ana")
+    assert (second.paused, second.reason, second.workers, second.chunk_rows) == (True, "lunch", 2, 500)
     assert second.updated_by == "ana"
-    third = control.set(ledger, "p", paused=False, reason=None)
-    assert (third.paused, third.reason, third.chunk_rows) == (False, None, 500)
-    assert control.get(ledger, "p") == third
+    third = control.set(ledger, "p", paused=False, reason=None, workers=None)
+    assert (third.paused, third.reason, third.workers, third.chunk_rows) == (False, None, None, 500)
+    fourth = control.set(ledger, "p", chunk_rows=None)
+    assert (fourth.paused, fourth.chunk_rows) == (False, None)
+    assert control.get(ledger, "p") == fourth
     assert control.get(ledger, "q") == control.Control("q")
 
 
