@@ -95,12 +95,12 @@ class Preview:
 
 
 def preview(loaded: LoadedPlan, sessions: Sessions, clock: Clock) -> Preview:
-    """Look at every phase; reads only, in transactions that the server keeps from writing.
+    """Look at every phase; nothing that is done for it stays.
 
     :raises ConnectionFailed: when the database cannot be used.
     """
     sessions.preflight()
-    with sessions.open("plan", plan_sql=True, read_only=True) as conn:
+    with sessions.open("plan", plan_sql=True) as conn:
         known, changed = _history(conn, loaded)
         views = []
         first = True
@@ -136,7 +136,8 @@ def _steps(conn: Connection[Any], loaded: LoadedPlan, phase: Phase, done: bool, 
             yield StepView(name, kind_of(step), step.title, done=True)
             continue
         try:
-            with conn.transaction():
+            # What an analysis needs for a moment, such as a temporary view, goes again.
+            with conn.transaction(force_rollback=True):
                 STEPS[type(step)].validate(loaded, phase, step)
                 lines = tuple(STEPS[type(step)].describe(conn, loaded, phase, step))
         except (LockgateError, psycopg.Error) as error:
@@ -194,7 +195,8 @@ def _view(
 def _undo(phase: Phase) -> str:
     sql = any(kind_of(step) == "sql" for step in phase.steps)
     if phase.undo:
-        return f"{len(phase.undo)} pieces of SQL, after the derived undo of the mappings"
+        count = len(phase.undo)
+        return f"{count} piece{'s' if count > 1 else ''} of SQL, after the derived undo of the mappings"
     if phase.undo is None and sql:
         return "none: the phase cannot be taken back, because it says nothing about its SQL"
     return "derived from the mappings"

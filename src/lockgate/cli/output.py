@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import IO, Any, Literal
 
 import click
@@ -38,10 +39,12 @@ class Output:
     """Standard output in the format that was asked for.
 
     :param no_color: never colour, not even on a terminal.
+    :param to_stderr: standard error instead, where standard output is for the result alone.
     """
 
     format: Format = "text"
     no_color: bool = False
+    to_stderr: bool = False
 
     @property
     def json(self) -> bool:
@@ -51,11 +54,11 @@ class Output:
     @property
     def live(self) -> bool:
         """Whether lines may be redrawn: a terminal, text."""
-        return not self.json and interactive(sys.stdout)
+        return not self.json and not self.to_stderr and interactive(sys.stdout)
 
     def line(self, text: str = "", style: str | None = None) -> None:
         """Print one line (or several, as they are)."""
-        click.echo(self.styled(secrets.hidden(text), style), color=self._color)
+        click.echo(self.styled(secrets.hidden(text), style), err=self.to_stderr, color=self._color)
 
     def styled(self, text: str, style: str | None) -> str:
         """The text in a style of ``STYLES``, where colours are wanted."""
@@ -63,16 +66,21 @@ class Output:
 
     def object(self, value: Mapping[str, Any]) -> None:
         """Print one JSON object on several lines."""
-        click.echo(secrets.hidden(json.dumps(value, indent=2, default=str, ensure_ascii=False)))
+        click.echo(secrets.hidden(json.dumps(value, indent=2, default=_plain, ensure_ascii=False)))
 
     def event(self, value: Mapping[str, Any]) -> None:
         """Print one JSON object on a line of its own, at once."""
-        click.echo(secrets.hidden(json.dumps(value, default=str, ensure_ascii=False)))
+        click.echo(secrets.hidden(json.dumps(value, default=_plain, ensure_ascii=False)))
         sys.stdout.flush()
 
     @property
     def _color(self) -> bool:
-        return coloured(sys.stdout, no_color=self.no_color)
+        return coloured(sys.stderr if self.to_stderr else sys.stdout, no_color=self.no_color)
+
+
+def _plain(value: object) -> str:
+    """What JSON has no form for: times in ISO 8601, anything else as its text."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def columns(

@@ -37,10 +37,14 @@ def markdown() -> str:
 def _section(command: click.Command, ctx: click.Context) -> str:
     usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
     lines = [f"## lockgate {command.name}", "", "```text", usage, "```", "", *_text(command.help or "")]
-    options = [record for param in command.get_params(ctx) if (record := param.get_help_record(ctx))]
+    options = [record for param in _options(command, ctx) if (record := param.get_help_record(ctx))]
     lines += ["", "| option | |", "| --- | --- |"]
     lines += [f"| `{_cell(name)}` | {_cell(text)} |" for name, text in options]
     return "\n".join(lines) + "\n"
+
+
+def _options(command: click.Command, ctx: click.Context) -> list[click.Parameter]:
+    return [param for param in command.get_params(ctx) if isinstance(param, click.Option)]
 
 
 def _text(help_: str) -> list[str]:
@@ -50,7 +54,7 @@ def _text(help_: str) -> list[str]:
     for paragraph in paragraphs:
         if paragraph.startswith("\b"):
             title, *example = paragraph.splitlines()[1:]
-            lines += [title, "", "```sh", *(line.removeprefix("  ") for line in example), "```"]
+            lines += [title, "", "```text", *(line.removeprefix("  ") for line in example), "```"]
         else:
             lines += [*paragraph.splitlines(), ""]
     return lines

@@ -67,7 +67,7 @@ def lines(status: Status) -> Iterator[Styled]:
         yield _sync(sync), None
     for wait in status.waiting:
         yield f"Waiting: {wait.reason}", "warn"
-        yield f"  released by: {wait.release}", None
+        yield f"  Do: {wait.release}", None
     for sync in status.sync:
         if sync.alarm:
             yield f"ALARM: {sync.target}: {sync.alarm}", "bad"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lockgate.doctor import history, server, sync
 from lockgate.doctor.findings import Finding, Verdict
 from lockgate.engine.session import Sessions
+from lockgate.ledger import store
 from lockgate.report.plans import names
 
 
@@ -24,9 +25,8 @@ def examine(sessions: Sessions, plan: str | None, known_head: str | None = None)
         found += server.signals(conn, sessions.settings)
         found += server.sessions(conn)
         found += server.indexes(conn)
-        ledger = list(history.version(conn))
-        found += ledger
-        if any(finding.verdict is not Verdict.OK for finding in ledger):
+        found += history.version(conn)
+        if found[-1].verdict is not Verdict.OK or not store.applied(conn):
             return found
         found += history.chain_is_sound(conn, known_head)
         found += history.lease_is_alive(conn)

@@ -14,20 +14,17 @@ from lockgate.ledger.control import get as control
 
 
 def version(conn: Connection[Any]) -> Iterator[Finding]:
-    """Whether the ledger is there and fits this Lockgate."""
+    """Whether the ledger fits this Lockgate; that there is none yet is no fault."""
+    if not store.applied(conn):
+        yield ok("ledger", "there is none yet; `lockgate apply` makes it")
+        return
     try:
         found = store.require(conn)
     except LedgerError as error:
-        hint = error.hint or "Look at the address."
-        yield warn("ledger", error.what, hint) if store_is_absent(conn) else fail("ledger", error.what, hint)
+        yield fail("ledger", error.what, error.hint or "Look at the address.")
         return
     size = sum(store.size(conn).values())
     yield ok("ledger", f"version {found}, {size / 1024**2:.1f} MB")
-
-
-def store_is_absent(conn: Connection[Any]) -> bool:
-    """Whether there is no ledger at all, which is no fault."""
-    return not store.applied(conn)
 
 
 def chain_is_sound(conn: Connection[Any], known_head: str | None) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from psycopg import Connection
@@ -33,7 +33,7 @@ def collect(conn: Connection[Any], plan: str, *, show_values: bool = False) -> m
             hint="Check the address and the plan; `lockgate apply` begins the history.",
         )
     outline = phases.outline(entries)
-    parts = tuple(phases.collect(entries, outline))
+    parts = tuple(phases.collect(entries, outline, show_values=show_values))
     exhibits = tuple(_exhibit(entry, show_values) for entry in entries if entry.kind == "evidence")
     return model.Report(
         plan=plan,
@@ -47,13 +47,20 @@ def collect(conn: Connection[Any], plan: str, *, show_values: bool = False) -> m
         phases_done=sum(part.state == "done" for part in parts),
         phases_planned=len(parts),
         phases=parts,
-        mappings=tuple(_mappings(entries)),
-        measurements=tuple(measurements.collect(exhibits)),
+        mappings=tuple(_mappings(_standing(entries))),
+        measurements=tuple(measurements.collect(_exhibit(entry, show_values) for entry in _standing(entries))),
         approvals=tuple(tell.lines(entries, {"approval"})),
-        events=tuple(tell.lines(entries, {"run", "event", "control"})),
-        way_back=tuple(tell.lines(entries, {"undo"})),
+        events=tuple(tell.line(entry) for entry in entries if tell.remarkable(entry)),
+        undone=tuple(tell.lines(entries, {"undo"})),
         exhibits=exhibits,
+        log=tuple(tell.line(entry) for entry in entries if entry.kind != "evidence"),
     )
+
+
+def _standing(entries: Sequence[ChainEntry]) -> list[ChainEntry]:
+    """The facts about what stands: those of a phase that was taken back afterwards are history."""
+    undone = {e.phase: e.seq for e in entries if e.kind == "undo" and e.payload.get("state") == "undone"}
+    return [entry for entry in entries if entry.kind == "evidence" and entry.seq > undone.get(entry.phase, 0)]
 
 
 def _exhibit(entry: ChainEntry, show_values: bool) -> model.Exhibit:
@@ -78,8 +85,6 @@ def _mappings(entries: Iterable[ChainEntry]) -> Iterable[model.MappingPart]:
     comparisons: dict[str, model.Reconciliation] = {}
     names: dict[str, None] = {}
     for entry in entries:
-        if entry.kind != "evidence":
-            continue
         name, result = str(entry.payload.get("name", "")), _result(entry)
         if name.startswith(ACCOUNTING):
             names[name.removeprefix(ACCOUNTING)] = None

@@ -25,7 +25,7 @@ def collect(exhibits: Iterable[Exhibit]) -> Iterator[Measurement]:
             runs=found["runs"],
             parameter_sets=found["parameter_sets"],
             rows=found.get("rows"),
-            plans={side: tuple(_nodes(tree)) for side, tree in found["plans"].items()},
+            plans={side: tuple(nodes(found["plans"][side])) for side in ("before", "after")},
         )
 
 
@@ -33,10 +33,10 @@ def _times(found: Mapping[str, Any]) -> Times:
     return Times(**{name: found[name] for name in Times.__dataclass_fields__})
 
 
-def _nodes(tree: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
+def nodes(tree: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
     """A query plan as people read it: a node a line, its children further in."""
     index = f" using {tree['Index Name']}" if "Index Name" in tree else ""
     table = ".".join(str(tree[name]) for name in ("Schema", "Relation Name") if name in tree)
     yield "  " * depth + str(tree.get("Node Type", "?")) + index + (f" on {table}" if table else "")
     for child in tree.get("Plans", ()):
-        yield from _nodes(child, depth + 1)
+        yield from nodes(child, depth + 1)

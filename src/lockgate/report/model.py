@@ -33,14 +33,15 @@ class Verdict:
     at: datetime
     what: str
     passed: bool
-    evidence: tuple[int, ...] = ()
+    evidence: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """A step as the ledger has it.
 
-    :param facts: what was counted while it ran, flat: label -> value.
+    :param facts: what was counted while it ran.
+    :param evidence: chain numbers of what was measured while it ran.
     """
 
     seq: int | None
@@ -51,6 +52,7 @@ class Step:
     state: str
     summary: str | None
     facts: Mapping[str, Any]
+    evidence: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Phase:
 
     :param seq: the entry of its present state; None while it is pending.
     :param started: the entry of its (last) beginning.
+    :param asked: of a phase that has not begun, what its gates and checks will ask.
+    :param way_back: how it can be taken back, by the plan.
     """
 
     name: str
@@ -67,9 +71,11 @@ class Phase:
     seq: int | None
     at: datetime | None
     started: Line | None
+    asked: tuple[str, ...]
     gates: tuple[Verdict, ...]
     steps: tuple[Step, ...]
     checks: tuple[Verdict, ...]
+    way_back: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +178,8 @@ class Report:
     :param head: ``<seq>:<hash>`` of the chain's last entry when this was read.
     :param as_of: when that entry was made.
     :param faults: what is wrong with the chain; empty when it is sound.
+    :param events: what went otherwise than straight on: pauses, retries, failures, runs that were stopped.
+    :param log: every entry that is no evidence, in a sentence.
     """
 
     plan: str
@@ -189,5 +197,6 @@ class Report:
     measurements: tuple[Measurement, ...]
     approvals: tuple[Line, ...]
     events: tuple[Line, ...]
-    way_back: tuple[Line, ...]
+    undone: tuple[Line, ...]
     exhibits: tuple[Exhibit, ...]
+    log: tuple[Line, ...]

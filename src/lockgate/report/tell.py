@@ -8,16 +8,33 @@ from typing import Any
 from lockgate.ledger.chain import ChainEntry
 from lockgate.report.model import Line
 
+_TOLD_ELSEWHERE = frozenset({"digest", "plan_digest", "from", "state", "error", "where", "why"})
+
 
 def lines(entries: Iterable[ChainEntry], kinds: set[str]) -> Iterator[Line]:
     """The entries of these kinds, each as a sentence."""
-    for entry in entries:
-        if entry.kind in kinds:
-            yield Line(entry.seq, entry.at, sentence(entry))
+    return (line(entry) for entry in entries if entry.kind in kinds)
+
+
+def line(entry: ChainEntry) -> Line:
+    """One entry as a sentence."""
+    return Line(entry.seq, entry.at, sentence(entry))
+
+
+def remarkable(entry: ChainEntry) -> bool:
+    """Whether the entry tells of something else than work that goes straight on."""
+    said = entry.payload
+    if entry.kind in {"event", "control"}:
+        return True
+    if entry.kind == "run":
+        return said.get("state") == "ended" and said.get("outcome") != "done"
+    if entry.kind in {"gate", "check"}:
+        return not said.get("passed")
+    return said.get("state") == "failed"
 
 
 def sentence(entry: ChainEntry) -> str:
-    """One entry in words; what it holds that is not said here stands in the evidence."""
+    """One entry in words."""
     said = entry.payload
     match entry.kind:
         case "approval":
@@ -27,27 +44,42 @@ def sentence(entry: ChainEntry) -> str:
             )
         case "control":
             return f"{said.get('updated_by', 'somebody')} {_wishes(said)}"
-        case "undo":
-            return f"phase {entry.phase} {_state(said)}"
         case "run":
             return _run(said)
+        case "gate" | "check":
+            again = ", asked again" if said.get("again") else ""
+            verdict = "holds" if said.get("passed") else "does not hold"
+            return f"{entry.kind} of {entry.phase}{again}: {said.get('asks')}: {verdict}"
         case _:
-            return _event(entry)
+            return _state(entry)
 
 
-def _event(entry: ChainEntry) -> str:
+def _state(entry: ChainEntry) -> str:
+    """A phase, a step, an undo or an event: where, what, and the error if it is one."""
     said = entry.payload
-    place = " / ".join(filter(None, (entry.phase, entry.step)))
-    text = said.get("what") or said.get("message") or said.get("event") or ""
-    more = {name: value for name, value in said.items() if name not in {"what", "message", "event"}}
-    details = f" ({flat(more)})" if more else ""
-    return f"{place}: {text}{details}" if place else f"{text}{details}"
+    place = f"step {entry.phase}/{entry.step}" if entry.step else f"phase {entry.phase}"
+    words = said.get("summary") or said.get("what") or said.get("message") or said.get("event")
+    state = said.get("state")
+    error = ": ".join(str(said[name]) for name in ("where", "error", "why") if said.get(name))
+    parts = [str(part) for part in (_undo(entry, state), words, error) if part]
+    known = _TOLD_ELSEWHERE | {"summary", "what", "message", "event", "facts", "kind"}
+    more = {name: value for name, value in said.items() if name not in known}
+    details = f" ({flat(more)})" if more and entry.kind in {"event", "undo"} else ""
+    return f"{place}: {': '.join(parts)}{details}"
+
+
+def _undo(entry: ChainEntry, state: object) -> object:
+    if entry.kind != "undo":
+        return state
+    return {"undoing": "is taken back", "undone": "taken back"}.get(str(state), "taken back")
 
 
 def _run(said: Mapping[str, Any]) -> str:
-    who = f" on {said['host']}" if said.get("host") else ""
-    outcome = f" ended: {said['outcome']}" if said.get("outcome") else " began"
-    return f"`lockgate {said.get('command', 'apply')}`{who}{outcome}"
+    command = f"`lockgate {said.get('command', 'apply')}`"
+    if said.get("state") != "ended":
+        return f"{command} began"
+    error = f": {said['error']}" if said.get("error") else ""
+    return f"{command} ended: {str(said.get('outcome')).replace('_', ' ')}{error}"
 
 
 def _wishes(said: Mapping[str, Any]) -> str:
@@ -62,27 +94,26 @@ def _wishes(said: Mapping[str, Any]) -> str:
     return " and ".join(parts) or "changed nothing"
 
 
-def _state(said: Mapping[str, Any]) -> str:
-    more = {name: value for name, value in said.items() if name not in {"state", "from", "digest"}}
-    details = f" ({flat(more)})" if more else ""
-    return f"is {said.get('state')}{details}" if said.get("state") else flat(said)
-
-
 def flat(values: Mapping[str, Any]) -> str:
-    """Names and values on one line, for people; nested ones joined with a dot, lists counted."""
+    """Names and values on one line, for people."""
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in pairs(values))
 
 
 def pairs(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every single value with the names that lead to it."""
+    """Every single value with the names that lead to it; hashes are left out, they are for machines."""
     for name, value in values.items():
-        label = f"{prefix}{name}"
+        if name.endswith("digest"):
+            continue
         if isinstance(value, Mapping):
-            yield from pairs(value, f"{label}.")
+            yield from pairs(value, f"{prefix}{name}.")
         elif isinstance(value, list):
-            yield label, f"{len(value)} items" if any(isinstance(item, Mapping) for item in value) else _joined(value)
+            yield f"{prefix}{name}", "; ".join(_item(item) for item in value) or "none"
         else:
-            yield label, number(value)
+            yield f"{prefix}{name}", number(value)
+
+
+def _item(value: Any) -> str:
+    return " ".join(number(part) for part in value) if isinstance(value, list) else number(value)
 
 
 def number(value: Any) -> str:
@@ -96,10 +127,6 @@ def number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.3f}".rstrip("0").rstrip(".")
     return str(value)
-
-
-def _joined(values: list[Any]) -> str:
-    return ", ".join(number(value) for value in values) or "none"
 
 
 def _short(value: object) -> str:

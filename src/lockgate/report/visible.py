@@ -10,16 +10,22 @@ HIDDEN = "(a value; --show-values shows it)"
 
 # Text under these names was written by Lockgate or by the plan's author. Any other text may come from a row.
 _WORDS = frozenset(
-    {"approved_by", "digest", "ended_at", "fingerprint", "now", "problems", "state", "table", "wanted", "reason"}
+    {"approved_by", "chunks_digest", "digest", "ended_at", "fingerprint", "now", "problems", "state", "table", "wanted"}
 )
 _ROWS = frozenset({"examples"})  # nothing of these is shown, numbers neither: they are keys of rows
 _PLANS = frozenset({"plan", "plans"})  # query plans: conditions hold parameters
+_NUMBER = re.compile(r"(at (least|most) )?-?\d+(\.\d+)?(e[+-]?\d+)?|NULL|True|False", re.I)
 _LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$.])\d[\w.]*")
 
 
 def result(value: Mapping[str, Any], *, show_values: bool) -> dict[str, Any]:
     """The result of a fact as it may stand in the report."""
     return dict(value) if show_values else {key: _shown(key, item) for key, item in value.items()}
+
+
+def hides(value: Mapping[str, Any]) -> bool:
+    """Whether a fact has something that is shown only when it is asked for."""
+    return result(value, show_values=False) != dict(value)
 
 
 def _shown(key: str, value: Any) -> Any:
@@ -31,7 +37,7 @@ def _shown(key: str, value: Any) -> Any:
         return {name: _shown(name, item) for name, item in value.items()}
     if isinstance(value, list):
         return [_shown(key, item) for item in value]
-    return HIDDEN if isinstance(value, str) and key not in _WORDS else value
+    return HIDDEN if isinstance(value, str) and key not in _WORDS and not _NUMBER.fullmatch(value) else value
 
 
 def _without_literals(value: Any) -> Any:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from lockgate.engine.session import Sessions
     from lockgate.plan.load import LoadedPlan
 
-_ITSELF = "nothing to do: it goes on by itself"
+_ITSELF = "Nothing: it goes on by itself"
+_APPLY = "`lockgate apply`"
 
 
 def reasons(
@@ -36,17 +37,17 @@ def reasons(
     if unfinished is None:
         return
     if control.paused:
-        yield Waiting(f"paused by {control.updated_by}: {control.reason or 'no reason was given'}", "lockgate resume")
+        yield Waiting(f"paused by {control.updated_by}: {control.reason or 'no reason was given'}", "`lockgate resume`")
     if lease and lease.live:
         yield from _of_a_runner(conn, sessions)
         return
     if unfinished.state == "failed":
         why = _failure(conn, plan, unfinished.name)
-        yield Waiting(f"phase {unfinished.name} failed{why}", "lockgate apply, when the cause is mended")
+        yield Waiting(f"phase {unfinished.name} failed{why}", "Mend the cause, then `lockgate apply`")
     elif unfinished.state == "undoing":
-        yield Waiting(f"phase {unfinished.name} is half taken back", "lockgate rollback")
+        yield Waiting(f"phase {unfinished.name} is half taken back", "`lockgate rollback`")
     elif unfinished.state in {"running", "checking"}:
-        yield Waiting(f"phase {unfinished.name} is {unfinished.state}, and no runner is at work", "lockgate apply")
+        yield Waiting(f"phase {unfinished.name} is {unfinished.state}, and no runner is at work", _APPLY)
     else:
         yield _at_the_gates(unfinished, loaded, sessions, clock)
 
@@ -76,18 +77,20 @@ def _failure(conn: Connection[Any], plan: str, phase: str) -> str:
 
 def _at_the_gates(phase: Phase, loaded: LoadedPlan | None, sessions: Sessions, clock: Clock) -> Waiting:
     """A phase that has not begun: its gates are asked, where the plan is at hand."""
-    nobody = Waiting(f"phase {phase.name} has not begun, and no runner is at work", "lockgate apply")
+    nobody = Waiting(f"phase {phase.name} has not begun, and no runner is at work", _APPLY)
     if loaded is None:
         return nobody
     model = next(part for part in loaded.plan.phases if part.id == phase.name)
     try:
         closed = [result for result in gating.look(loaded, model, sessions, clock) if not result.passed]
     except LockgateError as error:
-        return Waiting(f"a gate of phase {phase.name} cannot be asked: {error.what}", error.hint or "lockgate plan")
+        return Waiting(f"a gate of phase {phase.name} cannot be asked: {error.what}", error.hint or "`lockgate plan`")
     if not closed:
         return nobody
     first = min(closed, key=_rank)
-    return Waiting(f"phase {phase.name}: {first.what}", first.hint or "lockgate apply")
+    # A gate names the phase itself where its words would not make sense without.
+    named = first.what if first.what.startswith("phase ") else f"phase {phase.name}: {first.what}"
+    return Waiting(named, first.hint or _APPLY)
 
 
 def _rank(result: GateResult) -> int:

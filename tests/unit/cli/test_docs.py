@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def test_help_begins_with_the_line_of_the_list_and_has_an_example(name: str) -> 
     command = load(name)
     assert command.name == name
     assert (command.help or "").startswith(COMMANDS[name])
-    assert f"\b\nExample:\n  lockgate {name}" in (command.help or "")
+    assert f"\b\nExample:\n  lockgate {name}" in inspect.cleandoc(command.help or "")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

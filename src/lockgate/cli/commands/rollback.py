@@ -73,7 +73,7 @@ def _look(loaded: LoadedPlan, sessions: Sessions, to: str | None) -> tuple[list[
     from lockgate.ledger import require
 
     sessions.preflight()
-    with sessions.open("rollback", plan_sql=True, read_only=True) as conn:
+    with sessions.open("rollback", plan_sql=True) as conn:
         require(conn)
         wanted = undoing.to_undo(loaded, phases.states(conn, loaded.plan.plan), to)
         undoing.refuse_without_undo(conn, loaded, wanted)
