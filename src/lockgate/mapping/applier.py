@@ -50,10 +50,11 @@ class Applier:
         self._prepare()
         with self._transaction():
             state = self._begin()
-            batch = Batch(repair=state.repair)
+            batch = Batch(repair=state.repair, backfill=state.state == "backfill")
             self._notice(state, batch)
             self._intake.take_new(state, batch)
             self._intake.take_backlog(batch)
+            changed = self._intake.numbers(self.group.evaluation.candidates)
             self._intake.take_recheck(state, batch)
             fault("applier.candidates")
             low, high = self._intake.numbers(self.group.evaluation.candidates)
@@ -61,8 +62,8 @@ class Applier:
             if batch.keys:
                 self._intake.tune(batch.keys)
                 self._evaluate(low, high, batch)
-                if state.state == "backfill":
-                    self._fence(state)
+                if batch.backfill:
+                    self._fence(state, *changed)
             self._end(state, batch)
             fault("applier.commit")
         self._taken = state.now
@@ -145,12 +146,15 @@ class Applier:
             (state.now, state.fingerprint, batch.repair, batch.changes, batch.written, self.group.target_id),
         )
 
-    def _fence(self, state: State) -> None:
-        """A chunk that is under way may have read an old row: look at these keys again when it has ended."""
+    def _fence(self, state: State, low: int, high: int) -> None:
+        """A chunk that is under way may have read an old row: look at what changed again when it has ended.
+
+        A key that is looked at again needs no new fence: what chunks may have read of it ended before the old one.
+        """
         key = names(self.group.evaluation.key)
         self._execute(
             f"INSERT INTO {self.group.recheck} ({key}, fence) "
-            f"SELECT DISTINCT {key}, '{state.xmax}'::xid8 FROM {self.group.evaluation.candidates}"
+            f"SELECT DISTINCT {key}, '{state.xmax}'::xid8 FROM {self.group.evaluation.active(low, high)} AS c"
         )
 
     # --- making the target equal ----------------------------------------------------------------------------

@@ -29,6 +29,7 @@ class Batch:
 
     :param changes: logged rows that were taken in.
     :param pending: whether there is more to do at once: a backlog, or keys to look at again.
+    :param backfill: whether chunks of the target are still open.
     :param repair: whether something happened that no log can tell, so that the whole target must be compared.
     """
 
@@ -40,6 +41,7 @@ class Batch:
     poisoned: int = 0
     pending: bool = False
     repair: bool = False
+    backfill: bool = False
 
     @property
     def written(self) -> int:
