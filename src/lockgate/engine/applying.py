@@ -150,9 +150,11 @@ class Service:
         return self._after(worked, batch)
 
     def _after(self, worked: _Worked, batch: Batch) -> bool:
-        if batch.repair:
+        # While chunks are open most rows are still missing; the comparison waits until they are done.
+        due = batch.repair and not batch.backfill
+        if due:
             self._repair(worked)
-        return bool(batch.changes or batch.pending or batch.repair)
+        return bool(batch.changes or batch.pending or due)
 
     # --- what no log can tell -------------------------------------------------------------------------------
 

@@ -46,6 +46,11 @@ def lost_connection(error: BaseException) -> bool:
     return error.sqlstate in _LOST or error.sqlstate is None
 
 
+def lost_conflict(error: BaseException) -> bool:
+    """Whether a lock, a deadlock or a concurrent change was in the way: the connection is still good."""
+    return isinstance(error, psycopg.Error) and error.sqlstate in _PASSING
+
+
 def passing(error: BaseException) -> bool:
     """Whether trying again may help."""
     return isinstance(error, psycopg.Error) and (error.sqlstate in _PASSING or lost_connection(error))

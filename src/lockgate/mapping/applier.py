@@ -21,6 +21,7 @@ from lockgate.mapping.compiled import names
 from lockgate.mapping.group import Group, fingerprint
 from lockgate.mapping.images import Window
 from lockgate.mapping.intake import Batch, Intake, State
+from lockgate.mapping.manners import behave
 
 
 @dataclass(slots=True)
@@ -114,13 +115,7 @@ class Applier:
         ).fetchone()
         if row is None:
             raise LeaseLost(f"another applier works for {self.group.name}", why=f"epoch {self.epoch} is over")
-        # Lockgate must lose a conflict, never the application: its waits end before the server looks for deadlocks.
-        self.conn.execute(
-            "SELECT pg_catalog.set_config('lock_timeout', '700ms', true), "
-            "pg_catalog.set_config('synchronous_commit', 'off', true), "
-            "pg_catalog.set_config('lockgate.writer', %s, true)",
-            (self.group.writer,),
-        )
+        behave(self.conn, self.group.writer)
         return State(
             snapshot=row[0],
             state=row[1],

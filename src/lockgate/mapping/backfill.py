@@ -12,6 +12,7 @@ from lockgate.catalog.relations import Leaf
 from lockgate.ledger.chunks import Chunk, ChunkRange
 from lockgate.mapping.compiled import Compiled, equal, names
 from lockgate.mapping.group import Group
+from lockgate.mapping.manners import behave
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +68,8 @@ def run_chunk(conn: Connection[Any], group: Group, compiled: Compiled, chunk: Ch
     :raises psycopg.Error: among others, if the SELECT or the target refuses a row.
     """
     leaf = next(leaf for leaf in compiled.driving_relation.leaves if leaf.oid == chunk.leaf)
-    conn.execute(
-        "SELECT pg_catalog.set_config('lock_timeout', '700ms', true), "
-        "pg_catalog.set_config('synchronous_commit', 'off', true), "
-        "pg_catalog.set_config('work_mem', '64MB', true), "
-        "pg_catalog.set_config('lockgate.writer', %s, true)",
-        (group.writer,),
-    )
+    behave(conn, group.writer)
+    conn.execute("SELECT pg_catalog.set_config('work_mem', '64MB', true)")
     statement = update_chunk if compiled.definition.updates_only else insert_chunk
     row = conn.execute(statement(group, compiled, leaf, chunk.lo, chunk.hi).encode()).fetchone()
     assert row is not None

@@ -129,8 +129,10 @@ def _reads(conn: Connection[Any], target_id: int, log_id: int) -> None:
         (target_id, log_id),
     ).rowcount
     if made:
-        # An applier that was loaded before does not read this log yet.
-        conn.execute("UPDATE lockgate.sync_targets SET epoch = epoch + 1 WHERE id = %s", (target_id,))
+        # An applier that was loaded before does not read this log yet, nor watch its relation.
+        conn.execute(
+            "UPDATE lockgate.sync_targets SET epoch = epoch + 1, fingerprint = NULL WHERE id = %s", (target_id,)
+        )
 
 
 def go_live(conn: Connection[Any], target_id: int) -> None:

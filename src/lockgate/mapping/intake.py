@@ -18,7 +18,7 @@ from lockgate.mapping.images import Images, Window
 
 BATCH = 20_000
 # A backlog is taken in pieces of this many heap blocks, some ten thousand changes.
-_PIECE_BLOCKS = 256
+PIECE_BLOCKS = 256
 # Below this many keys, lookups by index are sure to beat a scan, whatever the planner guesses of a new table.
 _FEW = 500
 
@@ -128,7 +128,7 @@ class Intake:
         if row is None:
             return
         number, log_id, segment, low, until, since, taken = row
-        high = min(low + _PIECE_BLOCKS, until)
+        high = min(low + PIECE_BLOCKS, until)
         images = self.group.images[log_id]
         window = Window(since, taken, (segment, low, high))
         _, truncated = self._look(images.log, window)

@@ -37,6 +37,14 @@ def forget_mapping(conn: Connection[Any], loaded: Group, name: str) -> bool:
     return last
 
 
+def stop_applying(conn: Connection[Any], loaded: Group) -> None:
+    """In the open transaction: no applier may put back what is about to be removed."""
+    conn.execute(
+        "UPDATE lockgate.sync_targets SET state = 'off', repair = false, epoch = epoch + 1 WHERE id = %s",
+        (loaded.target_id,),
+    )
+
+
 def take_back(conn: Connection[Any], loaded: Group, block: int, *, born_too: bool) -> int | None:
     """Take back the rows of some blocks of the target in the open transaction; the next block, None at the end."""
     evaluation = loaded.evaluation

@@ -13,7 +13,7 @@ from lockgate.mapping.changelog import ChangeLog
 from lockgate.mapping.group import Group
 
 # A segment that is larger than this is emptied as soon as nobody needs it: polls stay cheap.
-_ROTATE_BYTES = 4 * 1024 * 1024
+ROTATE_BYTES = 4 * 1024 * 1024
 
 
 def tidy(conn: Connection[Any], log: ChangeLog) -> bool:
@@ -23,7 +23,7 @@ def tidy(conn: Connection[Any], log: ChangeLog) -> bool:
     other = "b" if log.segment == "a" else "a"
     if _bytes(conn, log, other):
         return _empty(conn, log, other)
-    if _bytes(conn, log, log.segment) < _ROTATE_BYTES:
+    if _bytes(conn, log, log.segment) < ROTATE_BYTES:
         return False
     with conn.transaction():
         changelog.rotate(conn, catalog.read(conn, log.relid), log)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg import Connection
 
@@ -12,6 +12,7 @@ from lockgate.catalog.relations import Relation
 from lockgate.engine.context import StepContext
 from lockgate.engine.evidence import Evidence
 from lockgate.engine.faults import fault
+from lockgate.engine.retry import Policy, lost_conflict, retrying
 from lockgate.engine.settling import settle
 from lockgate.engine.workers import Crew, Task
 from lockgate.errors import Interrupted, PlanError
@@ -28,6 +29,9 @@ from lockgate.steps.running import strong_lock
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
 
+T = TypeVar("T")
+
+_PATIENCE = Policy(retries=100, base=0.05, cap=1.0)
 # Workers cut a chunk down to what the pace asks for; they cannot make it larger.
 _COARSE = 4
 
@@ -44,8 +48,7 @@ class Runner:
         with ctx.sessions.open("map") as conn:
             compiled = compile_mapping(conn, definition)
             _refuse_changed(conn, ctx, definition)
-            with ctx.fenced(conn):
-                registered = install.register(conn, ctx.plan, compiled)
+            registered = _patiently(ctx, conn, lambda: install.register(conn, ctx.plan, compiled))
         fault("map.registered")
         if definition.sync:
             self._log_changes(ctx, compiled, registered.target_id)
@@ -75,8 +78,7 @@ class Runner:
                 if len(loaded.compiled) > 1:
                     return self._undo_shared(ctx, conn, loaded, name)
                 self._take_back(ctx, conn, loaded, lose_rows)
-                with ctx.fenced(conn):
-                    removal.forget_mapping(conn, loaded, name)
+                _patiently(ctx, conn, lambda: removal.forget_mapping(conn, loaded, name))
             if target_id is not None:
                 self._drop_logs(ctx, conn, target_id)
                 with ctx.fenced(conn):
@@ -140,9 +142,10 @@ class Runner:
 
     def _settle(self, ctx: StepContext, compiled: Compiled, target_id: int, seconds: float) -> StepResult:
         with ctx.sessions.open("map") as conn:
+            loaded = group.load(conn, target_id)
             with ctx.fenced(conn):
-                backfill.mark_repeated(conn, group.load(conn, target_id), compiled)
-                install.go_live(conn, target_id)
+                backfill.mark_repeated(conn, loaded, compiled)
+            _patiently(ctx, conn, lambda: install.go_live(conn, target_id))
             settle(ctx.sessions, target_id, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step))
             if compiled.definition.sync:
                 self._narrow(ctx, compiled)
@@ -178,23 +181,17 @@ class Runner:
 
     def _undo_shared(self, ctx: StepContext, conn: Connection[Any], loaded: group.Group, name: str) -> StepResult:
         """Other mappings keep the table: without this one, its rows are found to be too many and removed."""
+        _patiently(ctx, conn, lambda: removal.forget_mapping(conn, loaded, name))
         with ctx.fenced(conn):
-            removal.forget_mapping(conn, loaded, name)
             chunks.clear(conn, ctx.step_row.id)
         settle(ctx.sessions, loaded.target_id, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step))
         return StepResult(f"{name}: taken out; the other mappings keep {loaded.evaluation.target.label}")
 
     def _take_back(self, ctx: StepContext, conn: Connection[Any], loaded: group.Group, lose_rows: bool) -> None:
-        with ctx.fenced(conn):
-            # No applier may put back what is being removed.
-            conn.execute(
-                "UPDATE lockgate.sync_targets SET state = 'off', repair = false, epoch = epoch + 1 WHERE id = %s",
-                (loaded.target_id,),
-            )
+        _patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded))
         block: int | None = 0
         while block is not None:
-            with ctx.fenced(conn):
-                block = removal.take_back(conn, loaded, block, born_too=lose_rows)
+            block = _patiently(ctx, conn, partial(removal.take_back, conn, loaded, block, born_too=lose_rows))
             fault("undo.blocks")
 
     def _drop_logs(self, ctx: StepContext, conn: Connection[Any], target_id: int) -> None:
@@ -208,6 +205,16 @@ class Runner:
 
             strong_lock(ctx, where, (log.label,)).do(attempt)
             fault("undo.log")
+
+
+def _patiently(ctx: StepContext, conn: Connection[Any], work: Callable[[], T]) -> T:
+    """Do ``work`` in a fenced transaction, again after a lost conflict: an applier may hold the target's row."""
+
+    def attempt() -> T:
+        with ctx.fenced(conn):
+            return work()
+
+    return retrying(attempt, policy=_PATIENCE, clock=ctx.clock, may_retry=lost_conflict)
 
 
 def _definition(loaded: LoadedPlan, phase: Phase, step: MapStep | TransformStep) -> Definition:
