@@ -24,7 +24,8 @@ from .generate import generate
 from .journal import Journal, latency, read
 from .load import Load, drive, send_all
 from .operations import KnownPerson, born
-from .people import known_people, load_rows
+from .parent import end_with_parent
+from .people import known_people, load_rows, primary_addresses
 from .roles import SERVICE_ROLE, create_service_role, grant_to_service
 from .store import Model
 from .verify import verify
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 _SCALE: dict[str, Any] = {"type": float, "default": 1.0, "help": "1.0 is the real database's size"}
 _SEED: dict[str, Any] = {"type": int, "default": 1}
+_PARENT: dict[str, Any] = {"action": "store_true", "help": "end when standard input does"}
 _URL: dict[str, Any] = {"required": True, "help": "the service's address"}
 _JOURNAL: dict[str, Any] = {"type": Path, "required": True, "help": "the file that the load client writes"}
 _OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
@@ -61,6 +63,7 @@ _OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "model": {"type": Model, "choices": list(Model), "default": Model.OLD},
         "port": {"type": int, "default": 0, "help": "0 for a free one"},
         "connections": {"type": int, "default": 8},
+        "with-parent": _PARENT,
     },
     "born": {"url": _URL, "journal": _JOURNAL, "seed": _SEED},
     "load": {
@@ -72,6 +75,7 @@ _OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "model": {"type": Model, "choices": list(Model), "help": "asked for with each request"},
         "seconds": {"type": float, "help": "how long; until SIGTERM or SIGINT if left out"},
         "known": {"type": Path, "help": "the answer of `people`: people whose contacts may be changed"},
+        "with-parent": _PARENT,
     },
     "verify": {
         "journal": _JOURNAL,
@@ -121,6 +125,8 @@ def _service(chosen: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT; the first line says where."""
     from .service import serve  # the other commands do without an HTTP server
 
+    if chosen.with_parent:
+        end_with_parent()
     serve(os.environ[DATABASE], chosen.model, print_line, port=chosen.port, connections=chosen.connections)
 
 
@@ -141,6 +147,8 @@ def _load(chosen: argparse.Namespace) -> None:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    if chosen.with_parent:
+        end_with_parent()
     known = [KnownPerson(**each) for each in json.loads(chosen.known.read_text())] if chosen.known else []
     load = Load(chosen.url, chosen.rate, chosen.workers, chosen.seed, chosen.model, chosen.seconds)
     with Journal(chosen.journal) as journal:
@@ -154,6 +162,7 @@ def _verify(chosen: argparse.Namespace) -> None:
     with _connect() as conn:
         lost = verify(entries, conn, models=chosen.models)
         made = load_rows(conn)
+        primary = primary_addresses(conn) if "new" in chosen.models else None
     intervals = {}
     for interval in chosen.interval:
         name, since, until = interval.split(":")
@@ -168,5 +177,6 @@ def _verify(chosen: argparse.Namespace) -> None:
             "failures": [asdict(replace(entry, people={})) for entry in entries if not entry.ok][:20],
             "latency": intervals,
             "load_rows": [asdict(each) for each in made],
+            "primary_addresses": primary,
         }
     )

@@ -24,6 +24,7 @@ class LoadRows:
     migrated: int
     merged: int
     rejected: int
+    rejected_by_reason: dict[str, int]
 
 
 def known_people(conn: psycopg.Connection[Any], limit: int) -> list[KnownPerson]:
@@ -37,3 +38,10 @@ def load_rows(conn: psycopg.Connection[Any]) -> list[LoadRows]:
     query = (QUERIES / "load_rows.sql").read_text(encoding="utf-8")
     with conn.cursor(row_factory=class_row(LoadRows)) as cursor:
         return cursor.execute(query).fetchall()
+
+
+def primary_addresses(conn: psycopg.Connection[Any]) -> int:
+    """How many parties that no load made have a primary address."""
+    row = conn.execute((QUERIES / "primary_addresses.sql").read_text(encoding="utf-8")).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,75 @@
+"""The end of a demo: what was measured goes into the ledger, and everything is read from there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lockgate.demo import figures
+from lockgate.demo.options import DemoOptions
+from lockgate.demo.result import DemoResult, Latency
+from lockgate.engine.session import Sessions
+from lockgate.ledger import chain
+from lockgate.plan.load import LoadedPlan
+from lockgate.report import as_json, collect
+from lockgate.report.markdown import render
+
+_QUERY = "the load client's journal, compared with both models once all changes were applied"
+
+
+def outcome(
+    *,
+    options: DemoOptions,
+    sessions: Sessions,
+    loaded: LoadedPlan,
+    folder: Path,
+    expected: Any,
+    verified: Mapping[str, Any],
+    checks_failed: tuple[str, ...],
+    seconds: Mapping[str, float],
+    kept: str | None,
+) -> DemoResult:
+    """Put the load's figures into the ledger, write the report, and gather all figures.
+
+    :param verified: the answer of the project's ``verify``.
+    """
+    shown = {name: value for name, value in verified.items() if name not in ("lost", "failures")}
+    plan = loaded.plan.plan
+    with sessions.open("demo") as conn:
+        with conn.transaction():
+            chain.evidence(conn, plan=plan, phase=None, step=None, name="load", query=_QUERY, result=shown)
+        report = collect(conn, plan)
+    report_md, report_json = folder / "report.md", folder / "report.json"
+    report_md.write_text(render(report), encoding="utf-8")
+    report_json.write_text(json.dumps(as_json(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    accounts = figures.accounts(report.mappings, verified["load_rows"])
+    return DemoResult(
+        scale=options.scale,
+        seed=options.seed,
+        requests=verified["requests"],
+        failed_requests=verified["failed_requests"],
+        acknowledged_writes=verified["acknowledged_writes"],
+        lost_writes=verified["lost_writes"],
+        source_rows=figures.of_contacts(accounts, "source_rows"),
+        migrated=figures.of_contacts(accounts, "migrated"),
+        merged=figures.of_contacts(accounts, "merged"),
+        rejected=figures.of_contacts(accounts, "rejected"),
+        born_in_new_model=figures.born(accounts),
+        unexplained_rows=sum(account.unexplained_rows for account in accounts),
+        load_rows=figures.load_rows(accounts),
+        backfill_rows_per_second=figures.backfill_rows_per_second(report),
+        latency={name: Latency(**found) for name, found in verified["latency"].items()},
+        phases_done=report.phases_done,
+        phases_planned=report.phases_planned,
+        checks_failed=checks_failed,
+        accounts=accounts,
+        differences=figures.differences(accounts, verified["primary_addresses"], expected),
+        lost=verified["lost"],
+        failures=verified["failures"],
+        seconds=seconds,
+        report_md=report_md,
+        report_json=report_json,
+        kept=kept,
+    )

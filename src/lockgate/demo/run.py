@@ -1,0 +1,206 @@
+"""The demo, from an empty folder to the report."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from lockgate.demo.database import DemoDatabase, on_own_server, on_server
+from lockgate.demo.options import DemoOptions
+from lockgate.demo.outcome import outcome
+from lockgate.demo.project import Project, Running
+from lockgate.demo.result import DemoResult
+from lockgate.demo.syncing import drain, syncing
+from lockgate.engine import runner
+from lockgate.engine.address import resolve
+from lockgate.engine.clock import Clock, SystemClock
+from lockgate.engine.context import Progress, Silent
+from lockgate.engine.run import Outcome
+from lockgate.engine.session import Sessions
+from lockgate.errors import Interrupted, UsageError
+from lockgate.plan.load import LoadedPlan, load_plan
+from lockgate.systems import import_system, system_folder
+from lockgate.verification import record, verify
+
+SYSTEM = "party_model"
+_WARM_UP_SECONDS = 2.0
+_BORN_AFTER = "setup"  # the phase that makes the tables which the born parties are written to
+_KNOWN_PEOPLE = 400
+
+
+def run_demo(
+    options: DemoOptions,
+    progress: Progress | None = None,
+    *,
+    clock: Clock | None = None,
+    stop: threading.Event | None = None,
+) -> DemoResult:
+    """Run the demo; whether all went well is for ``holds`` of the result to say.
+
+    Everything that was started is ended and removed before this returns or raises, unless it is to be kept.
+
+    :param stop: set it, and the demo ends early.
+    :raises Interrupted: if it was stopped.
+    :raises UsageError: if the options make no sense.
+    :raises LockgateError: if a part of the demo could not run at all.
+    """
+    clock, progress, stop = clock or SystemClock(), progress or Silent(), stop or threading.Event()
+    try:
+        expected = import_system(SYSTEM, "counts").expected(options.scale)
+    except ValueError as error:
+        raise UsageError(str(error).capitalize(), hint="Try --scale 0.02.") from None
+    database = None if options.database is None else resolve(options.database, os.environ)
+    folder = _folder(options, clock)
+    project = Project(system_folder(SYSTEM), folder, clock, stop)
+    with _database(database, options, progress) as made:
+        return _Demo(options, progress, clock, stop, folder, made, project, expected).run()
+
+
+def _folder(options: DemoOptions, clock: Clock) -> Path:
+    folder = options.folder or Path.cwd() / f"demo-{clock.now():%Y%m%d-%H%M%S}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError("The demo's folder cannot be made", where=str(folder), why=error.strerror) from None
+    (folder / "journal.jsonl").unlink(missing_ok=True)
+    return folder
+
+
+def _database(dsn: str | None, options: DemoOptions, progress: Progress) -> AbstractContextManager[DemoDatabase]:
+    if dsn is not None:
+        return on_server(dsn, options.keep)
+    progress.event("demo: starting a PostgreSQL server")
+    return on_own_server(options.keep)
+
+
+@dataclass(slots=True)
+class _Demo:
+    options: DemoOptions
+    progress: Progress
+    clock: Clock
+    stop: threading.Event
+    folder: Path
+    database: DemoDatabase
+    project: Project
+    expected: Any
+    seconds: dict[str, float] = field(default_factory=dict)
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def run(self) -> DemoResult:
+        with self._timed("generate"):
+            self._generate()
+        loaded = load_plan(self.project.folder / "plan")
+        plan = loaded.plan.plan
+        sessions = Sessions(self.database.dsn, loaded.plan.settings, self.clock)
+        with self._service() as service, self._load(service.said["url"]) as load:
+            url = service.said["url"]
+            self._baseline()
+            with self._timed("plan"), self._interval("during"):
+                self._apply(loaded, sessions, to=_BORN_AFTER)
+                with syncing(sessions, plan, self.clock, self.progress.event):
+                    self._say(f"the service writes {self.expected.born} people to the new model only")
+                    self.project.ask(self.database.dsn, "born", *self._to(url))
+                    self._apply(loaded, sessions)
+            with syncing(sessions, plan, self.clock, self.progress.event):
+                with self._interval("after"):
+                    self._afterwards(url)
+                load.stop()
+                self._say("the load has stopped; waiting for the last changes to be applied")
+                drain(sessions, plan, self.clock, self.stop)
+        with self._timed("verify"):
+            checks_failed = self._check_again(loaded, sessions)
+            verified = self._verify_journal()
+        return outcome(
+            options=self.options,
+            sessions=sessions,
+            loaded=loaded,
+            folder=self.folder,
+            expected=self.expected,
+            verified=verified,
+            checks_failed=checks_failed,
+            seconds=self.seconds,
+            kept=self.database.kept,
+        )
+
+    # --- parts ----------------------------------------------------------------------------------------------
+
+    def _generate(self) -> None:
+        scale, seed = self.options.scale, self.options.seed
+        self._say(f"making the legacy database at scale {scale:g} in {self.database.place}")
+        self.project.ask(
+            self.database.dsn, "generate", "--scale", scale, "--seed", seed, told=lambda stage: self._say(f"  {stage}")
+        )
+        role, password = self.database.service_role, self.database.service_password
+        self.project.ask(self.database.dsn, "role", "--name", role, password=password)
+
+    def _service(self) -> AbstractContextManager[Running]:
+        return self.project.running(self.database.service_dsn, "service")
+
+    def _load(self, url: str) -> AbstractContextManager[Running]:
+        known = self.folder / "known_people.json"
+        known.write_text(json.dumps(self.project.ask(self.database.dsn, "people", "--limit", _KNOWN_PEOPLE)))
+        self._say(f"a load of {self.options.rate:g} requests a second begins")
+        return self.project.running("", "load", *self._to(url), "--rate", self.options.rate, "--known", known)
+
+    def _baseline(self) -> None:
+        self.project.pause(_WARM_UP_SECONDS)
+        with self._interval("before"):
+            self._say(f"the service works on the old model for {self.options.baseline_seconds:g} s")
+            self.project.pause(self.options.baseline_seconds)
+
+    def _apply(self, loaded: LoadedPlan, sessions: Sessions, to: str | None = None) -> None:
+        done = runner.apply(loaded, sessions, to=to, progress=self.progress, clock=self.clock, stop=self.stop)
+        if done.outcome is Outcome.INTERRUPTED:
+            raise Interrupted("The demo was stopped", where=done.why)
+
+    def _afterwards(self, url: str) -> None:
+        self._say(f"the service writes both models for {self.options.after_seconds:g} s")
+        body = json.dumps({"model": "both"}).encode()
+        with urlopen(Request(f"{url}/admin/model", body, method="PUT"), timeout=10):
+            self.project.pause(self.options.after_seconds)
+
+    def _check_again(self, loaded: LoadedPlan, sessions: Sessions) -> tuple[str, ...]:
+        """Make the checks of the last phase once more, now that nobody writes; what failed."""
+        failed = []
+        last = loaded.plan.phases[-1].id
+        for found in verify(loaded, sessions, only=last, progress=self.progress, clock=self.clock, stop=self.stop):
+            record(loaded, sessions, found)
+            said = found.result.what if found.result else str(found.error)
+            self._say(f"check: {'holds' if found.passed else 'FAILED'}: {said}")
+            if not found.passed:
+                failed.append(said)
+        self.project.pause(0)
+        return tuple(failed)
+
+    def _verify_journal(self) -> Any:
+        self._say("looking for each acknowledged write in both models")
+        intervals = [f"{name}:{since}:{until}" for name, (since, until) in self.intervals.items()]
+        each = [word for interval in intervals for word in ("--interval", interval)]
+        return self.project.ask(self.database.dsn, "verify", "--journal", self.folder / "journal.jsonl", *each)
+
+    # --- little things --------------------------------------------------------------------------------------
+
+    def _to(self, url: str) -> tuple[object, ...]:
+        return ("--url", url, "--journal", self.folder / "journal.jsonl", "--seed", self.options.seed)
+
+    def _say(self, message: str) -> None:
+        self.progress.event(f"demo: {message}")
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        start = self.clock.monotonic()
+        yield
+        self.seconds[name] = round(self.clock.monotonic() - start, 2)
+
+    @contextmanager
+    def _interval(self, name: str) -> Iterator[None]:
+        since = self.clock.now().timestamp()
+        yield
+        self.intervals[name] = (since, self.clock.now().timestamp())
