@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from lockgate.errors import UsageError
-from lockgate.ledger import canonical
+from lockgate.ledger import canonical, store
 from lockgate.ledger.fields import GENESIS, Fields
 from lockgate.ledger.queries import load
 from lockgate.ledger.transactions import joined
@@ -52,7 +52,8 @@ class _Row:
 
 
 def verify(conn: Connection[Any], known_head: str | None = None) -> list[ChainFault]:
-    """Look for rows that were changed, removed, inserted, moved or renumbered, the last ones included.
+    """Look for rows that were changed, removed, inserted, moved or renumbered, the last ones included; and for
+    what :func:`lockgate.ledger.store.faults` says of the tables themselves.
 
     Reads the whole chain in one snapshot, without holding anybody up. Somebody who hashes all rows anew from
     the first changed one on, and the head too, is found only with ``known_head``.
@@ -67,8 +68,8 @@ def verify(conn: Connection[Any], known_head: str | None = None) -> list[ChainFa
         cursor.execute(load("chain.everything"))
         for row in cursor:
             walk.head(row) if row.is_head else walk.row(row)
-    walk.end()
-    return walk.faults
+        walk.end()
+    return [*walk.faults, *(ChainFault(None, what) for what in store.faults(conn))]
 
 
 def _parsed(known_head: str | None) -> tuple[int, str] | None:

@@ -84,7 +84,7 @@ def claim(conn: Connection[Any], step_id: int, after: int = 0) -> Chunk | None:
     return chunk
 
 
-def finish(  # noqa: PLR0917 - each is said at every call
+def finish(
     conn: Connection[Any], chunk_id: int, rows_read: int, rows_written: int, worker: str, seconds: float
 ) -> None:
     """Mark a chunk done, in the transaction that did it.

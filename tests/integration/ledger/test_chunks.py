@@ -154,6 +154,43 @@ def test_what_cannot_be_halved(ledger: Connection[Any], step: int) -> None:
     assert chunks.digest(ledger, step) == before
 
 
+def test_a_claimed_chunk_is_cut_down_and_its_rest_is_for_others(
+    ledger: Connection[Any], step: int, connect: Connect
+) -> None:
+    other = connect()
+    with ledger.transaction():
+        chunk = claim(ledger, step)
+        mine = chunks.carve(ledger, chunk, 3)
+        assert (mine.id, mine.lo, mine.hi) == (chunk.id, 20, 23)
+        chunks.finish(ledger, mine.id, 3, 3, "w", 0.1)
+        assert chunks.progress(other, step).total == 3
+    assert chunks.progress(ledger, step) == ChunkProgress(4, 1, 3, 3, 30, 3)
+    with other.transaction():
+        rest = claim(other, step, after=of_block(other, step, 10))
+        assert (rest.lo, rest.hi) == (23, 30)
+
+
+def test_cutting_down_is_undone_with_the_claim(ledger: Connection[Any], step: int) -> None:
+    with ledger.transaction(force_rollback=True):
+        chunks.carve(ledger, claim(ledger, step), 3)
+    with ledger.transaction():
+        chunk = claim(ledger, step)
+    assert (chunk.lo, chunk.hi, chunks.progress(ledger, step).total) == (20, 30, 3)
+
+
+def test_pending_counts_what_others_work_on(ledger: Connection[Any], step: int, connect: Connect) -> None:
+    other = connect()
+    for _ in range(3):
+        assert chunks.pending(ledger, step)
+        with other.transaction():
+            chunk = claim(other, step)
+            assert chunks.pending(ledger, step)
+            chunks.finish(other, chunk.id, 1, 1, "w", 0.1)
+            assert chunks.pending(ledger, step)
+    assert not chunks.pending(ledger, step)
+    assert not chunks.pending(ledger, step + 1)
+
+
 @given(width=st.integers(1, 300), picks=st.lists(st.integers(0, 10**6), max_size=12))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_halving_never_loses_a_block_nor_covers_one_twice(

@@ -57,6 +57,13 @@ def test_install_is_one_transaction(conn: Connection[Any]) -> None:
     assert conn.execute("SELECT to_regnamespace('lockgate')").fetchone() == (None,)
 
 
+def test_an_administrator_is_himself_again_after_an_install(conn: Connection[Any], role: str) -> None:
+    run(conn, "CREATE SCHEMA lockgate AUTHORIZATION {}", role)
+    with conn.transaction():
+        install(conn)
+        assert conn.execute("SELECT current_user").fetchone() == (conn.info.user,)
+
+
 def test_install_in_the_callers_transaction_is_undone_with_it(conn: Connection[Any]) -> None:
     with conn.transaction(force_rollback=True):
         install(conn)
@@ -295,7 +302,6 @@ def test_the_grants_suffice_and_an_administrator_may_install(dsn: str, conn: Con
             "SELECT DISTINCT relowner::regrole::text FROM pg_class WHERE relnamespace = 'lockgate'::regnamespace"
         )
         assert owners.fetchall() == [(role,)]
-        assert conn.execute("SELECT current_user").fetchone() == (conn.info.user,)
         assert granted(conn) == []
         with as_role(dsn, role) as mine:
             use_everything(mine)
