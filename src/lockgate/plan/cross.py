@@ -59,6 +59,7 @@ def cross_findings(data: Any) -> Iterator[Finding]:
         yield from _names_in_phase(several)
     yield from _names_in_plan(data)
     yield from _shared_targets(data)
+    yield from _reasons(data)
     yield from _soaks(data, phases)
     yield from _reconciles(data, phases)
 
@@ -140,6 +141,17 @@ def _reconciles(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
             later = phases.get(where[name], str(where[name] + 1))
             what = f"`{name}` is only made in phase `{later}`, which comes later"
         yield Finding(("phases", phase, "after", index, "reconcile"), what)
+
+
+def _reasons(data: Any) -> Iterator[Finding]:
+    for phase, index, step in _each(data, "steps"):
+        rejected, not_kept = step.get("rejected", {}), step.get("not_kept")
+        if not isinstance(rejected, dict) or not isinstance(not_kept, tuple):
+            continue
+        for number, reason in enumerate(not_kept):
+            if isinstance(reason, str) and reason not in rejected:
+                what = f"`rejected` has no reason called `{reason}`{did_you_mean(reason, rejected)}"
+                yield Finding(("phases", phase, "steps", index, "not_kept", number), what)
 
 
 def _phases(data: Any) -> Iterator[tuple[int, dict[str, Any]]]:

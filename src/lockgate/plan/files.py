@@ -49,7 +49,7 @@ class SqlFiles:
     def spaced(self, text: str) -> str | None:
         """A sentence if a text that is taken for SQL is the path of a file with spaces in its name."""
         text = text.strip()
-        if "\n" in text or not text.lower().endswith(".sql"):
+        if not text.lower().endswith(".sql"):
             return None
         try:
             found = (self.folder / text).is_file()

@@ -18,7 +18,7 @@ LOCK_FILE = "plan.lock.json"
 class LockFile(BaseModel):
     """What a lock file holds: hashes are SHA-256 in hexadecimal, ``ledger_head`` the hash of the chain's last entry."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     plan: str
     digest: str

@@ -27,10 +27,11 @@ _NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^\W\d][\w$]*')
 _ALIASED = re.compile(
     rf"(?P<relation>(?:{_NAME_PART.pattern})(?:\.(?:{_NAME_PART.pattern}))*)(?:\s+(?P<alias>{_NAME_PART.pattern}))?"
 )
+_COMMENT = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 _QUERY = re.compile(
-    r"\(*\s*(?:select\b|with\s+(?:recursive\s+)?(?:\"[^\"]+\"|[\w$]+)\s*(?:\([^)]*\)\s*)?as\b)", re.IGNORECASE
+    _COMMENT + r"\(*\s*(?:select\b|with\s+(?:recursive\s+)?(?:\"[^\"]+\"|[\w$]+)\s*(?:\([^)]*\)\s*)?as\b)",
+    re.IGNORECASE | re.DOTALL,
 )
-_COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +125,7 @@ def is_identifier(text: str) -> bool:
 
 def is_query(value: object) -> bool:
     """Whether an expected value is a query: a text that starts with SELECT or WITH."""
-    if not isinstance(value, str):
-        return False
-    comments = _COMMENTS.match(value)
-    return _QUERY.match(value, comments.end() if comments else 0) is not None
+    return isinstance(value, str) and _QUERY.match(value) is not None
 
 
 def _dotted(count: int, form: str) -> AfterValidator:

@@ -48,15 +48,10 @@ def explain(source: Source, error: Exception) -> Problem:
     index = mark.index if mark is not None else 0
     if error.context_mark is not None and re.search(r"end of stream|document separator|expected ':'", problem):
         index = error.context_mark.index  # where it began: the parser says where it gave up
-    if _tab_indents(source.text, index):
-        return source.problem(index, "a tab stands where YAML wants spaces; indent with spaces")
     character = source.text[index : index + 1]
+    if character == "\t":
+        return source.problem(index, "a tab stands where YAML wants spaces; indent with spaces")
     for pattern, sentence in _SENTENCES:
         if re.search(pattern, problem, re.DOTALL):
             return source.problem(index, sentence.replace("{character}", character))
     return source.problem(index, "is not YAML")
-
-
-def _tab_indents(text: str, index: int) -> bool:
-    line = text[text.rfind("\n", 0, index) + 1 :].partition("\n")[0]
-    return "\t" in line[: len(line) - len(line.lstrip())] or text[index : index + 1] == "\t"

@@ -6,6 +6,7 @@ import pytest
 
 from lockgate.plan.document import parse_document
 from lockgate.plan.problems import InvalidPlanError, Problem, Source
+from lockgate.plan.scalars import describe
 
 
 @pytest.mark.parametrize(
@@ -16,7 +17,11 @@ from lockgate.plan.problems import InvalidPlanError, Problem, Source
         ("null", None),
         ("NULL", None),
         ("true", True),
+        ("false", False),
         ("False", False),
+        ("FALSE", False),
+        ("True", True),
+        ("TRUE", True),
         ("yes", "yes"),
         ("No", "No"),
         ("on", "on"),
@@ -51,6 +56,29 @@ def test_scalars(written: str, value: object) -> None:
     assert type(found) is type(value)
 
 
+def test_a_document_may_say_its_version() -> None:
+    assert parse_document("plan.yaml", "%YAML 1.2\n---\na: no\n").data() == {"a": "no"}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (None, "nothing"),
+        (True, "true"),
+        (False, "false"),
+        (5, "the whole number 5"),
+        (1.5, "the number 1.5"),
+        ("a\n b", 'the text "a b"'),
+        ("x" * 40, f'the text "{"x" * 40}"'),
+        ("x" * 41, f'the text "{"x" * 37}..."'),
+        ((), "a list"),
+        ({}, "a mapping"),
+    ],
+)
+def test_a_value_in_words(value: object, words: str) -> None:
+    assert describe(value) == words
+
+
 def test_block_text_keeps_hashes_and_dashes() -> None:
     text = "a: |\n  SELECT a # b\n  # no comment\n  -- a comment of SQL\n# a comment of YAML\nb: 1\n"
     assert parse_document("plan.yaml", text).data() == {
@@ -79,6 +107,7 @@ def test_all_problems_of_yaml_are_found_at_once() -> None:
         ("%YAML 1.1\n---\na: 1", "1:1: says that it is YAML of another version; a plan is YAML 1.2"),
         ("a: 1\n...\nb: 2", "3:1: a second document starts here; a plan is one document"),
         ("a:\n\tb: 1", "2:1: a tab stands where YAML wants spaces; indent with spaces"),
+        ("a: x\n\tb: 1", "2:1: a tab stands where YAML wants spaces; indent with spaces"),
         ("a: [1, 2", "1:9: a value, a `,` or a closing bracket is missing here"),
         ("a: {b: 1]", "1:9: a value, a `,` or a closing bracket is missing here"),
         ("a: }", "1:4: a value, a `,` or a closing bracket is missing here"),

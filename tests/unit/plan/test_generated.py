@@ -38,6 +38,8 @@ def test_no_model_is_forgotten() -> None:
     assert MODELS.keys() >= {"Plan", "Settings", "HealthQuery", "Phase", "SqlStep", "Soak", "Approval", "Objects"}
     assert set(MODELS.values()) >= set(KINDS.values())
     assert len(KINDS) == 12
+    shapes = list(inside(PLAN))
+    assert not [shape for index, shape in enumerate(shapes) if shape in shapes[:index]]
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)

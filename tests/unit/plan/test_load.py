@@ -185,6 +185,14 @@ class TestSqlFiles:
             "plan.yaml:5:14: `sql/one.sql` is not a regular file"
         ]
 
+    def test_a_huge_folder_is_not_searched_to_its_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        files: dict[str, str | bytes] = {f"sql/a{number}.sql": "SELECT 1" for number in range(5)}
+        plan = SMALLEST.replace("SELECT 1", "b4.sql")
+        assert "did you mean `sql/a4.sql`" not in problems(tmp_path, plan.replace("b4", "c/a5"), files)[0]
+        assert problems(tmp_path, plan.replace("b4", "a4"), files)[0].endswith("did you mean `sql/a4.sql`?")
+        monkeypatch.setattr("lockgate.plan.files._MOST_SUGGESTIBLE", 5)
+        assert problems(tmp_path, plan.replace("b4", "a4"), files)[0].endswith("beside the plan")
+
     def test_a_name_that_no_file_can_have(self, tmp_path: Path) -> None:
         found = problems(tmp_path, SMALLEST.replace("SELECT 1", "x" * 300 + ".sql\n        id: a"))
         assert found == [f"plan.yaml:5:14: `{'x' * 300}.sql` cannot be read: File name too long"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path, mon
     assert (refused.value.what, refused.value.why) == ("The lock file cannot be written", "No space left on device")
     assert (tmp_path / LOCK_FILE).read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    loaded = load(tmp_path / "plan", PLAN, FILES)
+    shutil.rmtree(tmp_path / "plan")
+    with pytest.raises(PlanError, match="The lock file cannot be written"):
+        write_lock(loaded)
 
 
 def test_a_reader_never_sees_half_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

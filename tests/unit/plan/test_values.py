@@ -13,15 +13,24 @@ from lockgate.plan.models import MapStep, QueryGate, Settings, SqlStep, is_query
 from lockgate.plan.models import format_duration as write
 from lockgate.plan.models import parse_duration as read
 from lockgate.plan.steps import step_name
-from lockgate.plan.values import is_identifier
+from lockgate.plan.values import is_identifier, split_driving
 
 
 @pytest.mark.parametrize(
     ("text", "milliseconds"),
-    [("500ms", 500), ("0ms", 0), ("30s", 30_000), ("1.5s", 1500), ("15m", 900_000), ("24h", 86_400_000), ("0.1s", 100)],
+    [
+        ("500ms", 500),
+        ("0ms", 0),
+        ("30s", 30_000),
+        ("1.5s", 1500),
+        ("15m", 900_000),
+        ("24h", 86_400_000),
+        ("0.1s", 100),
+        ("36500d", 36500 * 86_400_000),
+    ],
 )
 def test_durations(text: str, milliseconds: int) -> None:
-    assert read(text) == timedelta(milliseconds=milliseconds)
+    assert read(text) == read(timedelta(milliseconds=milliseconds)) == timedelta(milliseconds=milliseconds)
 
 
 @pytest.mark.parametrize("text", ["", "5", "s", "-1s", "1 s", "1S", "1w", "1e3s", "1s ", "٣s", 5, None, "1h30m"])
@@ -78,6 +87,23 @@ def test_what_is_no_dotted_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("core.people p", ("core", "people", "p")),
+        (' Core."People"  "P x" ', ("core", "People", "P x")),
+        ("core.people", ("core", "people", None)),
+        ("people p", None),
+        ("core.people p q", None),
+        ("core.people AS", ("core", "people", "as")),
+        ("core.people.p", None),
+        ("", None),
+    ],
+)
+def test_a_driving_relation_may_have_an_alias(name: str, parts: tuple[str, str, str | None] | None) -> None:
+    assert split_driving(name) == parts
+
+
+@pytest.mark.parametrize(
     "value",
     [
         "SELECT 1",
@@ -121,6 +147,12 @@ def test_models_are_made_in_python_too_and_do_not_change() -> None:
         step.map = "other"  # type: ignore[misc]
     with pytest.raises(ValueError, match="gets its name when its plan is loaded"):
         step_name(SqlStep(sql="SELECT 1"))
+
+
+def test_no_time_is_empty() -> None:
+    for name in ("chunk_time", "max_latency", "log_age_alarm"):
+        with pytest.raises(ValidationError, match="must be longer than 0"):
+            Settings.model_validate({name: "0ms"})
 
 
 def test_no_timeout_is_ever_off() -> None:
