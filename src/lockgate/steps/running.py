@@ -13,6 +13,7 @@ from psycopg import Connection
 
 from lockgate.engine import sqlerrors
 from lockgate.engine.context import StepContext
+from lockgate.engine.masking import mask
 from lockgate.engine.retry import Policy, passing
 from lockgate.engine.strong import StrongLock
 from lockgate.errors import PlanError
@@ -46,8 +47,8 @@ class Located:
 
     @property
     def name(self) -> str:
-        """How it is called in a message: its first words, without comments."""
-        return " ".join(_COMMENTS.sub(" ", self.statement.text, count=1).split()[:5])
+        """How it is called in a message: its first words, without comments and values."""
+        return " ".join(mask(self.statement.text).split()[:5])
 
 
 def statements(loaded: LoadedPlan, phase: Phase, step: SqlStep) -> list[Located]:

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from lockgate.engine import recording, runner
+from lockgate.engine.context import StepContext
+from lockgate.errors import DatabaseError, LockNotAcquired, PlanError, PrivilegeMissing
+from lockgate.steps.base import StepResult
+from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
+from tests.waiting import wait_until
+
+
+def apply(dsn: str, folder: Path, text: str, told: Told | None = None, **files: str) -> runner.RunResult:
+    return runner.apply(write_plan(folder, text, **files), sessions(dsn), progress=told)
+
+
+def test_all_statements_and_the_ledger_commit_together(dsn: str, tmp_path: Path) -> None:
+    apply(
+        dsn,
+        tmp_path,
+        """
+        phases:
+          - id: a
+            steps: [{sql: setup.sql}]
+        """,
+        setup="CREATE TABLE t (x int);\nINSERT INTO t VALUES (1);",
+    )
+    (same,) = rows(dsn, "SELECT s.xmin = t.xmin, s.state FROM lockgate.steps s, public.t t")
+    assert same == (True, "done")
+
+
+def test_a_failing_statement_takes_the_others_with_it_and_is_placed(dsn: str, tmp_path: Path) -> None:
+    with pytest.raises(DatabaseError) as caught:
+        apply(
+            dsn,
+            tmp_path,
+            "phases: [{id: a, steps: [{sql: setup.sql}]}]",
+            setup="CREATE TABLE t (x int);\n\n-- a comment\nINSERT INTO t\n  SELECT nothing;\n",
+        )
+    assert caught.value.where == "setup.sql:5:10"
+    assert 'column "nothing" does not exist' in str(caught.value.why)
+    assert one(dsn, "SELECT to_regclass('public.t')") is None
+    assert rows(dsn, "SELECT s.state, p.state FROM lockgate.steps s, lockgate.phases p") == [("failed", "failed")]
+
+
+def test_goes_on_when_the_sql_was_mended(dsn: str, tmp_path: Path) -> None:
+    text = "phases: [{id: a, steps: [{sql: CREATE TABLE one (), id: one}, {sql: %s, id: two}]}]"
+    with pytest.raises(DatabaseError):
+        apply(dsn, tmp_path, text % "CREATE TABLE two (x nonsense)")
+    apply(dsn, tmp_path, text % "CREATE TABLE two (x int)")
+    assert one(dsn, "SELECT count(*) FROM pg_class WHERE relname IN ('one', 'two')") == 2
+
+
+@pytest.mark.parametrize(
+    ("sql", "outside", "what", "where"),
+    [
+        ("CREATE TABLE t ();\nBEGIN;\nCOMMIT;", False, "BEGIN cannot run here", "x.sql:2:1"),
+        ("BEGIN;\nCOMMIT;", True, "BEGIN cannot run here", "x.sql:1:1"),
+        ("SELECT 1;\n  VACUUM t", False, "VACUUM t cannot run inside a transaction", "x.sql:2:3"),
+        ("CREATE INDEX CONCURRENTLY ON t (x)", True, "CREATE INDEX CONCURRENTLY ON t cannot run here", "x.sql:1:1"),
+        ("-- nothing\n", False, "There is no statement in this SQL", "x.sql:1:1"),
+    ],
+)
+def test_refuses_before_anything_runs(dsn: str, tmp_path: Path, sql: str, outside: bool, what: str, where: str) -> None:
+    text = f"""
+    phases:
+      - id: a
+        steps: [{{sql: CREATE TABLE first (), id: first}}]
+      - id: b
+        steps: [{{sql: x.sql, outside_transaction: {str(outside).lower()}}}]
+    """
+    with pytest.raises(PlanError) as caught:
+        apply(dsn, tmp_path, text, x=sql)
+    assert (caught.value.what, caught.value.where) == (what, where)
+    assert one(dsn, "SELECT to_regclass('public.first')") is None
+
+
+def test_savepoints_stay_the_plans_own(dsn: str, tmp_path: Path) -> None:
+    sql = "CREATE TABLE t (x int); SAVEPOINT s; DROP TABLE t; ROLLBACK TO s"
+    apply(dsn, tmp_path, "phases: [{id: a, steps: [{sql: x.sql}]}]", x=sql)
+    assert one(dsn, "SELECT to_regclass('public.t')") == "t"
+
+
+def test_a_role_that_the_sql_takes_on_does_not_write_the_ledger(dsn: str, tmp_path: Path) -> None:
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute("CREATE SCHEMA app; DROP ROLE IF EXISTS lockgate_app; CREATE ROLE lockgate_app")
+        admin.execute("GRANT ALL ON SCHEMA app TO lockgate_app")
+        try:
+            sql = "SET ROLE lockgate_app; SET search_path = app; CREATE TABLE t ()"
+            apply(dsn, tmp_path, "phases: [{id: a, steps: [{sql: x.sql}]}]", x=sql)
+            assert one(dsn, "SELECT tableowner FROM pg_tables WHERE tablename = 't'") == "lockgate_app"
+        finally:
+            admin.execute("DROP OWNED BY lockgate_app; DROP ROLE lockgate_app")
+
+
+def test_a_missing_privilege_comes_with_the_grant(dsn: str, tmp_path: Path) -> None:
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute("CREATE TABLE t (x int); DROP ROLE IF EXISTS lockgate_app; CREATE ROLE lockgate_app")
+        try:
+            sql = "SET ROLE lockgate_app;\nSELECT * FROM public.t"
+            with pytest.raises(PrivilegeMissing) as caught:
+                apply(dsn, tmp_path, "phases: [{id: a, steps: [{sql: x.sql}]}]", x=sql)
+        finally:
+            admin.execute("DROP ROLE lockgate_app")
+    assert caught.value.where == "x.sql:2:1"
+    assert "GRANT SELECT" in str(caught.value.hint)
+
+
+def test_values_of_rows_are_not_shown(dsn: str, tmp_path: Path) -> None:
+    sql = "CREATE TABLE t (x text UNIQUE); INSERT INTO t VALUES ('ana@example'), ('ana@example')"
+    with pytest.raises(DatabaseError) as caught:
+        apply(dsn, tmp_path, "phases: [{id: a, steps: [{sql: x.sql}]}]", x=sql)
+    assert "t_x_key" in str(caught.value)
+    assert "ana@example" not in str(caught.value)
+    payloads = one(
+        dsn, "SELECT string_agg(payload::text, '') FROM lockgate.chain WHERE kind IN ('step', 'phase', 'run')"
+    )
+    assert "ana@example" not in payloads
+
+
+def test_a_lock_that_is_not_had_is_said_and_a_later_run_goes_on(dsn: str, tmp_path: Path) -> None:
+    text = """
+    settings: {lock_timeout: 100ms, lock_retries: 1}
+    phases: [{id: a, steps: [{sql: ALTER TABLE t ADD COLUMN y int}]}]
+    """
+    with psycopg.connect(dsn) as blocker:
+        blocker.execute("CREATE TABLE t (x int)")
+        blocker.commit()
+        blocker.execute("SELECT * FROM t")
+        with pytest.raises(LockNotAcquired) as caught:
+            apply(dsn, tmp_path, text)
+        assert f"process {blocker.info.backend_pid}" in str(caught.value.why)
+    apply(dsn, tmp_path, text)
+    assert rows(dsn, "SELECT state FROM lockgate.phases") == [("done",)]
+
+
+def test_a_connection_that_is_cut_in_the_middle_is_replaced(dsn: str, tmp_path: Path) -> None:
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute("CREATE TABLE t (x int)")
+        cutter = threading.Thread(target=cut, args=(dsn, "INSERT INTO t SELECT 2%"))
+        cutter.start()
+        apply(dsn, tmp_path, "phases: [{id: b, steps: [{sql: INSERT INTO t SELECT 2 FROM pg_sleep(1)}]}]")
+        cutter.join()
+        assert admin.execute("SELECT x FROM t").fetchall() == [(2,)]
+
+
+def test_a_commit_whose_answer_was_lost_is_not_repeated(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transaction commits, and then the connection is found dead."""
+    lost = iter([True])
+    real = recording.finish
+
+    def commit_and_die(ctx: StepContext, conn: psycopg.Connection[Any], result: StepResult) -> None:
+        real(ctx, conn, result)
+        if next(lost, False):
+            conn.execute("COMMIT")
+            conn.close()
+            raise psycopg.OperationalError("the connection is lost")
+
+    monkeypatch.setattr(recording, "finish", commit_and_die)
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        admin.execute("CREATE TABLE t (x int)")
+        apply(dsn, tmp_path, "phases: [{id: a, steps: [{sql: INSERT INTO t VALUES (1)}]}]")
+        assert admin.execute("SELECT x FROM t").fetchall() == [(1,)]
+
+
+def cut(dsn: str, query: str) -> None:
+    wait_until(
+        lambda: rows(
+            dsn,
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '{query}' AND state = 'active'",
+        )
+    )
