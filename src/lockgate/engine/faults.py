@@ -1,8 +1,9 @@
-"""Named points at which a test can end the process as SIGKILL would.
+"""Named points at which a test can end the process, as SIGKILL would.
 
 ``LOCKGATE_FAULT="chunk.claimed:3"`` kills the process when it passes the point for the third time; several
 points are separated by commas. ``LOCKGATE_FAULT_LOG=path`` appends the name of each point passed to a file, so
-that a test can find them all. Without these variables a point costs one lookup.
+that a test can find them all. ``LOCKGATE_FAULT_SIGNAL=SIGSTOP`` stops the process there instead, as a laptop that
+sleeps would. Without these variables a point costs one lookup.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Mapping
 
 VARIABLE = "LOCKGATE_FAULT"
 LOG = "LOCKGATE_FAULT_LOG"
+SIGNAL = "LOCKGATE_FAULT_SIGNAL"
 
 
 def parse(text: str) -> dict[str, int]:
@@ -33,6 +35,7 @@ def parse(text: str) -> dict[str, int]:
 
 _armed: Mapping[str, int] = parse(os.environ.get(VARIABLE, ""))
 _log = os.environ.get(LOG)
+_signal = signal.Signals[os.environ.get(SIGNAL, "SIGKILL")]
 _passed: Counter[str] = Counter()
 _lock = threading.Lock()
 
@@ -47,4 +50,4 @@ def fault(name: str) -> None:
     with _lock:
         _passed[name] += 1
         if _passed[name] == _armed[name]:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), _signal)

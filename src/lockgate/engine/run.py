@@ -79,6 +79,7 @@ def run(
     with ours.open("runner") as conn:
         preflight.require_create(conn)
         store.install(conn)
+    fault("ledger.installed")
     holder = f"{command} of {loaded.plan.plan} by {_user()}"
     with holding(ours, holder, progress=progress, stop=stop) as held:
         governor = Governor(ours, loaded.plan.plan, ours.clock, progress, loaded.plan.settings)
@@ -132,6 +133,7 @@ def _recorded(job: Job, command: str) -> Iterator[None]:
         payload = {"state": "ended", "command": command, "outcome": outcome.name.lower(), "error": told}
         with contextlib.suppress(psycopg.Error, DatabaseError):
             job.ledger(lambda conn: _end(job, conn, outcome.name.lower(), payload))
+        fault("run.ended")
 
 
 def _end(job: Job, conn: Connection[Any], outcome: str, payload: dict[str, Any]) -> None:
