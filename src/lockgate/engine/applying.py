@@ -16,6 +16,7 @@ import psycopg
 from psycopg import Connection
 
 from lockgate.engine.clock import Clock
+from lockgate.engine.faults import fault
 from lockgate.engine.retry import Policy, lost_connection, passing
 from lockgate.engine.session import Sessions
 from lockgate.errors import ConnectionFailed, LeaseLost, LockgateError
@@ -122,6 +123,7 @@ class Service:
         ).fetchone()
         if row is None:
             return
+        fault("sync.taken")
         own = self.sessions.open("applier")
         try:
             loaded = group.load(own, target_id)
@@ -162,14 +164,17 @@ class Service:
         """A log was switched off: nothing followed since. Switch it on again and compare everything."""
         with worked.conn.transaction():
             upkeep.mark_off(worked.conn, worked.target_id, reason)
+        fault("sync.marked_off")
         self.told(f"sync of {worked.name} was switched off ({reason}); it starts again with a full comparison")
         self._reinstall(worked)
         with worked.conn.transaction():
             upkeep.forget_changes(worked.conn, worked.applier.group)
+        fault("sync.forgotten")
 
     def _repair(self, worked: _Worked) -> None:
         self._reinstall(worked)
         marked = upkeep.repair(worked.conn, worked.applier.group)
+        fault("sync.repaired")
         self.told(f"{worked.name}: something happened that no log tells; all was compared, {marked} keys differ")
 
     def _reinstall(self, worked: _Worked) -> None:
@@ -177,6 +182,7 @@ class Service:
         for log in changelog.read_by(worked.conn, worked.target_id):
             with worked.conn.transaction():
                 upkeep.reinstall(worked.conn, worked.applier.group, cap, log)
+            fault("sync.reinstalled")
 
     # --- connections ----------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import Connection
 
 from lockgate.catalog import relations as catalog
+from lockgate.engine.faults import fault
 from lockgate.mapping import changelog, reconcile
 from lockgate.mapping.changelog import ChangeLog
 from lockgate.mapping.group import Group
@@ -27,6 +28,8 @@ def tidy(conn: Connection[Any], log: ChangeLog) -> bool:
         return False
     with conn.transaction():
         changelog.rotate(conn, catalog.read(conn, log.relid), log)
+        fault("log.rotate.commit")
+    fault("log.rotated")
     return True
 
 
@@ -44,8 +47,10 @@ def _empty(conn: Connection[Any], log: ChangeLog, segment: str) -> bool:
             if _needed(conn, log, segment):
                 return False
             conn.execute(f"TRUNCATE {log.table(segment)}".encode())
+            fault("log.empty.commit")
     except psycopg.errors.LockNotAvailable:
         return False
+    fault("log.emptied")
     return True
 
 
@@ -110,6 +115,7 @@ def repair(conn: Connection[Any], group: Group) -> int:
             "state = CASE state WHEN 'off' THEN 'live' ELSE state END WHERE id = %s",
             (group.target_id,),
         )
+        fault("sync.repair.commit")
     return marked
 
 

@@ -146,9 +146,12 @@ class Runner:
             with ctx.fenced(conn):
                 backfill.mark_repeated(conn, loaded, compiled)
             _patiently(ctx, conn, lambda: install.go_live(conn, target_id))
+            fault("map.live")
             settle(ctx.sessions, target_id, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step))
+            fault("map.settled")
             if compiled.definition.sync:
                 self._narrow(ctx, compiled)
+                fault("map.narrowed")
             made = chunks.progress(conn, ctx.step_row.id)
             digest = chunks.digest(conn, ctx.step_row.id)
         rate = made.rows_read / seconds if seconds > 0 else 0.0
@@ -182,6 +185,7 @@ class Runner:
     def _undo_shared(self, ctx: StepContext, conn: Connection[Any], loaded: group.Group, name: str) -> StepResult:
         """Other mappings keep the table: without this one, its rows are found to be too many and removed."""
         _patiently(ctx, conn, lambda: removal.forget_mapping(conn, loaded, name))
+        fault("undo.forgotten")
         with ctx.fenced(conn):
             chunks.clear(conn, ctx.step_row.id)
         settle(ctx.sessions, loaded.target_id, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step))
@@ -189,6 +193,7 @@ class Runner:
 
     def _take_back(self, ctx: StepContext, conn: Connection[Any], loaded: group.Group, lose_rows: bool) -> None:
         _patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded))
+        fault("undo.stopped")
         block: int | None = 0
         while block is not None:
             block = _patiently(ctx, conn, partial(removal.take_back, conn, loaded, block, born_too=lose_rows))
