@@ -149,8 +149,13 @@ def read(conn: Connection[Any], oid: int) -> Relation:
         columns=tuple(Column(**{**row, "inputs": tuple(row["inputs"])}) for row in _rows(conn, "columns", oid)),
         indexes=tuple(Index(**{**row, "columns": tuple(row["columns"])}) for row in _rows(conn, "indexes", oid)),
         triggers=tuple(Trigger(**row) for row in _rows(conn, "triggers", oid)),
-        leaves=tuple(Leaf(**row) for row in _rows(conn, "leaves", oid)),
+        leaves=leaves(conn, oid),
     )
+
+
+def leaves(conn: Connection[Any], oid: int) -> tuple[Leaf, ...]:
+    """The tables that hold the rows of a relation now: itself, or its partitions."""
+    return tuple(Leaf(**row) for row in _rows(conn, "leaves", oid))
 
 
 def find(conn: Connection[Any], schema: str, name: str) -> int | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Leaf
 from lockgate.ledger.chunks import Chunk, ChunkRange
 from lockgate.mapping.compiled import Compiled, equal, names
@@ -32,7 +33,8 @@ def plan_ranges(conn: Connection[Any], compiled: Compiled, rows: int) -> list[Ch
 
     Rows that are added behind the last block while the backfill runs are in the log.
     """
-    return [piece for leaf in compiled.driving_relation.leaves for piece in _ranges(conn, leaf, rows)]
+    leaves = catalog.leaves(conn, compiled.driving_relation.oid)
+    return [piece for leaf in leaves for piece in _ranges(conn, leaf, rows)]
 
 
 def _ranges(conn: Connection[Any], leaf: Leaf, rows: int) -> Iterator[ChunkRange]:
@@ -51,8 +53,8 @@ def _ranges(conn: Connection[Any], leaf: Leaf, rows: int) -> Iterator[ChunkRange
 
 
 def file_nodes(conn: Connection[Any], compiled: Compiled) -> dict[str, int]:
-    """The file of each leaf: a rewrite (VACUUM FULL, CLUSTER, TRUNCATE) gives it another one."""
-    oids = [leaf.oid for leaf in compiled.driving_relation.leaves]
+    """The file of each leaf there is now: a rewrite (VACUUM FULL, CLUSTER, TRUNCATE) gives it another one."""
+    oids = [leaf.oid for leaf in catalog.leaves(conn, compiled.driving_relation.oid)]
     rows = conn.execute(
         "SELECT o.oid::text, pg_catalog.pg_relation_filenode(o.oid)::bigint FROM unnest(%s::oid[]) AS o(oid)", (oids,)
     ).fetchall()
@@ -67,13 +69,34 @@ def run_chunk(conn: Connection[Any], group: Group, compiled: Compiled, chunk: Ch
 
     :raises psycopg.Error: among others, if the SELECT or the target refuses a row.
     """
-    leaf = next(leaf for leaf in compiled.driving_relation.leaves if leaf.oid == chunk.leaf)
     behave(conn, group.writer)
+    leaf = _locked_leaf(conn, compiled, chunk.leaf)
+    if leaf is None:
+        return Written(0, 0)
     conn.execute("SELECT pg_catalog.set_config('work_mem', '64MB', true)")
     statement = update_chunk if compiled.definition.updates_only else insert_chunk
     row = conn.execute(statement(group, compiled, leaf, chunk.lo, chunk.hi).encode()).fetchone()
     assert row is not None
     return Written(int(row[0]), int(row[1]))
+
+
+def _locked_leaf(conn: Connection[Any], compiled: Compiled, oid: int) -> Leaf | None:
+    """The leaf, kept in its place until the transaction ends; None if it is no part of the driving relation any more.
+
+    The rows of a partition that was detached are not yielded; nothing would ever remove what a chunk made of them.
+    """
+    relation = compiled.driving_relation
+    if relation.kind != "p":
+        return relation.leaves[0]
+    leaf = _leaf(conn, relation.oid, oid)
+    if leaf is None:
+        return None
+    conn.execute(f"LOCK TABLE ONLY {relation.sql}, ONLY {leaf.sql} IN ACCESS SHARE MODE".encode())
+    return _leaf(conn, relation.oid, oid)
+
+
+def _leaf(conn: Connection[Any], relation: int, oid: int) -> Leaf | None:
+    return next((leaf for leaf in catalog.leaves(conn, relation) if leaf.oid == oid), None)
 
 
 def _yields(compiled: Compiled, leaf: Leaf, low: int, high: int) -> str:

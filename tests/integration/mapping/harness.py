@@ -7,9 +7,10 @@ the named points of a batch (``Bench.at``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 import pytest
@@ -30,12 +31,15 @@ from lockgate.mapping.group import Group
 from lockgate.mapping.intake import Batch
 from lockgate.mapping.reconcile import Reconciled
 from lockgate.plan.models import MapStep, TransformStep
+from tests.waiting import wait_until
 
 PLAN = "shop"
 _CAP = 1 << 30
 _ROUNDS = 200
 
 Rows = list[tuple[Any, ...]]
+Step = dict[str, Any]
+T = TypeVar("T")
 
 
 def place(*path: str | int, offset: int | None = None) -> str:
@@ -105,6 +109,21 @@ class Bench:
         assert len(found) == 1, found
         return found[0][0]
 
+    @contextmanager
+    def blocked(self, conn: Connection[Any], work: Callable[[], T]) -> Iterator[Future[T]]:
+        """Have a thread do ``work`` on ``conn``; the block begins when it waits for a lock, and must end that wait."""
+        pid = conn.info.backend_pid
+        waits = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid} AND wait_event_type = 'Lock'"
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(work)
+            wait_until(lambda: future.done() or self.one(waits), what="the work waits for a lock")
+            try:
+                assert not future.done(), f"it did not wait: {future.exception() or future.result()}"
+                yield future
+            except BaseException:
+                conn.cancel_safe(timeout=5)
+                raise
+
     def compile(self, **step: Any) -> Compiled:
         """Only check a mapping against the database."""
         return compile_mapping(self.conn, definition(**step))
@@ -165,16 +184,18 @@ class Mapped:
     def open_chunk(self) -> Iterator[Written]:
         """The next chunk, done on a connection of its own; it commits at the end of the block."""
         with self.bench.sessions.open("chunk") as conn, conn.transaction():
-            done = self._chunk(conn)
+            done = self.chunk_on(conn)
             assert done is not None, "no chunk is left"
             yield done
 
-    def chunk(self) -> Written | None:
+    def chunk(self, conn: Connection[Any] | None = None) -> Written | None:
         """Run the next chunk to its end; None when none is left."""
-        with self.bench.conn.transaction():
-            return self._chunk(self.bench.conn)
+        conn = conn or self.bench.conn
+        with conn.transaction():
+            return self.chunk_on(conn)
 
-    def _chunk(self, conn: Connection[Any]) -> Written | None:
+    def chunk_on(self, conn: Connection[Any]) -> Written | None:
+        """Claim and do the next chunk in the open transaction of ``conn``."""
         chunk = chunks.claim(conn, self.step_id)
         if chunk is None:
             return None
@@ -281,9 +302,7 @@ class Mapped:
     def log_of(self, relation: str, writer: str = "") -> int:
         """The number of the log of a relation."""
         return int(
-            self._one(
-                "SELECT id FROM lockgate.logs WHERE relid = %s::regclass AND writer = %s", relation, writer
-            )
+            self._one("SELECT id FROM lockgate.logs WHERE relid = %s::regclass AND writer = %s", relation, writer)
         )
 
     def logged(self, relation: str, writer: str = "") -> str:
