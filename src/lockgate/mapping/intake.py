@@ -240,6 +240,7 @@ class Intake:
             self._candidates(images, united)
         if self.group.touched is not None:
             self._add_touched(self.group.touched, Window(row[0]))
+        self.tune(_FEW)  # the rest of the caller's transaction goes over whole tables
 
     def numbers(self, table: str) -> tuple[int, int]:
         """The first number of a temporary table's rows, and the one after the last; (0, 0) without any."""
