@@ -8,6 +8,7 @@ from psycopg import Connection
 
 from lockgate.mapping import changelog, group
 from lockgate.mapping.changelog import ChangeLog
+from lockgate.mapping.compiled import equal
 from lockgate.mapping.group import Group
 
 _BLOCKS = 2_000
@@ -20,7 +21,28 @@ def rows_at_stake(conn: Connection[Any], loaded: Group) -> int:
         return _number(conn, evaluation.changed_since()) if evaluation.keeps_before else 0
     if len(loaded.compiled) > 1:
         return 0  # the other mappings keep the table, and what was born in it stays
-    return _number(conn, f"SELECT count(*) FROM {evaluation.born}")
+    return _number(conn, f"SELECT count(*) FROM {evaluation.target.sql} AS t WHERE {_own(loaded)}")
+
+
+def _own(loaded: Group) -> str:
+    """A condition on the target, as ``t``: the application wrote this row, and nothing yields it.
+
+    It holds also for rows that no applier has taken in yet: nobody may have applied for a while.
+    """
+    evaluation = loaded.evaluation
+    born = f"EXISTS (SELECT FROM {evaluation.born} AS b WHERE {equal(evaluation.key, 't', 'b')})"
+    if loaded.touched is None:
+        return born
+    new = ", ".join(f"n{c.number} AS {c.sql}" for c in evaluation.key)
+    written = " UNION ALL ".join(
+        f"SELECT {new} FROM {loaded.touched.table(segment)} WHERE op IN ('I', 'U')" for segment in changelog.SEGMENTS
+    )
+    yielded = " OR ".join(
+        f"EXISTS (SELECT FROM ({mapping.select.render()}) AS y WHERE {equal(evaluation.key, 't', 'y')})"
+        for mapping in loaded.compiled
+    )
+    logged = f"EXISTS (SELECT FROM ({written}) AS l WHERE {equal(evaluation.key, 't', 'l')})"
+    return f"({born} OR ({logged} AND NOT ({yielded})))"
 
 
 def forget_mapping(conn: Connection[Any], loaded: Group, name: str) -> bool:
@@ -53,7 +75,7 @@ def take_back(conn: Connection[Any], loaded: Group, block: int, *, born_too: boo
         if evaluation.keeps_before:
             conn.execute(evaluation.restore_before().encode())
         return None
-    kept = "" if born_too else f" AND NOT EXISTS (SELECT FROM {evaluation.born} AS b WHERE {_same_key(loaded)})"
+    kept = "" if born_too else f" AND NOT {_own(loaded)}"
     for leaf in evaluation.target.leaves:
         conn.execute(
             f"DELETE FROM ONLY {leaf.sql} AS t WHERE t.ctid >= '({block},0)'::tid "
@@ -67,12 +89,6 @@ def take_back(conn: Connection[Any], loaded: Group, block: int, *, born_too: boo
         for leaf in evaluation.target.leaves
     ]
     return block + _BLOCKS if block + _BLOCKS < max(sizes, default=0) else None
-
-
-def _same_key(loaded: Group) -> str:
-    from lockgate.mapping.compiled import equal
-
-    return equal(loaded.evaluation.key, "t", "b")
 
 
 def unread_logs(conn: Connection[Any], target_id: int) -> list[ChangeLog]:
