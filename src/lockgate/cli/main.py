@@ -40,8 +40,6 @@ class Cli(LazyGroup):
     """The group whose errors are all told in one way."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
-        from lockgate.cli import failures
-
         words = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         try:
@@ -52,6 +50,8 @@ class Cli(LazyGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(ExitCode.FAILED)
         except (Exception, KeyboardInterrupt) as error:
+            from lockgate.cli import failures
+
             sys.exit(failures.report(error, words))
         sys.exit(code if isinstance(code, int) else ExitCode.DONE)
 

@@ -27,7 +27,6 @@ def command(database: str | None, force: bool, yes: bool, output: Output) -> Non
 
     \b
     Example:
-      lockgate report my-plan --output report.md
       lockgate uninstall --database postgresql://me@db.example/shop
     """
     from lockgate.cli.interrupt import stop_on_signal
