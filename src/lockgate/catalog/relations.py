@@ -142,10 +142,15 @@ def _rows(conn: Connection[Any], name: str, oid: int) -> list[dict[str, Any]]:
 
 
 def read(conn: Connection[Any], oid: int) -> Relation:
-    """Read a relation by its oid."""
-    head = _rows(conn, "relations", oid)[0]
+    """Read a relation by its oid.
+
+    :raises PlanError: if it was dropped.
+    """
+    heads = _rows(conn, "relations", oid)
+    if not heads:
+        raise PlanError(f"the table of oid {oid} was dropped", hint="take back the mappings that read or fill it")
     return Relation(
-        **head,
+        **heads[0],
         columns=tuple(Column(**{**row, "inputs": tuple(row["inputs"])}) for row in _rows(conn, "columns", oid)),
         indexes=tuple(Index(**{**row, "columns": tuple(row["columns"])}) for row in _rows(conn, "indexes", oid)),
         triggers=tuple(Trigger(**row) for row in _rows(conn, "triggers", oid)),

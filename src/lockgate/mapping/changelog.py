@@ -253,10 +253,12 @@ def _write_triggers(conn: Connection[Any], relation: Relation, log: ChangeLog) -
         mark = "pg_catalog.current_setting('lockgate.writer', true)"
         foreign = f"{mark} IS DISTINCT FROM '{log.writer}'"
     changed = ""
-    if not log.every_update and log.watched:
+    if log.watched:
         names = [relation.by_number(number).sql for number in log.watched]
         old, new = (", ".join(f"{side}.{name}" for name in names) for side in ("OLD", "NEW"))
         changed = f"pg_catalog.record_image_ne(ROW({old}), ROW({new}))"
+        # Said even where every update counts: the server refuses to drop a column that a condition names.
+        changed = f"({changed} OR true)" if log.every_update else changed
     for piece in ("insert", "update", "delete"):
         conditions = [text for text in (foreign, changed if piece == "update" else "") if text]
         when = f" WHEN ({' AND '.join(conditions)})" if conditions else ""

@@ -147,6 +147,8 @@ WITH RECURSIVE tree AS (
     SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid)
 SELECT pg_catalog.md5(pg_catalog.string_agg(
     pg_catalog.concat_ws(',', c.oid, c.relkind, pg_catalog.pg_relation_filenode(c.oid),
+        -- Detached, loaded and attached again at once, a partition has another row here, and nothing else to show.
+        (SELECT pg_catalog.string_agg(i.xmin::text, ' ') FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid),
         (SELECT pg_catalog.string_agg(g.tgname || g.tgenabled::text, ' ' ORDER BY g.tgname)
          FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname = ANY (%(triggers)s))),
     ';' ORDER BY c.oid))

@@ -170,6 +170,8 @@ class Intake:
 
     def _take_touched(self, log: ChangeLog, window: Window, batch: Batch) -> None:
         """The application's own writes to the target: their keys are looked at, and new rows are born."""
+        emptied = self._execute(f"SELECT FROM ({window.rows(log, 'op')}) AS r WHERE op = 'T' LIMIT 1").rowcount
+        batch.repair = batch.repair or emptied > 0
         count = self._add_touched(log, window)
         if not count:
             return

@@ -1,0 +1,199 @@
+"""What no row trigger sees: it is noticed all the same, and answered by comparing everything."""
+
+from __future__ import annotations
+
+import pytest
+
+from lockgate.errors import PlanError
+from tests.integration.mapping.harness import Bench, Mapped, Step
+
+STEP: Step = {
+    "map": "people",
+    "into": "new.c",
+    "key": ["mail"],
+    "from_": "old.p",
+    "select": "SELECT s.mail, s.id FROM old.p s",
+}
+
+
+def plain(bench: Bench) -> Mapped:
+    """A live mapping over a plain table of nine rows."""
+    bench.sql(
+        "CREATE TABLE old.p (id bigint PRIMARY KEY, mail text)",
+        "CREATE TABLE new.c (mail text PRIMARY KEY, id bigint NOT NULL)",
+        "INSERT INTO old.p SELECT n, 'm' || n FROM generate_series(1, 9) AS n",
+    )
+    return bench.map(**STEP)
+
+
+def partitioned(bench: Bench) -> Mapped:
+    """A live mapping over a table of two partitions, and a third table of the same shape that is none yet."""
+    bench.sql(
+        "CREATE TABLE old.p (id bigint PRIMARY KEY, mail text) PARTITION BY RANGE (id)",
+        "CREATE TABLE old.p1 PARTITION OF old.p FOR VALUES FROM (0) TO (10)",
+        "CREATE TABLE old.p2 PARTITION OF old.p FOR VALUES FROM (10) TO (20)",
+        "CREATE TABLE old.p3 (note text, mail text, id bigint PRIMARY KEY)",
+        "ALTER TABLE old.p3 DROP COLUMN note",
+        "INSERT INTO old.p3 VALUES ('three', 25)",
+        "CREATE TABLE new.c (mail text PRIMARY KEY, id bigint NOT NULL)",
+        "INSERT INTO old.p VALUES (1, 'one'), (11, 'two')",
+    )
+    return bench.map(**STEP)
+
+
+def mails(bench: Bench) -> list[str]:
+    """What the target holds."""
+    return [mail for (mail,) in bench.rows("SELECT mail FROM new.c ORDER BY id, mail")]
+
+
+def test_truncate_of_a_source_is_followed(bench: Bench) -> None:
+    """No row trigger fires: a marker in the log asks for the comparison."""
+    mapped = plain(bench)
+    bench.sql("TRUNCATE old.p", "INSERT INTO old.p VALUES (1, 'again')")
+    mapped.drain()
+    assert mails(bench) == ["again"]
+    mapped.assert_agrees()
+
+
+def test_truncate_of_one_partition_is_followed(bench: Bench) -> None:
+    """Its statement trigger stands on each leaf, for the parent's does not fire."""
+    mapped = partitioned(bench)
+    bench.sql("TRUNCATE old.p2")
+    mapped.drain()
+    assert mails(bench) == ["one"]
+    mapped.assert_agrees()
+
+
+def test_truncate_of_the_target_is_put_right(bench: Bench) -> None:
+    """The application emptied the new table: what the old model yields comes back."""
+    mapped = plain(bench)
+    bench.sql("TRUNCATE new.c")
+    mapped.drain()
+    assert len(mails(bench)) == 9
+    mapped.assert_agrees()
+
+
+def test_truncate_behind_more_changes_than_a_batch_takes_is_followed(bench: Bench) -> None:
+    """The marker is the last of many logged rows."""
+    bench.patch.setattr("lockgate.mapping.intake.BATCH", 20)
+    mapped = plain(bench)
+    with bench.app.transaction():
+        bench.sql("INSERT INTO old.p SELECT n, 'm' || n FROM generate_series(10, 99) AS n", "TRUNCATE old.p")
+    mapped.drain()
+    assert mails(bench) == []
+    mapped.assert_agrees()
+
+
+def test_a_partition_attached_with_rows_is_read(bench: Bench) -> None:
+    """Its rows were never inserted into the table that the mapping reads."""
+    mapped = partitioned(bench)
+    bench.sql("ALTER TABLE old.p ATTACH PARTITION old.p3 FOR VALUES FROM (20) TO (30)")
+    mapped.drain()
+    assert mails(bench) == ["one", "two", "three"]
+    bench.sql("UPDATE old.p3 SET mail = 'logged' WHERE id = 25", "TRUNCATE old.p1")
+    mapped.drain()
+    assert mails(bench) == ["two", "logged"]
+    bench.sql("TRUNCATE old.p3")
+    mapped.drain()
+    assert mails(bench) == ["two"]
+    mapped.assert_agrees()
+
+
+def test_a_partition_detached_with_rows_is_taken_out(bench: Bench) -> None:
+    """Its rows were never deleted from the table that the mapping reads."""
+    mapped = partitioned(bench)
+    bench.sql("ALTER TABLE old.p DETACH PARTITION old.p2")
+    mapped.drain()
+    assert mails(bench) == ["one"]
+    mapped.assert_agrees()
+
+
+def test_a_partition_detached_loaded_and_attached_again_at_once_is_read(bench: Bench) -> None:
+    """Before and after, the same partitions with the same files and triggers are there."""
+    mapped = partitioned(bench)
+    with bench.app.transaction():
+        bench.sql(
+            "ALTER TABLE old.p DETACH PARTITION old.p2",
+            "INSERT INTO old.p2 VALUES (12, 'loaded')",
+            "ALTER TABLE old.p ATTACH PARTITION old.p2 FOR VALUES FROM (10) TO (20)",
+        )
+    mapped.drain()
+    assert mails(bench) == ["one", "two", "loaded"]
+    mapped.assert_agrees()
+
+
+def test_a_new_partition_is_logged(bench: Bench) -> None:
+    """Rows that come to a partition which was made later."""
+    mapped = partitioned(bench)
+    bench.sql(
+        "CREATE TABLE old.p4 PARTITION OF old.p FOR VALUES FROM (30) TO (40)",
+        "INSERT INTO old.p VALUES (31, 'four')",
+    )
+    mapped.drain()
+    with bench.app.transaction():
+        bench.sql("SET LOCAL session_replication_role = replica", "INSERT INTO old.p VALUES (32, 'replicated')")
+    mapped.drain()
+    bench.sql("DELETE FROM old.p4 WHERE id = 31")
+    mapped.drain()
+    assert mails(bench) == ["one", "two", "replicated"]
+    mapped.assert_agrees()
+
+
+def test_a_partition_of_a_partition_is_logged(bench: Bench) -> None:
+    """Leaves at any depth have the triggers, those made later too."""
+    mapped = partitioned(bench)
+    bench.sql(
+        "CREATE TABLE old.p5 PARTITION OF old.p FOR VALUES FROM (40) TO (60) PARTITION BY RANGE (id)",
+        "CREATE TABLE old.p51 PARTITION OF old.p5 FOR VALUES FROM (40) TO (50)",
+        "INSERT INTO old.p VALUES (41, 'five')",
+    )
+    mapped.drain()
+    bench.sql("UPDATE old.p51 SET mail = 'deep' WHERE id = 41")
+    mapped.drain()
+    assert mails(bench) == ["one", "two", "deep"]
+    bench.sql("TRUNCATE old.p5")
+    mapped.drain()
+    assert mails(bench) == ["one", "two"]
+
+
+def test_a_row_that_moves_between_partitions_is_followed(bench: Bench) -> None:
+    """The update becomes a delete here and an insert there."""
+    mapped = partitioned(bench)
+    bench.sql("UPDATE old.p SET id = 15, mail = 'moved' WHERE id = 1")
+    mapped.drain()
+    assert bench.rows("SELECT mail, id FROM new.c ORDER BY id") == [("two", 11), ("moved", 15)]
+    mapped.assert_agrees()
+
+
+@pytest.mark.parametrize("way", ["DISABLE", "ENABLE"])
+def test_what_was_written_while_a_trigger_was_disabled_is_found(bench: Bench, way: str) -> None:
+    """The trigger is put back, too; one that is merely enabled is blind to replicated rows."""
+    mapped = plain(bench)
+    bench.sql(f"ALTER TABLE old.p {way} TRIGGER ALL", "SET session_replication_role = replica")
+    bench.sql("INSERT INTO old.p VALUES (10, 'unseen')", "UPDATE old.p SET mail = 'changed' WHERE id = 1")
+    mapped.drain()
+    assert {"unseen", "changed"} <= set(mails(bench))
+    bench.sql("INSERT INTO old.p VALUES (11, 'seen')")
+    mapped.drain()
+    assert "seen" in mails(bench)
+    mapped.assert_agrees()
+
+
+def test_a_source_that_was_dropped_is_said(bench: Bench) -> None:
+    """Not by a traceback."""
+    mapped = plain(bench)
+    bench.sql("DROP TABLE old.p CASCADE")
+    with pytest.raises(PlanError, match="was dropped"):
+        mapped.drain()
+
+
+def test_a_table_rewritten_behind_the_logs_is_compared(bench: Bench) -> None:
+    """A rewrite (here with other contents, as a restore does it) leaves the triggers as they are."""
+    mapped = plain(bench)
+    log = mapped.log_of("old.p")
+    bench.sql("SET session_replication_role = replica", f"ALTER TABLE old.p DISABLE TRIGGER lockgate_log_{log}_update")
+    bench.sql("UPDATE old.p SET mail = 'restored' WHERE id = 1", "SET session_replication_role = origin")
+    bench.sql(f"ALTER TABLE old.p ENABLE ALWAYS TRIGGER lockgate_log_{log}_update", "VACUUM FULL old.p")
+    mapped.drain()
+    assert "restored" in mails(bench)
+    mapped.assert_agrees()
