@@ -38,8 +38,10 @@ def _inline_into(node: Node, queries: dict[str, Node]) -> None:
             if field.message_type is None or field.message_type.name != "Node":
                 continue
             for child in value if field.is_repeated else [value]:
+                if kind(child) != "RangeVar":
+                    continue
                 var = unwrap(child)
-                if kind(var) == "RangeVar" and not var.schemaname and var.relname in queries:
+                if not var.schemaname and var.relname in queries:
                     _put(child, *queries[var.relname])
 
 
