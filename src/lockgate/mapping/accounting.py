@@ -15,7 +15,7 @@ from psycopg import Connection
 
 from lockgate.mapping.compiled import Compiled, equal, names
 from lockgate.mapping.group import Group
-from lockgate.mapping.reconcile import Reconciled
+from lockgate.mapping.reconcile import Reconciled, doubtful
 from lockgate.mapping.statements import key_json
 from lockgate.sql.tree import literal, quote
 
@@ -60,7 +60,8 @@ def account(conn: Connection[Any], group: Group, compiled: Compiled, found: Reco
     lost = 0 if found.identical else _keep_losers(conn, group, compiled)
     merged = _keep_merged(conn, group, compiled) if lost else 0
     rejected = _keep_rejected(conn, group, compiled)
-    yields, yielding = _yields(conn, compiled)
+    yields = found.yields[group.compiled.index(compiled)]
+    yielding = _number(conn, yielding_query(compiled)) if compiled.fan_out else yields
     return Accounts(
         source_rows=_number(conn, f"SELECT count(*) FROM {compiled.driving_relation.sql}"),
         migrated=yielding - merged,
@@ -72,7 +73,7 @@ def account(conn: Connection[Any], group: Group, compiled: Compiled, found: Reco
         born=found.born,
         target_rows=_number(conn, f"SELECT count(*) FROM {compiled.target.sql}"),
         unexplained=rejected.get(UNDECLARED, 0) + found.missing + found.different + found.extra,
-        query=yields_query(compiled),
+        query=yielding_query(compiled),
     )
 
 
@@ -86,24 +87,20 @@ def _same_row(compiled: Compiled, left: str, right: str) -> str:
     return " AND ".join(f"{mine} = {theirs}" for mine, theirs in pairs)
 
 
-def yields_query(compiled: Compiled) -> str:
-    """Count the rows that are yielded, and the driving rows that they come from."""
-    distinct = f"count(DISTINCT ({', '.join(_identity(compiled, 'y'))}))" if compiled.fan_out else "count(*)"
-    return f"SELECT count(*), {distinct} FROM ({compiled.yields()}) AS y WHERE {compiled.not_null('y')}"
-
-
-def _yields(conn: Connection[Any], compiled: Compiled) -> tuple[int, int]:
-    row = conn.execute(yields_query(compiled).encode()).fetchone()
-    assert row is not None
-    return int(row[0]), int(row[1])
+def yielding_query(compiled: Compiled) -> str:
+    """Count the driving rows that yield at all."""
+    distinct = f"SELECT DISTINCT {', '.join(_identity(compiled, 'y'))}"
+    return f"SELECT count(*) FROM ({distinct} FROM ({compiled.yields()}) AS y WHERE {compiled.not_null('y')}) AS x"
 
 
 def _keep_losers(conn: Connection[Any], group: Group, compiled: Compiled) -> int:
-    """Find the yields of this mapping that do not keep their key, into a temporary table; return how many."""
+    """Find the yields of this mapping that do not keep their key, into a temporary table; return how many.
+
+    A key that is yielded twice makes its bucket differ, so they are all among the doubtful yields.
+    """
     key = compiled.key
     every = " UNION ALL ".join(
-        f"SELECT {names(key, 'y')} FROM ({mapping.select.render()}) AS y WHERE {mapping.not_null('y')}"
-        for mapping in group.compiled
+        f"SELECT {names(key, 'y')} FROM {doubtful(number)} AS y" for number in range(len(group.compiled))
     )
     conn.execute(b"DROP TABLE IF EXISTS pg_temp.lockgate_repeated, pg_temp.lockgate_losers")
     conn.execute(
@@ -113,7 +110,7 @@ def _keep_losers(conn: Connection[Any], group: Group, compiled: Compiled) -> int
     ranked = " UNION ALL ".join(
         f"SELECT {number} AS lockgate_prio, {names(key, 'y')}, row_number() OVER (PARTITION BY {names(key, 'y')} "
         f"ORDER BY {mapping.order('y')}) AS lockgate_rank, {_own_identity(compiled, mapping)} "
-        f"FROM ({mapping.yields()}) AS y JOIN pg_temp.lockgate_repeated AS r ON {equal(key, 'y', 'r')}"
+        f"FROM {doubtful(number)} AS y JOIN pg_temp.lockgate_repeated AS r ON {equal(key, 'y', 'r')}"
         for number, mapping in enumerate(group.compiled)
     )
     mine = group.compiled.index(compiled)

@@ -33,6 +33,7 @@ class Reconciled:
     :param extra: rows of the target that nothing yields, without those born in the new model.
     :param pending: keys among the differences that were visibly still to be applied.
     :param poisoned: keys that the target refuses; they count as missing or different, too.
+    :param yields: rows that each mapping of the target yields.
     :param identical: whether both sides agreed in every bucket at once: then no key is yielded twice.
     :param examples: some keys that are wrong, as JSON.
     """
@@ -43,6 +44,7 @@ class Reconciled:
     pending: int
     poisoned: int
     born: int
+    yields: tuple[int, ...]
     compared_rows: int
     target_rows: int
     buckets: int
@@ -88,6 +90,11 @@ def hash_of(columns: tuple[Column, ...], alias: str) -> str:
     return f"pg_catalog.hash_record_extended(ROW({', '.join(items)}), 0)"
 
 
+def doubtful(number: int) -> str:
+    """The temporary table of one mapping's yields in the buckets that differed; there until the transaction ends."""
+    return f"pg_temp.lockgate_doubtful_{number}"
+
+
 class _Comparison:
     def __init__(self, conn: Connection[Any], group: Group) -> None:
         self.conn = conn
@@ -111,13 +118,7 @@ class _Comparison:
 
     def run(self) -> Reconciled:
         buckets = self._bucket_count()
-        query = self._fill_buckets(buckets)
-        row = self.conn.execute(
-            b"SELECT coalesce(sum(source), 0)::bigint, coalesce(sum(target), 0)::bigint FROM pg_temp.lockgate_buckets "
-            b"WHERE bucket IS NULL"
-        ).fetchone()
-        assert row is not None
-        compared, held = int(row[0]), int(row[1])
+        yields, held = self._fill_buckets(buckets)
         identical = not self._any_bucket()
         wrong = None if identical else self._wrong_rows(buckets)
         found = self._judge(wrong) if wrong else (0, 0, 0, 0, ())
@@ -128,12 +129,13 @@ class _Comparison:
             pending=found[3],
             poisoned=self._number("SELECT count(*) FROM lockgate.poison WHERE target_id = %s", self.group.target_id),
             born=self._born(),
-            compared_rows=compared,
+            yields=yields,
+            compared_rows=sum(yields),
             target_rows=held,
             buckets=buckets,
             identical=identical,
             examples=found[4],
-            query=query,
+            query=self._buckets_query(buckets),
         )
 
     def _born(self) -> int:
@@ -142,15 +144,21 @@ class _Comparison:
         there = f"SELECT FROM {self.target} AS t WHERE {equal(self.key, 't', 'b')}"
         return self._number(f"SELECT count(*) FROM {self.evaluation.born} AS b WHERE EXISTS ({there})")
 
-    def _fill_buckets(self, buckets: int) -> str:
-        query = self._buckets_query(buckets)
+    def _fill_buckets(self, buckets: int) -> tuple[tuple[int, ...], int]:
+        """Remember the buckets that differ; return the yields of each mapping and the rows of the target.
+
+        A plain SELECT, because what inserts is never done by several processes of the server at once.
+        """
         self.conn.execute(b"SELECT pg_catalog.set_config('work_mem', '128MB', true)")
+        rows = self.conn.execute(self._buckets_query(buckets).encode()).fetchall()
+        totals = next(row for row in rows if row[0] is None)
+        self.conn.execute(b"DROP TABLE IF EXISTS pg_temp.lockgate_buckets")
+        self.conn.execute(b"CREATE TEMPORARY TABLE lockgate_buckets (bucket bigint PRIMARY KEY) ON COMMIT DROP")
         self.conn.execute(
-            b"CREATE TEMPORARY TABLE IF NOT EXISTS lockgate_buckets (bucket bigint, source bigint, target bigint)"
+            "INSERT INTO pg_temp.lockgate_buckets SELECT * FROM unnest(%s::bigint[])",
+            ([row[0] for row in rows if row[0] is not None],),
         )
-        self.conn.execute(b"TRUNCATE pg_temp.lockgate_buckets")
-        self.conn.execute(f"INSERT INTO pg_temp.lockgate_buckets {query}".encode())
-        return query
+        return tuple(int(count or 0) for count in totals[2:]), int(totals[1] or 0)
 
     def _bucket_count(self) -> int:
         rows = max(self.evaluation.target.estimated_rows, self.first.driving_relation.estimated_rows, 1.0)
@@ -160,26 +168,36 @@ class _Comparison:
         return count
 
     def _buckets_query(self, buckets: int) -> str:
-        """Count and hash sum of each bucket on both sides; the buckets that differ, and a row of totals."""
-        bucket = f"pg_catalog.hash_record_extended(ROW({self._key_text('x')}), 0) & {buckets - 1}"
+        """Hash both sides into buckets: those that differ, and one row of counts.
+
+        Of a bucket the number of rows and the sum of their hashes are compared: sums, because equal pairs cancel
+        in an exclusive or, and the number, because a sum alone could agree by chance.
+        """
+        bucket = f"{self._key_hash('x')} & {buckets - 1}"
         row = f"{hash_of(self.outputs, 'x')}::numeric"
-        source = " UNION ALL ".join(self._typed_yields(mapping) for mapping in self.group.compiled)
-        target = self._target_rows()
+        mappings = range(len(self.group.compiled))
+        counts = ", ".join(f"count(*) FILTER (WHERE x.lockgate_prio = {i}) AS n{i}" for i in mappings)
+        source = " UNION ALL ".join(self._typed_yields(number) for number in mappings)
         summed = f"SELECT {bucket} AS b, count(*) AS n, sum({row}) AS h"
         return (
-            f"WITH s AS MATERIALIZED ({summed} FROM ({source}) AS x GROUP BY 1), "
-            f"t AS MATERIALIZED ({summed} FROM ({target}) AS x GROUP BY 1) "
-            "SELECT coalesce(s.b, t.b), s.n, t.n FROM s FULL JOIN t ON s.b = t.b "
-            "WHERE (s.n, s.h) IS DISTINCT FROM (t.n, t.h) "
-            "UNION ALL SELECT NULL, (SELECT sum(n) FROM s), (SELECT sum(n) FROM t)"
+            f"WITH s AS MATERIALIZED ({summed}, {counts} FROM ({source}) AS x GROUP BY 1), "
+            f"t AS MATERIALIZED ({summed} FROM ({self._target_rows()}) AS x GROUP BY 1) "
+            f"SELECT coalesce(s.b, t.b), t.n, {', '.join(f's.n{i}' for i in mappings)} "
+            "FROM s FULL JOIN t ON s.b = t.b WHERE (s.n, s.h) IS DISTINCT FROM (t.n, t.h) "
+            "UNION ALL SELECT NULL, (SELECT sum(n) FROM t), "
+            + ", ".join(f"(SELECT sum(n{i}) FROM s)" for i in mappings)
         )
 
-    def _key_text(self, alias: str) -> str:
-        return ", ".join(f"{alias}.{c.sql}" if c.exact_hash else f"({alias}.{c.sql})::text" for c in self.key)
+    def _key_hash(self, alias: str) -> str:
+        items = (f"{alias}.{c.sql}::{c.type}" for c in self.key)
+        texts = (item if c.exact_hash else f"({item})::text" for item, c in zip(items, self.key, strict=True))
+        return f"pg_catalog.hash_record_extended(ROW({', '.join(texts)}), 0)"
 
-    def _typed_yields(self, mapping: Compiled) -> str:
+    def _typed_yields(self, number: int) -> str:
+        mapping = self.group.compiled[number]
         items = ", ".join(f"y.{c.sql}::{c.type} AS {c.sql}" for c in self.outputs)
-        return f"SELECT {items} FROM ({mapping.select.render()}) AS y WHERE {mapping.not_null('y')}"
+        rows = f"({mapping.select.render()}) AS y WHERE {mapping.not_null('y')}"
+        return f"SELECT {number} AS lockgate_prio, {items} FROM {rows}"
 
     def _target_rows(self) -> str:
         rows = f"SELECT {names(self.outputs, 't')} FROM {self.target} AS t"
@@ -199,23 +217,27 @@ class _Comparison:
         bare = table.removeprefix("pg_temp.")
         self.conn.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {bare} (lockgate_kind text, {key})".encode())
         self.conn.execute(f"TRUNCATE {table}".encode())
-        named = "SELECT bucket FROM pg_temp.lockgate_buckets WHERE bucket IS NOT NULL"
 
         def inside(alias: str) -> str:
-            return f"(pg_catalog.hash_record_extended(ROW({self._key_text(alias)}), 0) & {buckets - 1}) IN ({named})"
+            return f"({self._key_hash(alias)} & {buckets - 1}) IN (SELECT bucket FROM pg_temp.lockgate_buckets)"
 
+        for number, mapping in enumerate(self.group.compiled):
+            self.conn.execute(f"DROP TABLE IF EXISTS {doubtful(number)}".encode())
+            self.conn.execute(
+                f"CREATE TEMPORARY TABLE {doubtful(number).removeprefix('pg_temp.')} ON COMMIT DROP AS "
+                f"SELECT y.* FROM ({mapping.yields()}) AS y WHERE {mapping.not_null('y')} AND {inside('y')}".encode()
+            )
         typed = ", ".join(f"d.{c.sql}::{c.type} AS {c.sql}" for c in self.outputs)
-        source = f"SELECT {typed} FROM ({desired(self.group.compiled, None)}) AS d"
+        kept = [doubtful(number) for number in range(len(self.group.compiled))]
+        source = f"SELECT {typed} FROM ({desired(self.group.compiled, yields=kept)}) AS d"
         first = self.key[0].sql
         kind = f"CASE WHEN t.{first} IS NULL THEN 'missing' WHEN s.{first} IS NULL THEN 'extra' ELSE 'different' END"
         keys = ", ".join(f"coalesce(s.{c.sql}, t.{c.sql})" for c in self.key)
         self.conn.execute(
-            f"INSERT INTO {table} (lockgate_kind, {names(self.key)}) SELECT {kind}, {keys} "
-            f"FROM (SELECT * FROM ({source}) AS x WHERE {inside('x')}) AS s "
+            f"INSERT INTO {table} (lockgate_kind, {names(self.key)}) SELECT {kind}, {keys} FROM ({source}) AS s "
             f"FULL JOIN (SELECT * FROM ({self._target_rows()}) AS x WHERE {inside('x')}) AS t "
             f"ON {equal(self.key, 's', 't')} "
-            f"WHERE s.{self.key[0].sql} IS NULL OR t.{self.key[0].sql} IS NULL "
-            f"OR {self.evaluation.differs('s', 't')}".encode()
+            f"WHERE s.{first} IS NULL OR t.{first} IS NULL OR {self.evaluation.differs('s', 't')}".encode()
         )
         if self.evaluation.updates_only:
             self.conn.execute(f"DELETE FROM {table} WHERE lockgate_kind <> 'different'".encode())

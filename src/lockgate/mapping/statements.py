@@ -9,13 +9,18 @@ from lockgate.mapping.compiled import Compiled, differ, equal, names
 from lockgate.sql.tree import quote
 
 
-def desired(compiled: Sequence[Compiled], candidates: str | None) -> str:
+def desired(compiled: Sequence[Compiled], candidates: str | None = None, yields: Sequence[str] | None = None) -> str:
     """The rows that the target should hold, one a key, by the mappings in their order of priority.
 
     :param candidates: a relation of keys to restrict to; None: all keys.
+    :param yields: a relation for each mapping that holds (some of) its yields; None: they are evaluated.
     """
     first = compiled[0]
-    parts = [_of_mapping(mapping, number, first.outputs, candidates) for number, mapping in enumerate(compiled)]
+    sources = yields or [f"({mapping.yields()})" for mapping in compiled]
+    parts = [
+        _of_mapping(mapping, number, first.outputs, sources[number], candidates)
+        for number, mapping in enumerate(compiled)
+    ]
     if len(parts) == 1:
         return parts[0]
     key = names(first.key, "u")
@@ -26,9 +31,9 @@ def desired(compiled: Sequence[Compiled], candidates: str | None) -> str:
     )
 
 
-def _of_mapping(mapping: Compiled, number: int, outputs: Sequence[Column], candidates: str | None) -> str:
+def _of_mapping(mapping: Compiled, number: int, outputs: Sequence[Column], yields: str, candidates: str | None) -> str:
     key = names(mapping.key, "y")
-    source = f"({mapping.yields()}) AS y"
+    source = f"{yields} AS y"
     if candidates:
         source = f"{candidates} AS c JOIN {source} ON {equal(mapping.key, 'y', 'c')}"
     return (
