@@ -126,11 +126,11 @@ def ensure(
 
 def narrow(conn: Connection[Any], relation: Relation) -> None:
     """Log only updates that change a logged column again: no block ranges are open any more."""
-    log = of_relation(conn, relation.oid)
-    if log is None or not log.every_update:
-        return
-    conn.execute("UPDATE lockgate.logs SET every_update = false WHERE id = %s", (log.id,))
-    _write_triggers(conn, relation, by_id(conn, log.id))
+    widened = conn.execute(
+        "UPDATE lockgate.logs SET every_update = false WHERE relid = %s AND every_update RETURNING id", (relation.oid,)
+    ).fetchall()
+    for (log_id,) in widened:
+        _write_triggers(conn, relation, by_id(conn, log_id))
 
 
 def drop(conn: Connection[Any], log: ChangeLog) -> None:
