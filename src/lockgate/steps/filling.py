@@ -83,7 +83,7 @@ class Runner:
                 self._drop_logs(ctx, conn, target_id)
                 with ctx.fenced(conn):
                     removal.drop_target(conn, target_id)
-                    chunks.clear(conn, ctx.step_row.id)
+                    _forget_chunks(conn, ctx)
         return StepResult(f"{name}: sync stopped, rows taken back")
 
     def losses(
@@ -187,7 +187,7 @@ class Runner:
         _patiently(ctx, conn, lambda: removal.forget_mapping(conn, loaded, name))
         fault("undo.forgotten")
         with ctx.fenced(conn):
-            chunks.clear(conn, ctx.step_row.id)
+            _forget_chunks(conn, ctx)
         settle(ctx.sessions, loaded.target_id, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step))
         return StepResult(f"{name}: taken out; the other mappings keep {loaded.evaluation.target.label}")
 
@@ -238,6 +238,12 @@ def _refuse_changed(conn: Connection[Any], ctx: StepContext, definition: Definit
             where=definition.place(),
             hint="`lockgate rollback` this phase first, or write the old text again",
         )
+
+
+def _forget_chunks(conn: Connection[Any], ctx: StepContext) -> None:
+    """Forget that the source was cut: else the step, begun again, would find its chunks done and copy nothing."""
+    chunks.clear(conn, ctx.step_row.id)
+    steps.record(conn, ctx.step_row.id, detail={"files": None})
 
 
 def _half_removed(conn: Connection[Any], detail: Mapping[str, Any]) -> int | None:

@@ -120,3 +120,11 @@ def test_uninstall_takes_its_own_and_nothing_else(shop: Shop) -> None:
     assert shop.sql("SELECT count(*) FROM shop.subscribers") == [(940,)]
     assert shop.sql("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'lockgate%'") == [(0,)]
     assert "There was nothing of Lockgate" in shop.run("uninstall", "--yes").stdout
+
+
+def test_a_mapping_that_was_taken_back_is_filled_again(shop: Shop) -> None:
+    for _ in range(2):
+        assert "subscribers: 940 rows written" in shop.run("apply", "{plan}", "--to", "subscribers").stdout
+        assert shop.sql("SELECT count(*) FROM shop.subscribers") == [(940,)]
+        shop.run("rollback", "{plan}", "--yes")
+        assert shop.sql("SELECT count(*) FROM shop.subscribers") == [(0,)]
