@@ -73,7 +73,7 @@ def call(
 def every_point(passed: tuple[str, ...], most: int | None = None) -> list[str]:
     """``name:n`` for each pass of each point; all of them unless ``most`` is given.
 
-    :param most: passes of one name at most: the first, some between, and the last.
+    :param most: passes of one name at most: the last one, the first, and some between.
     """
     counts = Counter(passed)
     chosen = []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import psycopg
 from psycopg import Connection
@@ -26,9 +27,9 @@ T = TypeVar("T")
 _AWAY = Policy(retries=8, base=0.1, cap=2.0)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Job:
-    """One run of a plan under the lease.
+    """One run of a plan under the lease; a context manager, for the connection that it keeps.
 
     :param epoch: the lease's fencing number.
     :param stop: set when the run shall end at the next safe place.
@@ -42,6 +43,15 @@ class Job:
     stop: threading.Event
     epoch: int
     run_id: int
+    _conn: Connection[Any] | None = field(default=None, init=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._drop()
 
     @property
     def plan(self) -> str:
@@ -49,16 +59,17 @@ class Job:
         return self.loaded.plan.plan
 
     def ledger(self, work: Callable[[Connection[Any]], T]) -> T:
-        """Do ``work`` on a fresh connection, again if that was lost; it must stand being repeated.
+        """Do ``work`` on the run's own connection, again if that was lost; it must stand being repeated.
 
         :raises psycopg.Error: its error, or that of the last try.
         """
 
         def attempt() -> T:
-            with self.sessions.open("runner") as conn:
-                return work(conn)
+            if self._conn is None or self._conn.closed:
+                self._conn = self.sessions.open("runner")
+            return work(self._conn)
 
-        return retrying(attempt, policy=_AWAY, clock=self.clock, on_retry=self._told, may_retry=lost_connection)
+        return retrying(attempt, policy=_AWAY, clock=self.clock, on_retry=self._lost, may_retry=lost_connection)
 
     def goes_on(self, where: str) -> None:
         """:raises Interrupted: if the run was told to stop."""
@@ -69,5 +80,11 @@ class Job:
         """``file:line:column`` of a part of a phase."""
         return self.loaded.where("phases", self.loaded.plan.phases.index(phase), *path)
 
-    def _told(self, attempt: int, error: psycopg.Error, pause: float) -> None:
+    def _lost(self, attempt: int, error: psycopg.Error, pause: float) -> None:
+        self._drop()
         self.progress.event(f"the connection to the database was lost; trying again in {pause:.1f} s")
+
+    def _drop(self) -> None:
+        if self._conn is not None:
+            self._conn.close()
+        self._conn = None

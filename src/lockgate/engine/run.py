@@ -84,9 +84,11 @@ def run(
     with holding(ours, holder, progress=progress, stop=stop) as held:
         governor = Governor(ours, loaded.plan.plan, ours.clock, progress, loaded.plan.settings)
         run_id = _start(ours, loaded, command)
-        job = Job(loaded, ours, ours.clock, progress, governor, stop, held.epoch, run_id)
         done: list[str] = []
-        with _recorded(job, command):
+        with (
+            Job(loaded, ours, ours.clock, progress, governor, stop, held.epoch, run_id) as job,
+            _recorded(job, command),
+        ):
             job.ledger(lambda conn: pins.refuse_changes(conn, loaded))
             with governor, _mappings_applied(job):
                 try:
