@@ -224,24 +224,28 @@ class Intake:
             "SELECT snapshot::text FROM lockgate.sync_targets WHERE id = %s", (self.group.target_id,)
         ).fetchone()
         assert row is not None
-        windows = [Window(row[0])]
-        windows += [
-            Window(since, taken, (segment, low, until))
-            for since, taken, segment, low, until in self.conn.execute(
-                "SELECT since::text, taken::text, segment::text, next, until FROM lockgate.backlog "
-                "WHERE target_id = %s",
-                (self.group.target_id,),
-            ).fetchall()
-        ]
-        for images in self.group.images.values():
-            for window in windows:
+        fresh = Window(row[0])
+        waiting = self.conn.execute(
+            "SELECT log_id, since::text, taken::text, segment::text, next, until FROM lockgate.backlog "
+            "WHERE target_id = %s ORDER BY id",
+            (self.group.target_id,),
+        ).fetchall()
+        # What a backlog may join with is as old as the backlog, and partly taken in by now.
+        oldest = Window(waiting[0][1]) if waiting else fresh
+        for log_id, images in self.group.images.items():
+            places = [
+                Window(since, taken, (segment, low, until))
+                for log, since, taken, segment, low, until in waiting
+                if log == log_id
+            ]
+            for window in (fresh, *places):
                 self._execute(images.fill(images.table, window))
-                self._execute(images.fill(images.others, window))
+            self._execute(images.fill(images.others, oldest))
         united = frozenset(self.group.images)
         for images in self.group.images.values():
             self._candidates(images, united)
         if self.group.touched is not None:
-            self._add_touched(self.group.touched, Window(row[0]))
+            self._add_touched(self.group.touched, fresh)
         self.tune(_FEW)  # the rest of the caller's transaction goes over whole tables
 
     def numbers(self, table: str) -> tuple[int, int]:

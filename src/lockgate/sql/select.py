@@ -218,13 +218,10 @@ def _uses_whole_row(select: Node, alias: str) -> bool:
 
 
 def _replace(site: Site, relation: str) -> None:
-    """Put another relation in the place of a site, under the same alias and column names."""
+    """Put another relation in the place of a site, under the same alias."""
     var = unwrap(site.holder)
     alias = var.alias.aliasname or var.relname
-    columns = [_copy_of(column) for column in var.alias.colnames]
     item = tree.parse_one(f"SELECT 1 FROM {relation} AS {tree.quote(alias)}").stmt.select_stmt.from_clause[0]
-    inner = unwrap(item)
-    inner.alias.colnames.extend(columns)
     site.holder.CopyFrom(item)
 
 

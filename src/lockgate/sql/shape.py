@@ -90,6 +90,12 @@ def _require_item(item: Node) -> None:
                     inner.location,
                     "write schema.table: Lockgate pins search_path, so that the SELECT means the same in every session",
                 )
+            if inner.alias.colnames:
+                raise ShapeRefused(
+                    f'the columns of "{inner.relname}" are named anew in FROM',
+                    inner.location,
+                    "leave the list out: the names of the table's columns are needed to follow its changes",
+                )
         case "JoinExpr":
             _require_join(inner)
         case "RangeSubselect":
