@@ -22,7 +22,7 @@ from lockgate.errors import PrivilegeMissing
 
 # A checkpoint in the middle would be measured as if the plan had caused it.
 _SETTINGS = {"shared_buffers": "256MB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "max_connections": "60"}
-_KEPT_NAME = "party_model"
+_NAME = "party_model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +54,13 @@ def on_own_server(keep: bool) -> Iterator[DemoDatabase]:
     try:
         with EmbeddedServer(folder, settings=_SETTINGS) as server:
             with psycopg.connect(server.dsn(), autocommit=True) as admin:
-                _create(admin, _KEPT_NAME)
+                _create(admin, _NAME)
             yield DemoDatabase(
-                dsn=make_conninfo(server.dsn(_KEPT_NAME)),
+                dsn=make_conninfo(server.dsn(_NAME)),
                 service_role="party_service",
                 service_password=secrets.token_urlsafe(18),
                 place=f"an embedded PostgreSQL in {folder}",
-                kept=f"{folder} (start it again with lockgate.embedded.EmbeddedServer)" if keep else None,
+                kept=f"{folder}, database {_NAME}" if keep else None,
             )
     finally:
         if not keep:

@@ -87,9 +87,12 @@ class Project:
             return json.load(answer)
 
     @contextmanager
-    def running(self, dsn: str, command: str, *arguments: object) -> Iterator[Running]:
+    def running(
+        self, dsn: str, command: str, *arguments: object, ready: Callable[[Any], bool] = lambda _: True
+    ) -> Iterator[Running]:
         """Run a command until it is stopped, at the latest when the block ends.
 
+        :param ready: is given what the command said first, until it says yes; the block begins then.
         :raises LockgateError: if it does not start, or ended by itself.
         """
         log = self.logs / f"{command}.log"
@@ -101,6 +104,10 @@ class Project:
                 if not first:
                     raise self._failure(command, _tail(log))
                 running = Running(process, json.loads(first))
+                while not ready(running.said):
+                    if process.poll() is not None:
+                        raise self._failure(command, _tail(log))
+                    self._go_on_for(0.1)
                 yield running
                 running.stop()
                 if running.ended_by_itself:
@@ -139,10 +146,11 @@ class Project:
 
 def _listen(stream: IO[str] | None, lines: list[str], told: Callable[[str], None] | None) -> None:
     assert stream is not None
-    for line in stream:
-        lines.append(line.rstrip())
-        if told:
-            told(line.rstrip())
+    with stream:
+        for line in stream:
+            lines.append(line.rstrip())
+            if told:
+                told(line.rstrip())
 
 
 def _tail(log: Path) -> str:

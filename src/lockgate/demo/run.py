@@ -80,6 +80,15 @@ def _database(dsn: str | None, options: DemoOptions, progress: Progress) -> Abst
     return on_own_server(options.keep)
 
 
+def _is_well(said: Any) -> bool:
+    """Whether the service that said where it is has a database that answers."""
+    try:
+        with urlopen(f"{said['url']}/health", timeout=5):
+            return True
+    except OSError:
+        return False
+
+
 @dataclass(slots=True)
 class _Demo:
     options: DemoOptions
@@ -141,7 +150,7 @@ class _Demo:
         self.project.ask(self.database.dsn, "role", "--name", role, password=password)
 
     def _service(self) -> AbstractContextManager[Running]:
-        return self.project.running(self.database.service_dsn, "service")
+        return self.project.running(self.database.service_dsn, "service", ready=_is_well)
 
     def _load(self, url: str) -> AbstractContextManager[Running]:
         known = self.folder / "known_people.json"
