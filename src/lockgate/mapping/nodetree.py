@@ -6,7 +6,7 @@ The text is a nest of ``{NODE :field value ...}``, lists in parentheses, and pla
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,10 +26,9 @@ class TreeNode:
         return str(value[0])
 
 
-def parse(text: str) -> list[Any]:
-    """Parse the text of a ``pg_node_tree``."""
-    tokens = iter(_TOKEN.findall(text))
-    return _values(tokens, None)
+def parse(text: str) -> list[TreeNode]:
+    """Parse the text of a ``pg_node_tree``; return every node at any depth."""
+    return list(_nodes(_values(iter(_TOKEN.findall(text)), None)))
 
 
 def _values(tokens: Iterator[str], end: str | None) -> list[Any]:
@@ -62,15 +61,16 @@ def _node(tokens: Iterator[str]) -> TreeNode:
     return node
 
 
-def nodes(values: Any) -> Iterator[TreeNode]:
-    """Yield every node at any depth."""
-    if isinstance(values, TreeNode):
-        yield values
-        for inner in values.fields.values():
-            yield from nodes(inner)
-    elif isinstance(values, list):
-        for inner in values:
-            yield from nodes(inner)
+def _nodes(values: list[Any]) -> Iterator[TreeNode]:
+    waiting = [value for value in values if not isinstance(value, str)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, TreeNode):
+            yield value
+            for inner in value.fields.values():
+                waiting += [item for item in inner if not isinstance(item, str)]
+        else:
+            waiting += [item for item in value if not isinstance(item, str)]
 
 
 _TYPE_FIELDS = (
@@ -87,20 +87,20 @@ def expression_type(node: TreeNode) -> int:
     return 0
 
 
-def called_functions(values: Any) -> set[int]:
+def called_functions(nodes: Iterable[TreeNode]) -> set[int]:
     """The oids of all functions that the tree calls by name or by operator."""
     called = set()
-    for node in nodes(values):
+    for node in nodes:
         for name in ("funcid", "opfuncid"):
             if name in node.fields:
                 called.add(int(node.word(name)))
     return called - {0}
 
 
-def text_casts(values: Any) -> set[tuple[int, int]]:
+def text_casts(nodes: Iterable[TreeNode]) -> set[tuple[int, int]]:
     """The (from, to) types of all casts that go through the types' text forms."""
     casts = set()
-    for node in nodes(values):
+    for node in nodes:
         if node.name == "COERCEVIAIO":
             argument = node.fields.get("arg", [None])[0]
             source = expression_type(argument) if isinstance(argument, TreeNode) else 0
@@ -108,11 +108,11 @@ def text_casts(values: Any) -> set[tuple[int, int]]:
     return casts
 
 
-def has_flag(values: Any, name: str) -> bool:
+def has_flag(nodes: Iterable[TreeNode], name: str) -> bool:
     """Whether any query of the tree carries a flag such as ``hasAggs``."""
-    return any(node.word(name) == "true" for node in nodes(values) if node.name == "QUERY")
+    return any(node.word(name) == "true" for node in nodes if node.name == "QUERY")
 
 
-def has_node(values: Any, name: str) -> bool:
+def has_node(nodes: Iterable[TreeNode], name: str) -> bool:
     """Whether the tree has a node of this name."""
-    return any(node.name == name for node in nodes(values))
+    return any(node.name == name for node in nodes)

@@ -54,6 +54,7 @@ class World:
         self.conn = self.sessions.open("world")
         self.mapped: dict[str, Mapped] = {}
         self._appliers: dict[int, Applier] = {}
+        self._groups: dict[tuple[int, int], Group] = {}
         self._opened: list[Connection[Any]] = []
 
     def close(self) -> None:
@@ -106,8 +107,16 @@ class World:
         return list(dict.fromkeys(mapped.target_id for mapped in self.mapped.values()))
 
     def group(self, target_id: int) -> Group:
-        """The target as it is now."""
-        return group.load(self.conn, target_id)
+        """The target as it is now; its epoch moves with whatever changes it."""
+        key = (target_id, self._epoch(target_id))
+        if key not in self._groups:
+            self._groups[key] = group.load(self.conn, target_id)
+        return self._groups[key]
+
+    def _epoch(self, target_id: int) -> int:
+        row = self.conn.execute("SELECT epoch FROM lockgate.sync_targets WHERE id = %s", (target_id,)).fetchone()
+        assert row is not None
+        return int(row[0])
 
     def backfill(self, mapped: Mapped) -> None:
         """Do all chunks that are left."""
@@ -144,14 +153,13 @@ class World:
 
     def applier(self, target_id: int) -> Applier:
         """The applier of a target, loaded again when its epoch moved."""
-        row = self.conn.execute("SELECT epoch FROM lockgate.sync_targets WHERE id = %s", (target_id,)).fetchone()
-        assert row is not None
+        epoch = self._epoch(target_id)
         known = self._appliers.get(target_id)
-        if known is None or known.epoch != row[0] or known.conn.closed:
+        if known is None or known.epoch != epoch or known.conn.closed:
             if known is not None:
                 known.conn.close()
-            conn = self.sessions.open("applier")
-            known = self._appliers[target_id] = Applier(conn, group.load(conn, target_id), int(row[0]))
+            known = Applier(self.sessions.open("applier"), self.group(target_id), epoch)
+            self._appliers[target_id] = known
         return known
 
     def batch(self, target_id: int) -> Batch:
