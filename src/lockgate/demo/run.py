@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -24,7 +25,7 @@ from lockgate.engine.clock import Clock, SystemClock
 from lockgate.engine.context import Progress, Silent
 from lockgate.engine.run import Outcome
 from lockgate.engine.session import Sessions
-from lockgate.errors import Interrupted, UsageError
+from lockgate.errors import Interrupted, LockgateError, UsageError
 from lockgate.plan.load import LoadedPlan, load_plan
 from lockgate.systems import import_system, system_folder
 from lockgate.verification import record, verify
@@ -52,6 +53,7 @@ def run_demo(
     :raises LockgateError: if a part of the demo could not run at all.
     """
     clock, progress, stop = clock or SystemClock(), progress or Silent(), stop or threading.Event()
+    _require_packages()
     try:
         expected = import_system(SYSTEM, "counts").expected(options.scale)
     except ValueError as error:
@@ -61,6 +63,16 @@ def run_demo(
     project = Project(system_folder(SYSTEM), folder, clock, stop)
     with _database(database, options, progress) as made:
         return _Demo(options, progress, clock, stop, folder, made, project, expected).run()
+
+
+def _require_packages() -> None:
+    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    if missing:
+        raise LockgateError(
+            "The demo needs packages that are not installed",
+            why=f"There is no {' and no '.join(missing)}.",
+            hint="pip install 'lockgate[demo]'",
+        )
 
 
 def _folder(options: DemoOptions, clock: Clock) -> Path:
