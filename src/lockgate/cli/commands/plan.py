@@ -68,7 +68,8 @@ def _tell(output: Output, found: Preview) -> None:
             output.line(line, style)
     output.line()
     if found.problems:
-        output.line(f"{len(found.problems)} problems; nothing was touched.", "bad")
+        count = len(found.problems)
+        output.line(f"{count} problem{'' if count == 1 else 's'}; nothing was touched.", "bad")
     elif found.pending:
         output.line("Nothing was touched. `lockgate apply` does it.")
     else:
