@@ -56,7 +56,10 @@ def _target(conn: Connection[Any], plan: str, compiled: Compiled) -> int:
         "VALUES (%s, %s, %s, %s, pg_catalog.pg_current_snapshot()) ON CONFLICT (plan, name) DO NOTHING",
         (plan, name, compiled.target.oid, "backfill" if compiled.definition.sync else "unsynced"),
     )
-    row = conn.execute("SELECT id FROM lockgate.sync_targets WHERE plan = %s AND name = %s", (plan, name)).fetchone()
+    # First the target's row, as the applier does: after its table it would be waited for with that table in hand.
+    row = conn.execute(
+        "SELECT id FROM lockgate.sync_targets WHERE plan = %s AND name = %s FOR NO KEY UPDATE", (plan, name)
+    ).fetchone()
     assert row is not None
     target_id = int(row[0])
     key = ", ".join(f"{column.sql} {column.plain_type} NOT NULL" for column in compiled.key)
