@@ -16,11 +16,10 @@ INSERT INTO old.b VALUES (1, 'b1'), (2, 'b2'), (3, 'b3')
 JOIN = "SELECT s.x, b.y FROM old.a s JOIN old.b b ON b.id = s.b"
 
 
-def mapping(bench: Bench, select: str, *more: str, live: bool = True, **step: object) -> Mapped:
+def mapping(bench: Bench, select: str, *more: str, from_: str = "old.a") -> Mapped:
     """A live mapping of this SELECT over the tables above."""
     bench.sql(TABLES, *more)
-    step = {"map": "t", "into": "new.t", "key": ["x", "y"], "from_": "old.a", "select": select} | step
-    return bench.map(**step) if live else bench.define(**step)
+    return bench.map(map="t", into="new.t", key=["x", "y"], from_=from_, select=select)
 
 
 def held(bench: Bench) -> set[str]:
@@ -182,7 +181,8 @@ def test_a_lateral_function_of_the_row_is_followed(bench: Bench) -> None:
 def test_with_queries_and_subqueries_in_from_are_followed(bench: Bench) -> None:
     """A WITH query that is used twice, and one that reads another."""
     select = (
-        "WITH live AS (SELECT id, y AS label FROM old.b WHERE y <> 'off'), again (k, l) AS (SELECT id, label FROM live) "
+        "WITH live AS (SELECT id, y AS label FROM old.b WHERE y <> 'off'), "
+        "again (k, l) AS (SELECT id, label FROM live) "
         "SELECT s.x, l.label || g.l AS y FROM old.a s JOIN live l ON l.id = s.b "
         "JOIN (SELECT k, l FROM again) AS g ON g.k = s.id"
     )
