@@ -156,10 +156,11 @@ class Candidates:
             for index in base.occurrences
         }
         terms = []
+        key = [column.name for column in mapping.key]
         for base in mapping.bases:
             if base.relation.oid == relation:
                 for index in base.occurrences:
-                    terms += mapping.select.candidate_terms(index, _HOLE, others)
+                    terms += mapping.select.candidate_terms(index, _HOLE, others, key)
         return terms
 
 

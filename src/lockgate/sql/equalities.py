@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lockgate.sql.ranges import conjuncts
-from lockgate.sql.select import Select
 from lockgate.sql.tree import Node, kind, unwrap, walk
+
+if TYPE_CHECKING:
+    from lockgate.sql.select import Select
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from lockgate.sql import tree
 from lockgate.sql.tree import Node, kind, unwrap
 
 AND_EXPR, NOT_EXPR = 1, 3  # BoolExprType
@@ -99,6 +100,26 @@ def _item_sites(
             yield from _item_sites(inner.rarg, owner, right, exists, numbers, top=top)
         case "RangeSubselect":
             yield from _select_sites(unwrap(inner.subquery), left_joins, exists, numbers, top=False)
+
+
+def aliases_below(item: Node) -> set[str]:
+    """The names under which the relations, functions and subqueries of an item of FROM are known beside it."""
+    inner = unwrap(item)
+    match kind(inner):
+        case "JoinExpr":
+            return aliases_below(inner.larg) | aliases_below(inner.rarg)
+        case "RangeVar":
+            return {inner.alias.aliasname or inner.relname}
+        case _:
+            return {inner.alias.aliasname}
+
+
+def replace(site: Site, relation: str) -> None:
+    """Put another relation, or a parenthesised SELECT, in the place of a site, under the same alias."""
+    var = unwrap(site.holder)
+    alias = var.alias.aliasname or var.relname
+    item = tree.parse_one(f"SELECT 1 FROM {relation} AS {tree.quote(alias)}").stmt.select_stmt.from_clause[0]
+    site.holder.CopyFrom(item)
 
 
 def keep_exists(select: Node, keep: frozenset[int]) -> None:

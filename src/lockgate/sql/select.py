@@ -6,14 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lockgate.sql import tree
+from lockgate.sql.candidates import candidate_terms
 from lockgate.sql.inline import inline_ctes
-from lockgate.sql.ranges import (
-    JOIN_INNER,
-    Site,
-    add_where,
-    keep_exists,
-    sites,
-)
+from lockgate.sql.ranges import Site, add_where, sites
+from lockgate.sql.ranges import replace as put
 from lockgate.sql.shape import ShapeRefused, require_supported
 from lockgate.sql.tree import Node, kind, unwrap, walk
 
@@ -111,7 +107,7 @@ class Select:
         statement, select = self._copy()
         found = sites(select)
         for index, relation in (replace or {}).items():
-            _replace(found[index], relation)
+            put(found[index], relation)
         for text, name in extra:
             target = select.target_list.add().res_target
             target.name = name
@@ -120,51 +116,14 @@ class Select:
             add_where(select, [tree.expression(condition) for condition in where])
         return tree.deparse(statement)
 
-    def candidate_terms(self, index: int, images: str, others: Mapping[int, str]) -> list[str]:
+    def candidate_terms(self, index: int, images: str, others: Mapping[int, str], key: Sequence[str]) -> list[str]:
         """Write the queries whose rows hold every key that a change of one occurrence may touch.
 
-        The occurrence reads ``images`` (old and new versions of changed rows) and the other ones read what
-        ``others`` says. Conditions that only filter through EXISTS are dropped, outer joins above the
-        occurrence become inner ones, and for each of them a second term yields the null-extended rows: the
-        result may be any superset, and evaluation decides.
+        :param images: what the occurrence reads: old and new versions of changed rows.
+        :param others: what other occurrences read instead of their relations: occurrence number -> relation.
+        :param key: names of the outputs that are wanted.
         """
-        terms = [self._inner_term(index, images, others)]
-        for level in range(len(sites(self._select(self._statement))[index].left_joins)):
-            terms.append(self._null_extended_term(index, images, others, level))
-        return terms
-
-    def _inner_term(self, index: int, images: str, others: Mapping[int, str]) -> str:
-        statement, select = self._copy()
-        found = self._with_images(select, index, images, others)
-        for outer in found[index].left_joins:
-            outer.join.jointype = JOIN_INNER
-        keep_exists(select, frozenset(found[index].exists))
-        return tree.deparse(statement)
-
-    def _null_extended_term(self, index: int, images: str, others: Mapping[int, str], level: int) -> str:
-        statement, select = self._copy()
-        found = self._with_images(select, index, images, others)
-        outer = found[index].left_joins[level]
-        for inner in found[index].left_joins[level + 1 :]:
-            inner.join.jointype = JOIN_INNER
-        matched = tree.expression("EXISTS (SELECT 1)")
-        probe = matched.sub_link.subselect.select_stmt
-        probe.from_clause.add().CopyFrom(outer.join.rarg)
-        probe.where_clause.CopyFrom(outer.join.quals)
-        for site in found:
-            if any(join is outer for join in site.left_joins):
-                _empty(site)
-        keep_exists(select, frozenset(found[index].exists))
-        add_where(outer.owner, [matched])
-        return tree.deparse(statement)
-
-    def _with_images(self, select: Node, index: int, images: str, others: Mapping[int, str]) -> list[Site]:
-        found = sites(select)
-        for other, relation in others.items():
-            if other != index:
-                _replace(found[other], relation)
-        _replace(found[index], images)
-        return found
+        return candidate_terms(self._statement, index, images, others, key)
 
     def _copy(self) -> tuple[Node, Node]:
         statement = type(self._statement)()
@@ -215,28 +174,3 @@ def _uses_whole_row(select: Node, alias: str) -> bool:
         if names in ([alias], ["*"], [alias, "*"]):
             return True
     return False
-
-
-def _replace(site: Site, relation: str) -> None:
-    """Put another relation in the place of a site, under the same alias."""
-    var = unwrap(site.holder)
-    alias = var.alias.aliasname or var.relname
-    item = tree.parse_one(f"SELECT 1 FROM {relation} AS {tree.quote(alias)}").stmt.select_stmt.from_clause[0]
-    site.holder.CopyFrom(item)
-
-
-def _copy_of(node: Node) -> Node:
-    copy = type(node)()
-    copy.CopyFrom(node)
-    return copy
-
-
-def _empty(site: Site) -> None:
-    holder = _copy_of(site.holder)
-    wrapper = tree.parse_one("SELECT 1 FROM (SELECT * FROM lockgate WHERE false) AS lockgate").stmt.select_stmt
-    item = wrapper.from_clause[0]
-    inner = unwrap(holder)
-    item.range_subselect.alias.CopyFrom(inner.alias)
-    item.range_subselect.alias.aliasname = inner.alias.aliasname or inner.relname
-    item.range_subselect.subquery.select_stmt.from_clause[0].CopyFrom(holder)
-    site.holder.CopyFrom(item)
