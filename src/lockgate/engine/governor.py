@@ -14,7 +14,7 @@ from psycopg import Connection
 from lockgate.engine import health
 from lockgate.engine.canary import Canary
 from lockgate.engine.clock import Clock
-from lockgate.engine.throttle import Limits, Pace, adapt
+from lockgate.engine.throttle import Limits, Pace, adapt, slower
 from lockgate.errors import ConnectionFailed
 from lockgate.ledger import control
 from lockgate.plan.models import Settings
@@ -71,7 +71,8 @@ class Governor:
         while not stop.is_set():
             self.refresh()
             reason, release = self.held()
-            self._tell(reason, release)
+            if self._tell(reason, release):
+                self._slow_down()
             if not reason:
                 return True
             self._clock.wait(stop, _POLL)
@@ -80,11 +81,7 @@ class Governor:
     def after_chunk(self, rows: int, seconds: float, stop: threading.Event) -> int:
         """Rest as the pace demands after a chunk, and the rows of the next one."""
         with self._lock:
-            asked = self._control.chunk_rows if self._control else None
-            limit = self._settings.max_latency
-            limits = Limits(self._settings.chunk_time.total_seconds(), limit.total_seconds() if limit else None, asked)
-            self._pace = adapt(self._pace, rows, seconds, self._latency(), limits)
-            pace = self._pace
+            pace = self._pace = adapt(self._pace, rows, seconds, self._latency(), self._limits())
         rest = pace.rest(seconds)
         if rest > 0:
             self._clock.wait(stop, rest)
@@ -146,11 +143,28 @@ class Governor:
             self._conn.close()
         self._conn = None
 
-    def _tell(self, reason: str, release: str) -> None:
+    def _limits(self) -> Limits:
+        limit = self._settings.max_latency
+        return Limits(
+            self._settings.chunk_time.total_seconds(),
+            limit.total_seconds() if limit else None,
+            self._control.chunk_rows if self._control else None,
+        )
+
+    def _slow_down(self) -> None:
+        """A hold that the canary brought about was brought about by us: work less after it."""
+        with self._lock:
+            canary = health.latency(self._latency(), self._settings)
+            if canary is not None and canary.verdict is health.Verdict.HOLD:
+                self._pace = slower(self._pace, self._pace.rows, self._limits())
+
+    def _tell(self, reason: str, release: str) -> bool:
+        """Tell why the work waits, once for each reason; whether it was told."""
         with self._lock:
             # Numbers in a reason change with every look; who waits is told again when another reason comes.
             kind = re.sub(r"\d+(?:\.\d+)?", "", reason)
             if kind == self._waiting:
-                return
+                return False
             self._waiting = kind
         self._progress.waiting(reason, release)
+        return True

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from lockgate.engine.masking import mask
+from lockgate.engine.sqlerrors import message
 from lockgate.plan.models import HealthQuery, Settings
 
 FREEZE_AGE = 1_600_000_000
@@ -198,6 +198,6 @@ def examine(conn: Connection[Any], settings: Settings, signals: Iterable[Look]) 
             if conn.closed:
                 raise
             name = look.__name__.replace("_", " ")
-            reason = mask(str(error).split("\n", maxsplit=1)[0])
+            reason = message(error) if isinstance(error, psycopg.Error) else "it yields no number"
             answers.append(Signal(name, Verdict.UNKNOWN, f"{name} cannot be measured: {reason}"))
     return tuple(answers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 SMALLEST, LARGEST = 100, 1_000_000
 _GROW, _SHRINK = 2.0, 0.5
@@ -53,6 +53,11 @@ def next_rows(rows: int, seconds: float, target: float) -> int:
     return max(SMALLEST, min(LARGEST, round(rows * max(_SHRINK, min(_GROW, factor)))))
 
 
+def slower(pace: Pace, rows: int, limits: Limits) -> Pace:
+    """The pace after the canary was too slow: half the chunk, half the share of time."""
+    return Pace(limits.rows or max(SMALLEST, rows // 2), max(_LEAST_DUTY, pace.duty * _SHRINK))
+
+
 def adapt(pace: Pace, rows: int, seconds: float, latency: float | None, limits: Limits) -> Pace:
     """The pace after a chunk of ``rows`` in ``seconds`` while the slowest probe took ``latency`` seconds.
 
@@ -60,8 +65,7 @@ def adapt(pace: Pace, rows: int, seconds: float, latency: float | None, limits: 
     """
     if limits.latency is not None and latency is not None:
         if latency > limits.latency:
-            slower = Pace(max(SMALLEST, rows // 2), max(_LEAST_DUTY, pace.duty * _SHRINK))
-            return slower if limits.rows is None else replace(slower, rows=limits.rows)
+            return slower(pace, rows, limits)
         if pace.duty < 1.0:
             duty = min(1.0, pace.duty + _DUTY_STEP)
             return Pace(limits.rows or max(SMALLEST, rows), duty)
