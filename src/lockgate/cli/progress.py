@@ -11,12 +11,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lockgate.cli import amounts
+from lockgate.cli import amounts, secrets
 from lockgate.cli.output import Output
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bars
-    from rich.progress import TaskID
+    from rich.console import RenderableType
+    from rich.live import Live as Screen
 
     from lockgate.engine.clock import Clock
     from lockgate.ledger.chunks import ChunkProgress
@@ -146,39 +146,31 @@ class Lines:
 
 
 class Live:
-    """Lines above, one bar below."""
+    """Lines above, a bar below with what it means."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._lock = threading.Lock()
-        self._bars: Bars | None = None
-        self._task: TaskID | None = None
+        self._screen: Screen | None = None
         self._waits = False
 
     def __enter__(self) -> Live:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.live import Live as Screen
 
         console = Console(no_color=self._output.no_color or None, highlight=False)
-        self._bars = Progress(
-            TextColumn("{task.percentage:>3.0f}%"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.description}", markup=False),
-            console=console,
-            transient=True,
-        )
-        self._bars.start()
+        self._screen = Screen("", console=console, transient=True, refresh_per_second=4)
+        self._screen.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._bars:
-            self._bars.stop()
+        if self._screen:
+            self._screen.stop()
 
     def event(self, message: str) -> None:
-        assert self._bars is not None
         with self._lock:
-            self._clear()
-            self._bars.console.print(message, markup=False)
+            self._show("")
+            self._print(message)
 
     def chunks(
         self,
@@ -187,39 +179,60 @@ class Live:
         eta_low: timedelta | None,
         eta_high: timedelta | None,
     ) -> None:
-        assert self._bars is not None
-        text = chunk_line(progress, rows_per_second, eta_low, eta_high)
         with self._lock:
-            if self._task is None:
-                self._task = self._bars.add_task(text, total=progress.total, completed=progress.done)
-            self._bars.update(self._task, description=text, total=progress.total, completed=progress.done)
+            if self._waits:
+                return
             if progress.done == progress.total:
-                self._clear()
-                self._bars.console.print(f"  {text}", markup=False)
+                self._show("")
+                self._print(f"  {chunk_line(progress, rows_per_second, eta_low, eta_high)}")
+            else:
+                self._show(_bar(progress, rows_per_second, eta_low, eta_high))
 
     def waiting(self, reason: str, release: str) -> None:
-        assert self._bars is not None
         with self._lock:
             if reason:
                 text = f"waiting: {reason} (released by: {release})"
-                self._bars.console.print(text, style="yellow", markup=False)
-                if self._task is not None:
-                    self._bars.update(self._task, description=text)
+                self._print(text, "yellow")
+                self._show(text)
             elif self._waits:
-                self._bars.console.print("going on", markup=False)
+                self._print("going on")
+                self._show("")
             self._waits = bool(reason)
 
-    def _clear(self) -> None:
-        if self._task is not None and self._bars is not None:
-            self._bars.remove_task(self._task)
-            self._task = None
+    def _print(self, text: str, style: str | None = None) -> None:
+        assert self._screen is not None
+        self._screen.console.print(secrets.hidden(text), style=style, markup=False, soft_wrap=True)
+
+    def _show(self, below: RenderableType) -> None:
+        assert self._screen is not None
+        self._screen.update(below)
+
+
+def _bar(
+    progress: ChunkProgress, rows_per_second: float, eta_low: timedelta | None, eta_high: timedelta | None
+) -> RenderableType:
+    """A bar of planned chunks, and under it rows, speed and the time left."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    first = Table.grid(padding=(0, 1))
+    bar = ProgressBar(total=progress.total, completed=progress.done, width=40)
+    first.add_row(f"{100 * progress.done / max(progress.total, 1):3.0f}%", bar, _of_chunks(progress))
+    speed = f"{amounts.count(rows_per_second)} rows/s, {amounts.eta(eta_low, eta_high)}"
+    return Group(first, Text(f"     {amounts.count(progress.rows_read)} rows read, {speed}"))
+
+
+def _of_chunks(progress: ChunkProgress) -> str:
+    return f"chunk {amounts.count(progress.done)} of {amounts.count(progress.total)}"
 
 
 def chunk_line(
     progress: ChunkProgress, rows_per_second: float, eta_low: timedelta | None, eta_high: timedelta | None
 ) -> str:
     """How far a chunked step is: chunks of those planned, rows, speed and the time left as a range."""
-    done = f"chunk {amounts.count(progress.done)} of {amounts.count(progress.total)}"
+    done = _of_chunks(progress)
     rows = f"{amounts.count(progress.rows_read)} rows read, {amounts.count(progress.rows_written)} written"
     if progress.done == progress.total:
         return f"{done}: {rows}"
