@@ -26,6 +26,8 @@ _PINNED = {
     "standard_conforming_strings": "on",
     "row_security": "off",
     "search_path": "pg_catalog",
+    # A chunk's snapshot must be younger than its transaction id, and an append to the chain waits for the one before.
+    "default_transaction_isolation": "read committed",
     # A runner that hangs must not hold locks against the application.
     "idle_in_transaction_session_timeout": "120s",
 }

@@ -34,7 +34,13 @@ def test_pins_what_changes_text_and_names_itself(dsn: str) -> None:
     settings = Settings(lock_timeout=timedelta(milliseconds=321))
     with psycopg.connect(dsn, autocommit=True) as admin:
         name = sql.Identifier(admin.info.dbname)
-        wrong = {"TimeZone": "Asia/Tokyo", "DateStyle": "German", "search_path": "elsewhere", "lock_timeout": "1h"}
+        wrong = {
+            "TimeZone": "Asia/Tokyo",
+            "DateStyle": "German",
+            "search_path": "elsewhere",
+            "lock_timeout": "1h",
+            "default_transaction_isolation": "repeatable read",
+        }
         for key, value in wrong.items():
             admin.execute(sql.SQL("ALTER DATABASE {} SET {} = {}").format(name, sql.Identifier(key), value))
     with Sessions(dsn, settings).open("testing") as conn:
@@ -42,6 +48,7 @@ def test_pins_what_changes_text_and_names_itself(dsn: str) -> None:
         assert setting(conn, "DateStyle") == "ISO, YMD"
         assert setting(conn, "search_path") == "pg_catalog"
         assert setting(conn, "row_security") == "off"
+        assert setting(conn, "transaction_isolation") == "read committed"
         assert setting(conn, "lock_timeout") == "321ms"
         assert setting(conn, "statement_timeout") == "0"
         assert setting(conn, "application_name") == "lockgate:testing"
