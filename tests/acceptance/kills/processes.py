@@ -1,0 +1,134 @@
+"""Lockgate's command line in processes of their own, which are killed.
+
+They are forked from a server that has imported Lockgate already: a process that lives for a second should not
+spend most of it importing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from tests.waiting import wait_until
+
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload([__name__, "tests.acceptance.kills.preloaded"])
+_DEADLINE = 120
+
+
+class Lockgate:
+    """``python -m lockgate`` with these arguments, running.
+
+    :param folder: one that is not there yet, for what the process leaves.
+    :param faults: fault points at which it is killed, such as ``chunk.commit:2``.
+    :param stop: it is stopped there instead, as by SIGSTOP.
+    """
+
+    def __init__(
+        self, folder: Path, *args: str, faults: str = "", stop: bool = False, env: Mapping[str, str] | None = None
+    ) -> None:
+        folder.mkdir(parents=True)
+        self.args = args
+        self._log, self._said = folder / "points", folder / "said"
+        variables = {
+            "LOCKGATE_FAULT": faults,
+            "LOCKGATE_FAULT_LOG": str(self._log),
+            "LOCKGATE_FAULT_SIGNAL": "SIGSTOP" if stop else "SIGKILL",
+            "LOCKGATE_DEBUG": "1",
+            **(env or {}),
+        }
+        self._process: BaseProcess = _CONTEXT.Process(
+            target=_main, args=(args, variables, str(self._said)), daemon=True
+        )
+        self._process.start()
+
+    @property
+    def pid(self) -> int:
+        assert self._process.pid is not None
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.is_alive()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is held by SIGSTOP."""
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+        except FileNotFoundError:
+            return False
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code; -9 after a kill, None while it runs."""
+        return self._process.exitcode
+
+    @property
+    def killed(self) -> bool:
+        return self.code == -signal.SIGKILL
+
+    @property
+    def said(self) -> str:
+        """Everything that it wrote."""
+        return self._said.read_text() if self._said.exists() else ""
+
+    @property
+    def points(self) -> list[str]:
+        """The fault points that it passed, in their order; the last one is where it was killed."""
+        return self._log.read_text().split() if self._log.exists() else []
+
+    def wait(self, seconds: float = _DEADLINE) -> int:
+        """Wait for its end, and return its exit code."""
+        self._process.join(seconds)
+        assert self.code is not None, f"still running after {seconds} s: {' '.join(self.args)}\n{self.said}"
+        return self.code
+
+    def wait_at_most(self, seconds: float) -> bool:
+        """Whether it ends within this time."""
+        self._process.join(seconds)
+        return self.code is not None
+
+    def wait_for(self, predicate: Callable[[], bool], what: str, seconds: float = _DEADLINE) -> None:
+        """Wait for something that it does, or for its end."""
+        wait_until(lambda: predicate() or not self.alive, seconds, what=what)
+
+    def kill(self) -> None:
+        """SIGKILL it, and wait until it is gone."""
+        if self.alive:
+            os.kill(self.pid, signal.SIGKILL)
+        self.wait()
+
+    def freeze(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def end(self) -> int:
+        """SIGTERM it, as a service is ended."""
+        if self.alive:
+            os.kill(self.pid, signal.SIGTERM)
+        return self.wait()
+
+
+def _main(args: tuple[str, ...], variables: Mapping[str, str], said: str) -> None:
+    assert threading.active_count() == 1
+    os.environ.update(variables)
+    # It was imported before this process knew its variables; importing it again fills the same module.
+    importlib.reload(importlib.import_module("lockgate.engine.faults"))
+    with open(said, "w", buffering=1, encoding="utf-8") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the process's life
+    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
+    from lockgate.cli.main import cli
+
+    cli.main(list(args), prog_name="lockgate")
