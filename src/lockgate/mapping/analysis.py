@@ -13,6 +13,7 @@ from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Relation
 from lockgate.errors import MappingRefused, PlanError, PrivilegeMissing
 from lockgate.mapping import nodetree
+from lockgate.mapping.circles import refuse_own_target
 from lockgate.mapping.compiled import Base, Compiled, Winner
 from lockgate.mapping.definition import Definition
 from lockgate.mapping.fanout import may_fan_out
@@ -58,6 +59,7 @@ def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
         winner=winner,
         fan_out=fan_out,
     )
+    refuse_own_target(compiled)
     _check_rejected(conn, compiled)
     return compiled
 

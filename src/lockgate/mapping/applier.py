@@ -182,7 +182,7 @@ class Applier:
             deleted = self._execute(evaluation.delete_stale(active)).rowcount
         if evaluation.keeps_before:
             self._execute(evaluation.keep_before(evaluation.want))
-        if evaluation.columns:
+        if evaluation.shown:
             updated = self._execute(evaluation.update_changed()).rowcount
         if not evaluation.updates_only:
             inserted = self._execute(evaluation.insert_absent()).rowcount

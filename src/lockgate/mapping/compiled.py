@@ -64,6 +64,11 @@ class Compiled:
         """Target columns that the mapping decides: the key, then the others."""
         return self.key + self.columns
 
+    @property
+    def shown(self) -> tuple[Column, ...]:
+        """Target columns in which two rows of equal key may differ: also key columns such as 1.0 and 1.00."""
+        return tuple(column for column in self.key if not column.exact_hash) + self.columns
+
     def driving_identity(self, alias: str) -> list[str]:
         """Expressions that identify a driving row, over ``alias``."""
         if self.driving_key:
@@ -81,11 +86,19 @@ class Compiled:
         return self.select.render(extra=extra, replace=replace, where=where)
 
     def order(self, alias: str) -> str:
-        """ORDER BY items after the key: the winner's words, the driving key, and what else tells two rows apart."""
+        """ORDER BY items after the key: the winner's words, the driving key, and what else tells two rows apart.
+
+        Without a driving key, rows are told apart by what they yield first: their place may change unseen.
+        """
         items = [f"{alias}.lockgate_w{i}{word.direction}" for i, word in enumerate(self.winner)]
-        items += [f"{alias}.lockgate_d{i}" for i in range(len(self.driving_identity("x")))]
-        if self.fan_out:
-            items += [f"({alias}.{column.sql})::text" for column in self.columns]
+        identity = [f"{alias}.lockgate_d{i}" for i in range(len(self.driving_identity("x")))]
+        shown = [f'({alias}.{column.sql})::text COLLATE pg_catalog."C"' for column in self.shown]
+        if not self.driving_key:
+            items += [*shown, *identity]
+        elif self.fan_out:
+            items += [*identity, *shown]
+        else:
+            items += identity
         return ", ".join(items)
 
     def not_null(self, alias: str) -> str:

@@ -82,6 +82,13 @@ def refuse_unlike(compiled: Sequence[Compiled]) -> None:
                 why=f"only one of them yields {', '.join(sorted(differing)) or 'this key'}",
                 hint="yield the same columns in both, with NULL or a constant where one has no value",
             )
+        if other.definition.sync != first.definition.sync:
+            raise MappingRefused(
+                f"{other.name} and {first.name} both fill {first.target.label}, but only one of them with sync",
+                where=other.definition.place("sync"),
+                why="what follows the old model for one of them would remove the rows of the other",
+                hint="say the same in both",
+            )
         if dict(other.definition.on_insert) != dict(first.definition.on_insert):
             raise MappingRefused(
                 f"{other.name} and {first.name} both fill {first.target.label}, but with different `on_insert`",

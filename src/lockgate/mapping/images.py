@@ -70,7 +70,7 @@ class Images:
         columns = "".join(f", {c.sql} {c.plain_type}" for c in self.base.columns)
         return [
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {table.removeprefix('pg_temp.')} "
-            f"(lockgate_n serial{columns}) ON COMMIT DELETE ROWS"
+            f"(lockgate_n bigserial{columns}) ON COMMIT DELETE ROWS"
             for table in (self.table, self.others)
         ]
 

@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from lockgate.catalog.relations import Relation
 from lockgate.mapping import changelog, group
+from lockgate.mapping.circles import refuse_circle
 from lockgate.mapping.compiled import Base, Compiled, names
 from lockgate.mapping.definition import Definition
 
@@ -44,6 +45,7 @@ def register(conn: Connection[Any], plan: str, compiled: Compiled) -> Registered
     ).rowcount
     if made:
         _refuse_unlike(conn, target_id, compiled)
+        refuse_circle(conn, compiled)
         state = "backfill" if definition.sync else "unsynced"
         conn.execute("UPDATE lockgate.sync_targets SET state = %s, epoch = epoch + 1 WHERE id = %s", (state, target_id))
     return Registered(target_id, bool(made))

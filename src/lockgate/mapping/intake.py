@@ -83,7 +83,7 @@ class Intake:
         window = Window(state.snapshot)
         small: list[Images] = []
         for images in self.group.images.values():
-            count, truncated = self._look(images.log, window)
+            count, truncated = self._look(images.log, window, f" LIMIT {BATCH + 1}")
             batch.repair = batch.repair or truncated
             if count > BATCH:
                 self._postpone(images.log, state)
@@ -99,11 +99,10 @@ class Intake:
         if self.group.touched is not None:
             self._take_touched(self.group.touched, window, batch)
 
-    def _look(self, log: ChangeLog, window: Window) -> tuple[int, bool]:
+    def _look(self, log: ChangeLog, window: Window, limit: str = "") -> tuple[int, bool]:
         rows = window.rows(log, "op")
         row = self._execute(
-            "SELECT count(*), coalesce(bool_or(op = 'T'), false) "
-            f"FROM (SELECT op FROM ({rows}) AS r LIMIT {BATCH + 1}) AS s"
+            f"SELECT count(*), coalesce(bool_or(op = 'T'), false) FROM (SELECT op FROM ({rows}) AS r{limit}) AS s"
         ).fetchone()
         assert row is not None
         return int(row[0]), bool(row[1])
@@ -131,7 +130,7 @@ class Intake:
         high = min(low + PIECE_BLOCKS, until)
         images = self.group.images[log_id]
         window = Window(since, taken, (segment, low, high))
-        _, truncated = self._look(images.log, window)
+        _, truncated = self._look(images.log, window)  # all of it: a TRUNCATE may be anywhere
         batch.repair = batch.repair or truncated
         for other in self.group.images.values():
             self._execute(f"DELETE FROM {other.table}")

@@ -56,6 +56,7 @@ class Evaluation:
         self.key = compiled[0].key
         self.columns = compiled[0].columns
         self.updates_only = compiled[0].definition.updates_only
+        self.shown = self.columns if self.updates_only else compiled[0].shown
         self.candidates = f"pg_temp.lockgate_cand_{target_id}"
         self.want = f"pg_temp.lockgate_want_{target_id}"
         self.born = f"lockgate.born_{target_id}"
@@ -68,7 +69,7 @@ class Evaluation:
         everything = ", ".join(f"{c.sql} {c.type}" for c in self.compiled[0].outputs)
         end = "ON COMMIT DELETE ROWS"
         return [
-            f"CREATE TEMPORARY TABLE IF NOT EXISTS {_bare(self.candidates)} (lockgate_n serial, {key}) {end}",
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS {_bare(self.candidates)} (lockgate_n bigserial, {key}) {end}",
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {_bare(self.want)} (lockgate_prio integer, {everything}) {end}",
         ]
 
@@ -91,7 +92,7 @@ class Evaluation:
 
     def differs(self, left: str, right: str) -> str:
         """The condition that two rows differ in a column that the mappings decide."""
-        return differ(self.columns, left, right)
+        return differ(self.shown, left, right)
 
     def keep_before(self, wanted: str) -> str:
         """Keep the old values of rows that change for the first time, and the new ones of all that change."""
@@ -122,7 +123,7 @@ class Evaluation:
 
     def update_changed(self) -> str:
         """Change rows that differ."""
-        assignments = ", ".join(f"{c.sql} = w.{c.sql}" for c in self.columns)
+        assignments = ", ".join(f"{c.sql} = w.{c.sql}" for c in self.shown)
         return (
             f"UPDATE {self.target.sql} AS t SET {assignments} FROM {self.want} AS w "
             f"WHERE {equal(self.key, 't', 'w')} AND {self.differs('t', 'w')}"

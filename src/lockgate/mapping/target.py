@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Column, Relation
 from lockgate.errors import MappingRefused, PlanError, PrivilegeMissing
 from lockgate.mapping.definition import Definition
@@ -16,6 +17,9 @@ from lockgate.sql.tree import quote
 from lockgate.suggest import nearest
 
 _SELF_FILLING = ("s", "v")
+_INTEGERS = (21, 23, 20)  # smallint, integer, bigint
+_STRINGS = (25, 1043)  # text, varchar: what is too long is refused, not cut
+_ROUNDED = (1042, 1083, 1114, 1184, 1186, 1266, 1560, 1562, 1700)  # types whose length or scale changes a value
 
 
 def check_target(
@@ -41,6 +45,7 @@ def check_target(
             hint=f"did you mean {near}?" if near else "yield it under that name",
         )
     _check_key(definition, target, key)
+    _check_stored_key(conn, definition, key)
     others = tuple(column for column in columns.values() if column not in key)
     _check_generated(definition, [*key, *others])
     _check_triggers(definition, target)
@@ -85,6 +90,32 @@ def _check_key(definition: Definition, target: Relation, key: tuple[Column, ...]
                 why="a unique index lets any number of NULLs in, so each pass would add a row",
                 hint=f"ALTER TABLE {target.sql} ALTER COLUMN {column.sql} SET NOT NULL",
             )
+
+
+def _check_stored_key(conn: Connection[Any], definition: Definition, key: tuple[Column, ...]) -> None:
+    """A key whose value changes when it is stored is not found again: 1.234 in numeric(10,2), 'A' in citext."""
+    row = conn.execute("SELECT 'pg_temp.lockgate_probe'::pg_catalog.regclass::oid::bigint").fetchone()
+    assert row is not None  # the caller made it
+    yielded = catalog.read(conn, int(row[0]))
+    for column in key:
+        given = yielded.column(column.name)
+        assert given is not None
+        if not _keeps_its_value(given, column):
+            raise PlanError(
+                f'key column "{column.name}" is yielded as {given.type} and stored as {column.type}',
+                where=definition.place("select"),
+                why="a key whose value changes when it is stored could not be found again",
+                hint=f"cast it in the SELECT: (...)::{column.type}",
+            )
+
+
+def _keeps_its_value(given: Column, stored: Column) -> bool:
+    if given.base_type_oid == stored.base_type_oid:
+        return stored.type in (given.type, stored.plain_type) or stored.base_type_oid not in _ROUNDED
+    for family in (_INTEGERS, _STRINGS):
+        if given.base_type_oid in family and stored.base_type_oid in family:
+            return family is _STRINGS or family.index(given.base_type_oid) < family.index(stored.base_type_oid)
+    return False
 
 
 def _check_generated(definition: Definition, columns: list[Column]) -> None:

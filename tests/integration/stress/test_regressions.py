@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lockgate.errors import PlanError
 from tests.integration.stress.world import World, world
 
 
@@ -82,3 +83,47 @@ def test_with_beside_a_function_in_from(scene: World) -> None:
     scene.sql("UPDATE old.t SET f = NOT f")
     scene.drain()
     assert rows(scene, "new.k") == [(2, "c")]
+
+
+def test_a_key_that_is_rounded_when_it_is_stored(scene: World) -> None:
+    scene.sql(
+        "CREATE TABLE old.t (id int PRIMARY KEY, n numeric); CREATE TABLE new.k (n numeric(10,2) NOT NULL UNIQUE)"
+    )
+    with pytest.raises(PlanError, match=r'key column "n" is yielded as numeric and stored as numeric\(10,2\)'):
+        scene.map("k", "new.k", ["n"], "old.t", "SELECT t.n FROM old.t")
+    mapped = scene.map("k", "new.k", ["n"], "old.t", "SELECT t.n::numeric(10,2) AS n FROM old.t")
+    scene.go_live()
+    scene.sql("INSERT INTO old.t VALUES (1, 1.234)")
+    scene.drain()
+    assert scene.reconcile(mapped.target_id).agrees
+
+
+def test_the_stored_form_of_a_key_is_that_of_the_row_that_keeps_it(scene: World) -> None:
+    scene.sql(
+        "CREATE TABLE old.t (id int PRIMARY KEY, n numeric); INSERT INTO old.t VALUES (1, 1.0), (2, 1.00); "
+        "CREATE TABLE new.k (n numeric NOT NULL UNIQUE)"
+    )
+    mapped = scene.map("k", "new.k", ["n"], "old.t", "SELECT t.n FROM old.t")
+    scene.backfill(mapped)
+    scene.go_live()
+    scene.drain()
+    assert [str(row[0]) for row in scene.sql("SELECT n FROM new.k").fetchall()] == ["1.0"]
+    scene.sql("DELETE FROM old.t WHERE id = 1")
+    assert scene.reconcile(mapped.target_id).pending == 1
+    scene.drain()
+    assert [str(row[0]) for row in scene.sql("SELECT n FROM new.k").fetchall()] == ["1.00"]
+
+
+def test_rows_without_a_key_that_move_unseen(scene: World) -> None:
+    # Only the place of the rows told them apart: an update of a column that is not read changed the winner.
+    scene.sql(
+        "CREATE TABLE old.t (k int, v text, other int); INSERT INTO old.t VALUES (1, 'b', 0), (1, 'a', 0); "
+        "CREATE TABLE new.k (k int NOT NULL UNIQUE, v text)"
+    )
+    mapped = scene.map("k", "new.k", ["k"], "old.t", "SELECT t.k, t.v FROM old.t")
+    scene.backfill(mapped)
+    scene.go_live()
+    scene.drain()
+    scene.sql("UPDATE old.t SET other = 1 WHERE v = 'a'; UPDATE old.t SET other = 1 WHERE v = 'b'")
+    scene.drain()
+    assert scene.reconcile(mapped.target_id).agrees
