@@ -111,6 +111,10 @@ class PlanChanged(LockgateError):
     exit_code = ExitCode.CHANGED
 
 
+class ConnectionLost(DatabaseError):
+    """The database went away in the middle of a run."""
+
+
 class LeaseHeld(LockgateError):
     """Another runner holds the lease."""
 
