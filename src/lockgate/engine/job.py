@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-import psycopg
 from psycopg import Connection
 
-from lockgate.engine.retry import Policy, lost_connection, retrying
+from lockgate.engine.retry import Failure, Policy, lost_connection, retrying
 from lockgate.errors import Interrupted
 from lockgate.plan.models import Phase
 
@@ -61,7 +60,7 @@ class Job:
     def ledger(self, work: Callable[[Connection[Any]], T]) -> T:
         """Do ``work`` on the run's own connection, again if that was lost; it must stand being repeated.
 
-        :raises psycopg.Error: its error, or that of the last try.
+        :raises psycopg.Error, ConnectionFailed: its error, or that of the last try.
         """
 
         def attempt() -> T:
@@ -80,7 +79,7 @@ class Job:
         """``file:line:column`` of a part of a phase."""
         return self.loaded.where("phases", self.loaded.plan.phases.index(phase), *path)
 
-    def _lost(self, attempt: int, error: psycopg.Error, pause: float) -> None:
+    def _lost(self, attempt: int, error: Failure, pause: float) -> None:
         self._drop()
         self.progress.event(f"the connection to the database was lost; trying again in {pause:.1f} s")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -15,7 +17,7 @@ from lockgate.engine.faults import fault
 from lockgate.engine.job import Job
 from lockgate.engine.phases import PhaseState
 from lockgate.engine.retry import lost_connection
-from lockgate.errors import DatabaseError, Interrupted, LeaseLost, LockgateError
+from lockgate.errors import ConnectionLost, DatabaseError, Interrupted, LeaseLost, LockgateError
 from lockgate.ledger import chain, lease, steps
 from lockgate.ledger.steps import StepRow
 from lockgate.plan.models import Phase, Step
@@ -50,15 +52,8 @@ def run_phase(job: Job, phase: Phase) -> bool:
             _run_step(job, phase, number, step)
         _move(job, phase, PhaseState.CHECKING)
         make_checks(job, phase)
-    except (LeaseLost, Interrupted):
-        raise
-    except LockgateError as error:
-        _failed(job, phase, error)
-        raise
-    except psycopg.Error as error:
-        told = explained(error, job.place(phase))
-        _failed(job, phase, told)
-        raise told from error
+    except (psycopg.Error, LockgateError) as error:
+        raise _given_up(error, job.place(phase), partial(_phase_failed, job, phase)) from error
     _move(job, phase, PhaseState.DONE)
     job.progress.event(f"phase {phase.id}: done")
     return True
@@ -101,15 +96,8 @@ def _run_step(job: Job, phase: Phase, number: int, step: Step) -> None:
     try:
         result = REGISTRY[type(step)].run(ctx)
         job.ledger(lambda conn: _end(ctx, conn, result))
-    except (LeaseLost, Interrupted):
-        raise
-    except LockgateError as error:
-        _step_failed(job, ctx, error)
-        raise
-    except psycopg.Error as error:
-        told = explained(error, where)
-        _step_failed(job, ctx, told)
-        raise told from error
+    except (psycopg.Error, LockgateError) as error:
+        raise _given_up(error, where, partial(_step_failed, job, ctx)) from error
     fault("step.done")
     job.progress.event(f"step {phase.id}/{name}: {result.summary}")
 
@@ -144,16 +132,19 @@ def _move(job: Job, phase: Phase, to: PhaseState) -> None:
     )
 
 
-def explained(error: psycopg.Error, where: str) -> LockgateError:
-    """The message for an error of the server that nobody expected at this place."""
+def _given_up(
+    error: psycopg.Error | LockgateError, where: str, record: Callable[[LockgateError], None]
+) -> LockgateError:
+    """The error to raise, written down if it is a failure and the database is there."""
+    if isinstance(error, LeaseLost | Interrupted | ConnectionLost):
+        return error
     if lost_connection(error):
-        return DatabaseError(
-            "The connection to the database was lost",
-            where=where,
-            why=sqlerrors.message(error),
-            hint="Run `lockgate apply` again when the server answers: it goes on from here.",
-        )
-    return sqlerrors.explain(error, where)
+        return sqlerrors.lost(error, where)
+    told = error if isinstance(error, LockgateError) else sqlerrors.explain(error, where)
+    # If the database goes away meanwhile, the step is found running by the next run, and resumed.
+    with contextlib.suppress(psycopg.Error, DatabaseError):
+        record(told)
+    return told
 
 
 def _step_failed(job: Job, ctx: StepContext, error: LockgateError) -> None:
@@ -170,12 +161,10 @@ def _step_failed(job: Job, ctx: StepContext, error: LockgateError) -> None:
                 run_id=job.run_id,
             )
 
-    # With the database away nobody can write this down; the step is then found running, and resumed.
-    with contextlib.suppress(psycopg.Error, DatabaseError):
-        job.ledger(record)
+    job.ledger(record)
 
 
-def _failed(job: Job, phase: Phase, error: LockgateError) -> None:
+def _phase_failed(job: Job, phase: Phase, error: LockgateError) -> None:
     def record(conn: Connection[Any]) -> None:
         phases.move(
             conn,
@@ -187,8 +176,7 @@ def _failed(job: Job, phase: Phase, error: LockgateError) -> None:
             facts=_told(error),
         )
 
-    with contextlib.suppress(psycopg.Error, DatabaseError):
-        job.ledger(record)
+    job.ledger(record)
 
 
 def _told(error: LockgateError) -> dict[str, Any]:

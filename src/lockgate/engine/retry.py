@@ -10,7 +10,10 @@ from typing import TypeVar
 import psycopg
 
 from lockgate.engine.clock import Clock
+from lockgate.errors import ConnectionFailed
 
+Failure = psycopg.Error | ConnectionFailed
+"""What a piece of work with the database may fail with."""
 T = TypeVar("T")
 
 LOCK_NOT_AVAILABLE = "55P03"
@@ -40,7 +43,9 @@ class Policy:
 
 
 def lost_connection(error: BaseException) -> bool:
-    """Whether the connection itself went away; a new one is needed."""
+    """Whether the connection itself went away, or a new one could not be made."""
+    if isinstance(error, ConnectionFailed):
+        return True
     if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return False
     return error.sqlstate in _LOST or error.sqlstate is None
@@ -53,7 +58,7 @@ def lost_conflict(error: BaseException) -> bool:
 
 def passing(error: BaseException) -> bool:
     """Whether trying again may help."""
-    return isinstance(error, psycopg.Error) and (error.sqlstate in _PASSING or lost_connection(error))
+    return lost_connection(error) or (isinstance(error, psycopg.Error) and error.sqlstate in _PASSING)
 
 
 def retrying(
@@ -61,7 +66,7 @@ def retrying(
     *,
     policy: Policy,
     clock: Clock,
-    on_retry: Callable[[int, psycopg.Error, float], None] | None = None,
+    on_retry: Callable[[int, Failure, float], None] | None = None,
     may_retry: Callable[[BaseException], bool] = passing,
 ) -> T:
     """Do ``work`` until it succeeds, its error is one that stays, or the tries are used up.
@@ -69,13 +74,13 @@ def retrying(
     ``work`` must open its own transaction, and its own connection if a lost one is to be survived.
 
     :param on_retry: told the number of the failed try (from 1), the error, and the seconds until the next.
-    :raises psycopg.Error: the last error.
+    :raises psycopg.Error, ConnectionFailed: the last error.
     """
     attempt = 1
     while True:
         try:
             return work()
-        except psycopg.Error as error:
+        except (psycopg.Error, ConnectionFailed) as error:
             if attempt > policy.retries or not may_retry(error):
                 raise
             pause = policy.pause(attempt)

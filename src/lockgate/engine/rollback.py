@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import Connection
 
-from lockgate.engine import phases, pins, undoing
+from lockgate.engine import phases, pins, sqlerrors, undoing
 from lockgate.engine.clock import Clock
 from lockgate.engine.context import Progress, StepContext
 from lockgate.engine.faults import fault
 from lockgate.engine.job import Job
-from lockgate.engine.phase_run import explained, step_context
+from lockgate.engine.phase_run import step_context
 from lockgate.engine.phases import PhaseState
+from lockgate.engine.retry import lost_connection
 from lockgate.engine.run import RunResult, run
 from lockgate.engine.session import Sessions
 from lockgate.ledger import chain, lease, steps
@@ -80,7 +81,9 @@ def _undo_phase(job: Job, phase: Phase, lose_rows: bool, facts: dict[str, Any]) 
             for number, step in enumerate(phase.undo or ()):
                 _undo_sql(job, phase, number, step)
     except psycopg.Error as error:
-        raise explained(error, job.place(phase)) from error
+        if lost_connection(error):
+            raise
+        raise sqlerrors.explain(error, job.place(phase)) from error
     job.ledger(lambda conn: _undone(job, conn, phase))
     fault("phase.undone")
     job.progress.event(f"phase {phase.id}: taken back")

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import Connection
 
 from lockgate import __version__
-from lockgate.engine import pins, preflight
+from lockgate.engine import pins, preflight, sqlerrors
 from lockgate.engine.clock import Clock
 from lockgate.engine.context import Progress, Silent
 from lockgate.engine.faults import fault
@@ -24,8 +24,9 @@ from lockgate.engine.governor import Governor
 from lockgate.engine.job import Job
 from lockgate.engine.leasing import holding
 from lockgate.engine.outline import outline
+from lockgate.engine.retry import lost_connection
 from lockgate.engine.session import Sessions
-from lockgate.errors import DatabaseError, ExitCode, Interrupted, LockgateError
+from lockgate.errors import ConnectionFailed, ConnectionLost, DatabaseError, ExitCode, Interrupted, LockgateError
 from lockgate.ledger import chain, runs, store
 
 if TYPE_CHECKING:
@@ -85,17 +86,18 @@ def run(
         governor = Governor(ours, loaded.plan.plan, ours.clock, progress, loaded.plan.settings)
         run_id = _start(ours, loaded, command)
         done: list[str] = []
-        with (
-            Job(loaded, ours, ours.clock, progress, governor, stop, held.epoch, run_id) as job,
-            _recorded(job, command),
-        ):
-            job.ledger(lambda conn: pins.refuse_changes(conn, loaded))
-            with governor, _mappings_applied(job):
-                try:
+        try:
+            with (
+                Job(loaded, ours, ours.clock, progress, governor, stop, held.epoch, run_id) as job,
+                _recorded(job, command),
+                _explained(f"{loaded.folder}/plan.yaml"),
+            ):
+                job.ledger(lambda conn: pins.refuse_changes(conn, loaded))
+                with governor, _mappings_applied(job):
                     for name in work(job):
                         done.append(name)
-                except Interrupted as error:
-                    return RunResult(Outcome.INTERRUPTED, tuple(done), run_id, str(error))
+        except Interrupted as error:
+            return RunResult(Outcome.INTERRUPTED, tuple(done), run_id, str(error))
         return RunResult(Outcome.DONE, tuple(done), run_id)
 
 
@@ -118,23 +120,33 @@ def _start(sessions: Sessions, loaded: LoadedPlan, command: str) -> int:
 
 
 @contextmanager
-def _recorded(job: Job, command: str) -> Iterator[None]:
-    """Write down how the run ended, whatever happens; unless the database is away."""
-    outcome, told = ExitCode.DONE, None
+def _explained(where: str) -> Iterator[None]:
+    """Turn an error of the driver that nobody expected into one with a message."""
     try:
         yield
-        if job.stop.is_set():
-            outcome = ExitCode.INTERRUPTED
+    except ConnectionFailed as error:
+        raise sqlerrors.lost(error, where) from error
+    except psycopg.Error as error:
+        raise (sqlerrors.lost if lost_connection(error) else sqlerrors.explain)(error, where) from error
+
+
+@contextmanager
+def _recorded(job: Job, command: str) -> Iterator[None]:
+    """Write down how the run ended, whatever happens; unless the database is away."""
+    outcome, told, away = ExitCode.DONE, None, False
+    try:
+        yield
     except LockgateError as error:
-        outcome, told = error.exit_code, error.what
+        outcome, told, away = error.exit_code, error.what, isinstance(error, ConnectionLost)
         raise
     except BaseException as error:
         outcome, told = ExitCode.FAILED, type(error).__name__
         raise
     finally:
         payload = {"state": "ended", "command": command, "outcome": outcome.name.lower(), "error": told}
-        with contextlib.suppress(psycopg.Error, DatabaseError):
-            job.ledger(lambda conn: _end(job, conn, outcome.name.lower(), payload))
+        if not away:
+            with contextlib.suppress(psycopg.Error, DatabaseError):
+                job.ledger(lambda conn: _end(job, conn, outcome.name.lower(), payload))
         fault("run.ended")
 
 

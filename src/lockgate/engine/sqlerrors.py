@@ -8,7 +8,7 @@ import psycopg
 from psycopg import errors
 
 from lockgate.engine.masking import mask
-from lockgate.errors import DatabaseError, LockgateError, PrivilegeMissing
+from lockgate.errors import ConnectionLost, DatabaseError, LockgateError, PrivilegeMissing
 
 _SPEAKS_OF_VALUES = ("22", "P0", "XX", "38", "39")
 _DENIED = re.compile(
@@ -42,8 +42,10 @@ _HINTS: dict[type[psycopg.Error], str] = {
 }
 
 
-def message(error: psycopg.Error) -> str:
-    """The server's words, on one line, without the values that it quotes."""
+def message(error: psycopg.Error | LockgateError) -> str:
+    """The server's words (or ours), on one line, without the values that it quotes."""
+    if isinstance(error, LockgateError):
+        return error.what
     text = error.diag.message_primary or str(error).split("\n", maxsplit=1)[0]
     state = error.sqlstate or ""
     if not state.startswith(_SPEAKS_OF_VALUES):
@@ -68,6 +70,16 @@ def explain(error: psycopg.Error, where: str, what: str = "The statement failed"
         hint = error.diag.message_hint
     return DatabaseError(
         what, where=where, why=why, hint=hint or "Correct the plan or the data, then run `lockgate apply` again."
+    )
+
+
+def lost(error: psycopg.Error | LockgateError, where: str) -> ConnectionLost:
+    """The error to raise when the connection was lost and no new one could be made."""
+    return ConnectionLost(
+        "The connection to the database was lost",
+        where=where,
+        why=message(error),
+        hint="Run `lockgate apply` again when the server answers: it goes on from here.",
     )
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, errors
 
 from lockgate.engine import locks
 from lockgate.engine.locks import Blocker, Watch
-from lockgate.engine.retry import LOCK_NOT_AVAILABLE, Policy, lost_connection, passing
-from lockgate.errors import Interrupted, LockNotAcquired
+from lockgate.engine.retry import Failure, Policy, lost_connection, passing
+from lockgate.engine.sqlerrors import message
+from lockgate.errors import ConnectionFailed, Interrupted, LockNotAcquired
 
 if TYPE_CHECKING:
     from lockgate.engine.clock import Clock
@@ -52,7 +53,7 @@ class StrongLock:
 
         :raises LockNotAcquired: when the tries are used up; names the blocker.
         :raises Interrupted: when ``stop`` was set while waiting.
-        :raises psycopg.Error: any error that trying again would not help.
+        :raises psycopg.Error, ConnectionFailed: any error that trying again would not help, or did not.
         """
         try:
             return self._tries(work)
@@ -63,12 +64,12 @@ class StrongLock:
     def _tries(self, work: Callable[[Connection[Any]], T]) -> T:
         attempt = 1
         while True:
-            failure: psycopg.Error | None = None
+            failure: Failure | None = None
             try:
                 conn = self._connection()
                 if not self._in_the_way(conn):
                     return self._watched(conn, work)
-            except psycopg.Error as error:
+            except (psycopg.Error, ConnectionFailed) as error:
                 if not passing(error):
                     raise
                 failure = error
@@ -85,7 +86,7 @@ class StrongLock:
             try:
                 return work(conn)
             except psycopg.Error as error:
-                if error.sqlstate == LOCK_NOT_AVAILABLE:
+                if isinstance(error, errors.LockNotAvailable):
                     self._seen = watch.seen
                 raise
 
@@ -100,13 +101,12 @@ class StrongLock:
         self._seen = blocking
         return bool(blocking)
 
-    def _wait(self, attempt: int, failure: psycopg.Error | None) -> None:
+    def _wait(self, attempt: int, failure: Failure | None) -> None:
         if self._seen:
             reason = f"waits for a lock: {self._seen[0]}"
             self._tell(reason, self._seen[0].release)
         elif failure is not None:
-            message = str(failure).split("\n", maxsplit=1)[0]
-            self.progress.event(f"{self.where}: {message}; trying again ({attempt} of {self.policy.retries})")
+            self.progress.event(f"{self.where}: {message(failure)}; trying again ({attempt} of {self.policy.retries})")
         if self.clock.wait(self.stop, self.policy.pause(attempt)):
             raise Interrupted("Stopped while waiting for a lock", where=self.where)
 
@@ -115,8 +115,8 @@ class StrongLock:
             self._told = reason
             self.progress.waiting(reason, release)
 
-    def _given_up(self, attempts: int, failure: psycopg.Error | None) -> Exception:
-        if failure is not None and not self._seen and failure.sqlstate != LOCK_NOT_AVAILABLE:
+    def _given_up(self, attempts: int, failure: Failure | None) -> Exception:
+        if failure is not None and not self._seen and not isinstance(failure, errors.LockNotAvailable):
             return failure
         timeout = self.sessions.settings.lock_timeout.total_seconds() * 1000
         why = "; ".join(str(blocker) for blocker in self._seen) or "Who blocked it could not be seen in time."

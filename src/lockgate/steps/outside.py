@@ -18,7 +18,7 @@ from lockgate.engine import leftover, recording, sqlerrors
 from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.engine.locks import Blocker, Watch
-from lockgate.engine.retry import Policy, retrying
+from lockgate.engine.retry import Failure, Policy, retrying
 from lockgate.errors import DatabaseError, Interrupted, LockgateError, PlanChanged
 from lockgate.ledger import chain, steps
 from lockgate.steps import recovery
@@ -196,5 +196,5 @@ class _Alone:
         else:
             self._ctx.progress.waiting("", "")
 
-    def _retry(self, attempt: int, error: psycopg.Error, pause: float) -> None:
+    def _retry(self, attempt: int, error: Failure, pause: float) -> None:
         self._say(f"{sqlerrors.message(error)}; trying again in {pause:.1f} s")

@@ -83,7 +83,7 @@ class Canary(threading.Thread):
         self.longest = 0.0
 
     def run(self) -> None:
-        with psycopg.connect(self._dsn, autocommit=True) as conn:
+        with psycopg.connect(self._dsn, autocommit=True, prepare_threshold=None) as conn:
             while not self._ended.wait(0.005):
                 started = time.monotonic()
                 conn.execute("SELECT * FROM public.t")

@@ -7,7 +7,7 @@ import pytest
 from psycopg import errors
 
 from lockgate.engine.clock import FakeClock
-from lockgate.engine.retry import Policy, lost_connection, passing, retrying
+from lockgate.engine.retry import Failure, Policy, lost_connection, passing, retrying
 
 
 class _Failing:
@@ -70,7 +70,7 @@ def test_gives_up_after_its_tries_with_the_last_error() -> None:
 def test_tells_each_retry() -> None:
     told: list[tuple[int, str]] = []
 
-    def on_retry(attempt: int, error: psycopg.Error, pause: float) -> None:
+    def on_retry(attempt: int, error: Failure, pause: float) -> None:
         told.append((attempt, str(error)))
 
     retrying(
