@@ -193,10 +193,10 @@ def _view(
 
 
 def _undo(phase: Phase) -> str:
-    sql = any(kind_of(step) == "sql" for step in phase.steps)
-    if phase.undo:
-        count = len(phase.undo)
-        return f"{count} piece{'s' if count > 1 else ''} of SQL, after the derived undo of the mappings"
-    if phase.undo is None and sql:
+    kinds = {kind_of(step) for step in phase.steps}
+    if phase.undo is None and "sql" in kinds:
         return "none: the phase cannot be taken back, because it says nothing about its SQL"
-    return "derived from the mappings"
+    count = len(phase.undo or ())
+    own = f"{count} piece{'' if count == 1 else 's'} of SQL" if count else ""
+    derived = "derived from the mappings" if kinds & {"map", "transform"} else ""
+    return ", then ".join(part for part in (derived, own) if part) or "nothing has to be done"
