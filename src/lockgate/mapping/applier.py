@@ -23,6 +23,9 @@ from lockgate.mapping.images import Window
 from lockgate.mapping.intake import Batch, Intake, State
 from lockgate.mapping.manners import behave
 
+# Another row has the place in a unique index, or what an exclusion constraint excludes.
+_OCCUPIED = ("23505", "23P01")
+
 
 @dataclass(slots=True)
 class Applier:
@@ -157,7 +160,8 @@ class Applier:
     def _evaluate(self, low: int, high: int, batch: Batch) -> None:
         """Make the target equal for the keys with these numbers; what is refused is tried again while others succeed.
 
-        A flag that moves from one row to another is refused as long as the first row still has it.
+        A flag that moves from one row to another is refused as long as the first row still has it. Rows that
+        exchange a unique value are refused whatever the order: they are taken out and put back together.
         """
         refused = [(low, high)]
         errors: dict[int, psycopg.Error] = {}
@@ -165,15 +169,46 @@ class Applier:
             before = len(errors)
             errors = {}
             for first, last in refused:
-                poison.split(self.conn, first, last, lambda a, b: self._make_equal(a, b, batch), errors.__setitem__)
+                poison.split(self.conn, first, last, lambda a, b: self._make_range(a, b, batch), errors.__setitem__)
             refused = [(number, number + 1) for number in errors] if not before or len(errors) < before else []
+        occupied = [number for number, error in errors.items() if error.sqlstate in _OCCUPIED]
+        exchanged = set(occupied) if len(occupied) > 1 and self._exchange(occupied, batch) else set()
         for number, error in errors.items():
-            self._bad_key(number, error)
+            if number not in exchanged:
+                self._bad_key(number, error)
         batch.poisoned = self._count_poison()
 
-    def _make_equal(self, low: int, high: int, batch: Batch) -> None:
+    def _make_range(self, low: int, high: int, batch: Batch) -> None:
         evaluation = self.group.evaluation
-        active = evaluation.active(low, high)
+        self._make_equal(evaluation.active(low, high), evaluation.update_changed(), batch)
+
+    def _exchange(self, numbers: list[int], batch: Batch) -> bool:
+        """Take rows out that stand in each other's way and put them back as they should be; whether that was possible.
+
+        Not where the rows of other tables would go with them.
+        """
+        evaluation = self.group.evaluation
+        if evaluation.updates_only or self._rows_depend_on_target():
+            return False
+        try:
+            with self.conn.transaction():
+                self._make_equal(evaluation.chosen(numbers), evaluation.replace_changed(), batch)
+        except psycopg.Error as error:
+            if not poison.is_refusal(error):
+                raise
+            return False
+        return True
+
+    def _rows_depend_on_target(self) -> bool:
+        row = self.conn.execute(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE contype = 'f' AND confrelid = %s "
+            "AND confdeltype IN ('c', 'n', 'd'))",
+            (self.group.evaluation.target.oid,),
+        ).fetchone()
+        return bool(row and row[0])
+
+    def _make_equal(self, active: str, change: str, batch: Batch) -> None:
+        evaluation = self.group.evaluation
         self._execute(f"DELETE FROM {evaluation.want}")
         self._execute(evaluation.fill_want(active))
         deleted = updated = inserted = 0
@@ -183,7 +218,7 @@ class Applier:
         if evaluation.keeps_before:
             self._execute(evaluation.keep_before(evaluation.want))
         if evaluation.shown:
-            updated = self._execute(evaluation.update_changed()).rowcount
+            updated = self._execute(change).rowcount
         if not evaluation.updates_only:
             inserted = self._execute(evaluation.insert_absent()).rowcount
         poison.forget(self.conn, self.group.target_id, evaluation, active)

@@ -16,6 +16,11 @@ _REFUSED = ("22", "23")
 _AT_ONCE = 200
 
 
+def is_refusal(error: psycopg.Error) -> bool:
+    """Whether the data is what is wrong, so that trying again as it is changes nothing."""
+    return (error.sqlstate or "")[:2] in _REFUSED
+
+
 def split(
     conn: Connection[Any],
     low: int,
@@ -31,7 +36,7 @@ def split(
         with conn.transaction():
             work(low, high)
     except psycopg.Error as error:
-        if (error.sqlstate or "")[:2] not in _REFUSED:
+        if not is_refusal(error):
             raise
         if high - low <= 1:
             refused(low, error)

@@ -77,6 +77,11 @@ class Evaluation:
         """The candidates with numbers from ``low`` to below ``high``."""
         return f"(SELECT * FROM {self.candidates} WHERE lockgate_n >= {low} AND lockgate_n < {high})"
 
+    def chosen(self, numbers: Sequence[int]) -> str:
+        """The candidates with these numbers."""
+        listed = ", ".join(str(number) for number in numbers)
+        return f"(SELECT * FROM {self.candidates} WHERE lockgate_n IN ({listed}))"
+
     def fill_want(self, active: str) -> str:
         """Evaluate the active keys."""
         rows = desired(self.compiled, active)
@@ -127,6 +132,21 @@ class Evaluation:
         return (
             f"UPDATE {self.target.sql} AS t SET {assignments} FROM {self.want} AS w "
             f"WHERE {equal(self.key, 't', 'w')} AND {self.differs('t', 'w')}"
+        )
+
+    def replace_changed(self) -> str:
+        """Take rows that differ out and put them back as wanted, with the other columns as they were.
+
+        They are sorted in between, so that the last one is out before the first one is put back.
+        """
+        decided = {c.name for c in self.compiled[0].outputs}
+        kept = [c for c in self.target.columns if not c.generated]
+        values = ", ".join(f"{'w' if c.name in decided else 'g'}.{c.sql}" for c in kept)
+        return (
+            f"WITH g AS (DELETE FROM {self.target.sql} AS t USING {self.want} AS w "
+            f"WHERE {equal(self.key, 't', 'w')} AND {self.differs('t', 'w')} RETURNING t.*) "
+            f"INSERT INTO {self.target.sql} ({names(kept)}) OVERRIDING SYSTEM VALUE SELECT {values} "
+            f"FROM g JOIN {self.want} AS w ON {equal(self.key, 'g', 'w')} ORDER BY {names(self.key, 'g')}"
         )
 
     def insert_absent(self) -> str:

@@ -328,6 +328,10 @@ class Mapped:
         """Let the time pass after which refused keys are tried again."""
         self.bench.conn.execute("UPDATE lockgate.poison SET last_at = last_at - interval '1 day'")
 
+    def let_no_retry_be_due(self) -> None:
+        """However slow the machine is."""
+        self.bench.conn.execute("UPDATE lockgate.poison SET last_at = last_at + interval '1 day'")
+
     def born(self) -> int:
         """How many keys the application made in the new model."""
         return int(self._one(f"SELECT count(*) FROM lockgate.born_{self.target_id}"))
