@@ -140,6 +140,24 @@ def _reads(conn: Connection[Any], target_id: int, log_id: int) -> None:
         )
 
 
+def keep_own_rows(conn: Connection[Any], compiled: Compiled, target_id: int) -> int:
+    """Before the first chunk: what is in the target already was born in the new model; return how many rows.
+
+    Nobody else could have made them: the log of the application's own writes was not there yet. Those that the
+    mapping yields as well are found when they are looked at again.
+    """
+    row = conn.execute("SELECT count(*) FROM lockgate.mappings WHERE target_id = %s", (target_id,)).fetchone()
+    assert row is not None
+    if compiled.definition.updates_only or row[0] > 1:
+        return 0
+    key = names(compiled.key)
+    return conn.execute(
+        f"WITH own AS (INSERT INTO lockgate.born_{target_id} ({key}) SELECT {key} FROM {compiled.target.sql} "
+        f"ON CONFLICT ({key}) DO NOTHING RETURNING {key}) "
+        f"INSERT INTO lockgate.recheck_{target_id} ({key}, fence) SELECT {key}, '0'::xid8 FROM own".encode()
+    ).rowcount
+
+
 def go_live(conn: Connection[Any], target_id: int) -> None:
     """The backfill is done: no chunk is open, so keys need no second look any more."""
     conn.execute("UPDATE lockgate.sync_targets SET state = 'live' WHERE id = %s AND state = 'backfill'", (target_id,))
