@@ -64,7 +64,7 @@ class Applier:
             low, high = self._intake.numbers(self.group.evaluation.candidates)
             batch.keys = high - low
             if batch.keys:
-                self._intake.tune(batch.keys)
+                self._intake.count_on(self.group.evaluation.candidates, batch.keys)
                 self._evaluate(low, high, batch)
                 if batch.backfill:
                     self._fence(state, *changed)
@@ -210,7 +210,7 @@ class Applier:
     def _make_equal(self, active: str, change: str, batch: Batch) -> None:
         evaluation = self.group.evaluation
         self._execute(f"DELETE FROM {evaluation.want}")
-        self._execute(evaluation.fill_want(active))
+        self._intake.count_on(evaluation.want, self._execute(evaluation.fill_want(active)).rowcount)
         deleted = updated = inserted = 0
         if not evaluation.updates_only:
             self._execute(evaluation.forget_born(active))

@@ -19,8 +19,8 @@ from lockgate.mapping.images import Images, Window
 BATCH = 20_000
 # A backlog is taken in pieces of this many heap blocks, some ten thousand changes.
 PIECE_BLOCKS = 256
-# Below this many keys, lookups by index are sure to beat a scan, whatever the planner guesses of a new table.
-_FEW = 500
+# From this many rows on, a statement over a temporary table is worth the statistics.
+_MANY = 1_000
 
 
 @dataclass(slots=True)
@@ -156,7 +156,9 @@ class Intake:
     def _candidates(self, images: Images, united: frozenset[int]) -> None:
         low, high = self.numbers(images.table)
         if low < high:
-            self.tune(high - low)
+            self.count_on(images.table, high - low)
+            for other in united:
+                self.count_on(self.group.images[other].others, high - low)
             poison.split(self.conn, low, high, lambda a, b: self._add_candidates(images, united, a, b), self._bad_image)
 
     def _add_candidates(self, images: Images, united: frozenset[int], low: int, high: int) -> None:
@@ -244,22 +246,20 @@ class Intake:
         for images in self.group.images.values():
             self._candidates(images, united)
         if self.group.touched is not None:
-            self._add_touched(self.group.touched, fresh)
-        self.tune(_FEW)  # the rest of the caller's transaction goes over whole tables
+            self._add_touched(self.group.touched, fresh)  # the rest of the caller's transaction goes over whole tables
+
+    def count_on(self, table: str, rows: int) -> None:
+        """Tell the planner what a temporary table holds, where a wrong guess would be dear.
+
+        It takes every new table for small, and compares a few rows with a few in a nested loop.
+        """
+        if rows >= _MANY:
+            self._execute(f"ANALYZE {table}")
 
     def numbers(self, table: str) -> tuple[int, int]:
         """The first number of a temporary table's rows, and the one after the last; (0, 0) without any."""
         row = self._execute(f"SELECT min(lockgate_n), max(lockgate_n) + 1 FROM {table}").fetchone()
         return (int(row[0]), int(row[1])) if row and row[0] is not None else (0, 0)
-
-    def tune(self, keys: int) -> None:
-        """Have few keys looked up by index, in the open transaction."""
-        value = "off" if keys < _FEW else "on"
-        self.conn.execute(
-            "SELECT pg_catalog.set_config('enable_hashjoin', %s, true), "
-            "pg_catalog.set_config('enable_mergejoin', %s, true)",
-            (value, value),
-        )
 
     def _execute(self, statement: str) -> psycopg.Cursor[Any]:
         return self.conn.execute(statement.encode())
