@@ -1,0 +1,76 @@
+"""`make bench`: measure side by side, and write what came out to ``benchmarks/RESULTS.md``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+
+from benchmarks import backfill, comparing, footprint, latency, synccost, transform
+from benchmarks.lab import Figure, lab
+
+RESULTS = Path(__file__).parent / "RESULTS.md"
+_START, _END = "<!-- figures: written by make bench -->", "<!-- end of figures -->"
+
+
+def _measures(size: float, rounds: int) -> dict[str, Callable[[], list[Figure]]]:
+    def rows(count: int) -> int:
+        return max(5_000, int(count * size))
+
+    return {
+        "backfill": lambda: backfill.measure(rows(500_000), rounds),
+        "transform": lambda: transform.measure(rows(300_000), rounds),
+        "comparing": lambda: comparing.measure(rows(500_000), rounds),
+        "synccost": lambda: synccost.measure(rows(200_000), rounds),
+        "latency": lambda: latency.measure(rows(300_000), pairs=max(3, rounds * 2), seconds=10.0 * min(1.0, size)),
+        "footprint": lambda: footprint.measure(rounds * 2),
+    }
+
+
+def _machine() -> str:
+    with lab() as here:
+        version = here.one("SELECT current_setting('server_version')")
+    memory = psutil.virtual_memory().total / 1024**3
+    return (
+        f"PostgreSQL {version}, Python {platform.python_version()}, {os.cpu_count()} cores, {memory:.0f} GiB, "
+        f"{platform.system()} {platform.machine()}; load average at the start {os.getloadavg()[0]:.1f}"
+    )
+
+
+def main() -> None:
+    """Run the measures that were named, all without a name."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("measures", nargs="*", help="some of them; all by default")
+    parser.add_argument("--size", type=float, default=1.0, help="share of the rows, for a quick look")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved runs of each")
+    parser.add_argument("--dry", action="store_true", help="print only")
+    given = parser.parse_args()
+    known = _measures(given.size, given.rounds)
+    unknown = set(given.measures) - set(known)
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    lines = [f"Measured on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.", ""]
+    lines += ["| measure | must | aim | measured | how |", "| --- | --- | --- | --- | --- |"]
+    for name in given.measures or known:
+        for figure in known[name]():
+            line = f"| {figure.measure} | {figure.must} | {figure.aim} | **{figure.value}** | {figure.detail} |"
+            print(line, flush=True)
+            lines.append(line)
+    if not given.dry:
+        _write("\n".join(lines))
+
+
+def _write(table: str) -> None:
+    text = RESULTS.read_text()
+    head, _, rest = text.partition(_START)
+    _, _, tail = rest.partition(_END)
+    RESULTS.write_text(f"{head}{_START}\n{table}\n{_END}{tail}")
+
+
+if __name__ == "__main__":
+    main()
