@@ -91,10 +91,10 @@ class StepContext:
 
     @contextmanager
     def fenced(self, conn: Connection[Any]) -> Iterator[None]:
-        """A transaction that commits only if this runner still holds the lease.
+        """A transaction on ``conn`` (its outermost) in which nobody can take the lease over.
 
-        :raises LeaseLost: at the end, instead of committing.
+        :raises LeaseLost: at its beginning, when somebody did.
         """
         with conn.transaction():
-            yield
             lease.assert_held(conn, self.epoch)
+            yield

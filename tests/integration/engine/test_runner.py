@@ -17,6 +17,7 @@ from lockgate.errors import (
     ExitCode,
     GateRefused,
     LeaseHeld,
+    LeaseLost,
     LedgerError,
     LockgateError,
     PlanChanged,
@@ -113,6 +114,31 @@ def test_stops_when_told_to_and_goes_on_later(dsn: str, tmp_path: Path) -> None:
     assert rows(dsn, "SELECT outcome FROM lockgate.runs") == [("interrupted",)]
     assert apply(dsn, tmp_path, text).phases == ("a",)
     assert one(dsn, "SELECT to_regclass('two')") == "two"
+
+
+def test_a_runner_that_lost_its_lease_commits_nothing_more(dsn: str, tmp_path: Path) -> None:
+    text = """
+    phases:
+      - id: a
+        steps:
+          - {sql: CREATE TABLE one AS SELECT 1 AS x FROM pg_sleep(1), id: one}
+          - {sql: CREATE TABLE two (), id: two}
+    """
+
+    def steal() -> None:
+        wait_until(lambda: rows(dsn, "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE one AS%'"))
+        with psycopg.connect(dsn, autocommit=True) as thief:
+            thief.execute("UPDATE lockgate.lease SET epoch = epoch + 1, holder = 'thief'")
+
+    thread = threading.Thread(target=steal)
+    thread.start()
+    with pytest.raises(LeaseLost) as caught:
+        apply(dsn, tmp_path, text)
+    thread.join()
+    assert caught.value.exit_code is ExitCode.LEASE_HELD
+    # The thief had to wait for the transaction that had asserted the lease.
+    assert (one(dsn, "SELECT to_regclass('one')"), one(dsn, "SELECT to_regclass('two')")) == ("one", None)
+    assert rows(dsn, "SELECT step, state FROM lockgate.steps") == [("one", "done")]
 
 
 # --- checks -----------------------------------------------------------------------------------------------
