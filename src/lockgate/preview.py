@@ -187,7 +187,7 @@ def _view(
         next=is_next,
         gates=gates,
         steps=steps,
-        checks=tuple(CHECKS[type(check)].describe(check) for check in phase.after),
+        checks=tuple(CHECKS[type(check)].describe(check) for check in phase.checks),
         undo=_undo(phase),
     )
 

@@ -64,7 +64,7 @@ def verify(
         require(conn)
         known = phases.states(conn, loaded.plan.plan)
     for phase in _wanted(loaded, known, only):
-        for number, check in enumerate(phase.after):
+        for number, check in enumerate(phase.checks):
             if stop.is_set():
                 return
             where = loaded.where("phases", loaded.plan.phases.index(phase), "after", number)

@@ -23,7 +23,7 @@ def make_checks(job: Job, phase: Phase) -> None:
     :raises CheckFailed: if one or more failed; names them all.
     """
     failed: list[tuple[int, CheckResult]] = []
-    for number, check in enumerate(phase.after):
+    for number, check in enumerate(phase.checks):
         job.goes_on(job.place(phase, "after", number))
         result = _make(job, phase, number, check)
         job.progress.event(f"check of {phase.id}: {'holds' if result.passed else 'FAILED'}: {result.what}")
@@ -34,7 +34,7 @@ def make_checks(job: Job, phase: Phase) -> None:
     if failed:
         first, result = failed[0]
         raise CheckFailed(
-            f"{len(failed)} of {len(phase.after)} checks of phase {phase.id} failed",
+            f"{len(failed)} of {len(phase.checks)} checks of phase {phase.id} failed",
             where=job.place(phase, "after", first),
             why="; ".join(found.what for _, found in failed),
             hint=result.hint or "Mend the data or the plan; `lockgate apply` makes the checks again.",

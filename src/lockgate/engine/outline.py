@@ -27,7 +27,7 @@ def outline(loaded: LoadedPlan) -> list[dict[str, Any]]:
                 {"id": loaded.step_id(i, j), "kind": kind_of(step), "title": step.title}
                 for j, step in enumerate(phase.steps)
             ],
-            "checks": [CHECKS[type(check)].describe(check) for check in phase.after],
+            "checks": [CHECKS[type(check)].describe(check) for check in phase.checks],
             "undo": None if phase.undo is None else len(phase.undo),
         }
         for i, phase in enumerate(loaded.plan.phases)

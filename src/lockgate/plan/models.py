@@ -131,13 +131,29 @@ class Phase(Strict):
     title: str | None = Field(None, description="Shown in the report.")
     before: tuple[Gate, ...] = Field((), description="Gates: what must hold before the phase may start.")
     steps: Annotated[tuple[Step, ...], Field(min_length=1)] = Field(description="What is done, in this order.")
-    after: tuple[Check, ...] = Field((), description="Checks: what must hold afterwards.")
+    after: tuple[Check, ...] = Field(
+        (), description="Checks: what must hold afterwards; each mapping of the phase is reconciled in any case."
+    )
     undo: tuple[SqlStep, ...] | None = Field(
         None,
         description="SQL that takes back the `sql` steps, run after the derived undo of the mappings. "
         "An empty list says that nothing has to be done; "
         "left out, the phase cannot be rolled back if it has `sql` steps.",
     )
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The checks in ``after``, and a reconcile of each mapping of the phase that has none there.
+
+        A backfill that nobody compared has proven nothing, so the comparison is never left out.
+        """
+        named = {check.reconcile for check in self.after if isinstance(check, ReconcileCheck)}
+        names = (
+            step.map if isinstance(step, MapStep) else step.transform
+            for step in self.steps
+            if isinstance(step, MapStep | TransformStep)
+        )
+        return self.after + tuple(ReconcileCheck(reconcile=name) for name in names if name not in named)
 
 
 class Plan(Strict):
