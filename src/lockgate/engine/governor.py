@@ -45,6 +45,7 @@ class Governor:
         self._lock = threading.Lock()
         self._conn: Connection[Any] | None = None
         self._canary = Canary(sessions, clock) if settings.max_latency is not None else None
+        self._looks = health.looks(settings)
         self._looked_at: float | None = None
         self._signals: tuple[health.Signal, ...] = ()
         self._control: Control | None = None
@@ -127,7 +128,7 @@ class Governor:
         self._control = control.get(conn, self._plan)
         now = self._clock.monotonic()
         if self._looked_at is None or now - self._looked_at >= _LOOK_EVERY:
-            self._signals = health.examine(conn, self._settings, health.looks(self._settings))
+            self._signals = health.examine(conn, self._settings, self._looks)
             self._looked_at = now
 
     def _latency(self) -> float | None:

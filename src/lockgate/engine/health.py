@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 from psycopg import Connection
 
+from lockgate.engine import queries
 from lockgate.engine.sqlerrors import message
 from lockgate.plan.models import HealthQuery, Settings
 
@@ -60,27 +62,48 @@ class Health:
         return "; ".join(s.reason for s in self.signals if s.verdict is Verdict.HOLD)
 
 
-Look = Callable[[Connection[Any], Settings], Signal]
+class Look(Protocol):
+    """Asks one signal."""
+
+    @property
+    def __name__(self) -> str: ...
+
+    def __call__(self, conn: Connection[Any], settings: Settings) -> Signal:
+        """What it says now."""
 
 
-def replica_lag(conn: Connection[Any], settings: Settings) -> Signal:
-    """How far the slowest replica is behind, in seconds."""
-    name = "replica lag"
-    row = conn.execute(
-        "SELECT count(*), count(state), max(extract(epoch FROM replay_lag))::float8,"
-        " (SELECT application_name FROM pg_stat_replication ORDER BY replay_lag DESC NULLS LAST LIMIT 1)"
-        " FROM pg_stat_replication WHERE state IS DISTINCT FROM 'backup'"
-    ).fetchone()
-    assert row is not None
-    replicas, visible, lag, slowest = row
-    if not replicas:
-        return Signal(name, Verdict.GO, "no replica is connected")
-    if not visible:
-        return Signal(name, Verdict.UNKNOWN, "the role may not see the replicas' state; GRANT pg_monitor would let it")
-    limit = settings.max_replica_lag.total_seconds()
-    seconds = float(lag or 0.0)
-    verdict = Verdict.HOLD if seconds > limit else Verdict.GO
-    return Signal(name, verdict, f"replica {slowest} is {seconds:.1f} s behind (limit {limit:g} s)", seconds)
+class ReplicaLag:
+    """How far the slowest replica is behind, in seconds.
+
+    What a replica last said about its lag stays as it was when it stops replaying. So this remembers where the
+    primary was when, and takes the time since it was where the replica is now.
+    """
+
+    __name__ = "replica lag"
+
+    def __init__(self) -> None:
+        self._was: deque[tuple[float, int]] = deque(maxlen=10_000)
+
+    def __call__(self, conn: Connection[Any], settings: Settings) -> Signal:
+        row = conn.execute(queries.load("replicas")).fetchone()
+        assert row is not None
+        replicas, visible, here, slowest, there, told, now = row
+        self._was.append((now, here))
+        if not replicas:
+            return Signal(self.__name__, Verdict.GO, "no replica is connected")
+        if not visible:
+            reason = "the role may not see the replicas' state; GRANT pg_monitor would let it"
+            return Signal(self.__name__, Verdict.UNKNOWN, reason)
+        limit = settings.max_replica_lag.total_seconds()
+        seconds = max(told, self._since(there or 0, now))
+        verdict = Verdict.HOLD if seconds > limit else Verdict.GO
+        reason = f"replica {slowest} is {seconds:.1f} s behind (limit {limit:g} s)"
+        return Signal(self.__name__, verdict, reason, seconds)
+
+    def _since(self, position: int, now: float) -> float:
+        """Seconds since the primary went past ``position``, as far back as is remembered."""
+        passed = next((at for at, was in self._was if was > position), now)
+        return now - passed
 
 
 def waiting_sessions(conn: Connection[Any], settings: Settings) -> Signal:
@@ -179,12 +202,9 @@ def latency(slowest: float | None, settings: Settings) -> Signal | None:
     return Signal("latency", verdict, reason, slowest)
 
 
-BUILT_IN: tuple[Look, ...] = (replica_lag, waiting_sessions, archiver, vacuum)
-
-
 def looks(settings: Settings) -> tuple[Look, ...]:
-    """All signals of a plan but the canary."""
-    return (*BUILT_IN, *(plan_query(query) for query in settings.health))
+    """All signals of a plan but the canary; keep them, for some remember."""
+    return (ReplicaLag(), waiting_sessions, archiver, vacuum, *(plan_query(query) for query in settings.health))
 
 
 def examine(conn: Connection[Any], settings: Settings, signals: Iterable[Look]) -> tuple[Signal, ...]:

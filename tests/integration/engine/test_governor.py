@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import shutil
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
+from lockgate.embedded import EmbeddedServer
 from lockgate.engine import health
 from lockgate.engine.canary import Canary
 from lockgate.engine.clock import SystemClock
@@ -231,7 +237,7 @@ def test_our_own_sessions_that_wait_do_not_count(ledger: str) -> None:
 
 
 def test_no_replica_and_no_archive_are_fine(ledger: str) -> None:
-    assert signal(ledger, health.replica_lag).verdict is Verdict.GO
+    assert signal(ledger, health.ReplicaLag()).verdict is Verdict.GO
     assert signal(ledger, health.archiver).reason == "WAL is not archived"
     assert signal(ledger, health.vacuum).verdict is Verdict.GO
 
@@ -259,3 +265,43 @@ def test_an_archiver_that_fails(own_server: StartServer) -> None:
     found = signal(psycopg.conninfo.make_conninfo(dsn, options="-c role=plain"), health.archiver)
     assert found.verdict is Verdict.HOLD
     assert "archiving fails" in found.reason
+
+
+@pytest.fixture
+def replica(own_server: StartServer) -> Iterator[tuple[EmbeddedServer, EmbeddedServer]]:
+    """A primary, and a replica of it that replays an hour late."""
+    primary = own_server(fsync="off")
+    primary.stop()
+    folder = Path(tempfile.mkdtemp(prefix="lockgate-test-"))
+    host = conninfo_to_dict(primary.dsn())["host"]
+    settings = {"primary_conninfo": f"host={host} user=postgres", "recovery_min_apply_delay": "1h"}
+    standby = EmbeddedServer(folder, settings=settings)
+    try:
+        shutil.copytree(primary.data, standby.data)
+        (standby.data / "standby.signal").touch()
+        standby.data.chmod(0o700)
+        for path in (standby.data, *standby.data.rglob("*")):
+            shutil.chown(path, primary.data.owner(), primary.data.group())
+        primary.start()
+        with standby:
+            yield primary, standby
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_a_replica_that_stopped_replaying(replica: tuple[EmbeddedServer, EmbeddedServer]) -> None:
+    dsn = replica[0].dsn()
+    wait_until(lambda: one(dsn, "SELECT count(*) FROM pg_stat_replication") == 1, 30)
+    settings = Settings(max_replica_lag=timedelta(seconds=1))
+    look = health.ReplicaLag()
+    with Sessions(dsn, settings).open("health") as conn, psycopg.connect(dsn, autocommit=True) as writer:
+        writer.execute("CREATE TABLE t (x int)")
+        first = look(conn, settings)
+        assert first.verdict is Verdict.GO
+        wait_until(lambda: look(conn, settings).verdict is Verdict.HOLD)
+        held = look(conn, settings)
+        conn.execute("CREATE ROLE plain LOGIN; SET ROLE plain")
+        assert health.ReplicaLag()(conn, settings).verdict is Verdict.UNKNOWN
+    assert held.value is not None
+    assert 1 < held.value < 60
+    assert "s behind (limit 1 s)" in held.reason
