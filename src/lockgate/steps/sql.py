@@ -44,6 +44,9 @@ class Runner:
         for item in found:
             lines.append(" ".join(item.statement.text.split()))
             lines.extend(f"  {lock} on {_known(conn, name)}" for name, lock in item.shape.locks.items())
+        held = sorted({name for item in found for name in strong(item.shape.locks) if _exists(conn, name)})
+        if len(held) > 1 and not step.outside_transaction:
+            lines.append(f"note: holds strong locks on {', '.join(held)} together; a step for each holds less up")
         return lines
 
     def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
@@ -72,6 +75,11 @@ def _in_transaction(ctx: StepContext, found: Sequence[Located]) -> StepResult:
 
     strong_lock(ctx, found[0].where, relations).do(work)
     return result
+
+
+def _exists(conn: Connection[Any], name: str) -> bool:
+    row = conn.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
+    return row is not None and bool(row[0])
 
 
 def _known(conn: Connection[Any], name: str) -> str:

@@ -142,7 +142,7 @@ def test_a_failed_build_leaves_no_invalid_index(table: str, tmp_path: Path) -> N
 
 
 def test_does_not_touch_an_index_that_somebody_else_builds(table: str, tmp_path: Path) -> None:
-    with old_transaction(table) as blocker, psycopg.connect(table, autocommit=True) as other:
+    with psycopg.connect(table, autocommit=True) as other, old_transaction(table) as blocker:
         builder = threading.Thread(target=other.execute, args=("CREATE INDEX CONCURRENTLY i ON t (x)",))
         builder.start()
         wait_until(lambda: one(table, "SELECT to_regclass('i')"))
@@ -227,7 +227,7 @@ def test_a_kill_while_the_server_still_builds(table: str, tmp_path: Path) -> Non
     """The session of the killed run goes on, because the server does not look after its client."""
     sql = "CREATE INDEX CONCURRENTLY i ON t (x)"
     killed_at(table, tmp_path, sql, "alone.marked")
-    with old_transaction(table) as blocker, psycopg.connect(table, autocommit=True) as former:
+    with psycopg.connect(table, autocommit=True) as former, old_transaction(table) as blocker:
         builder = threading.Thread(target=_build, args=(former,))
         builder.start()
         wait_until(lambda: one(table, "SELECT to_regclass('i')"))

@@ -10,6 +10,8 @@ import pytest
 from lockgate.engine import recording, runner
 from lockgate.engine.context import StepContext
 from lockgate.errors import DatabaseError, LockNotAcquired, PlanError, PrivilegeMissing
+from lockgate.plan.models import SqlStep
+from lockgate.steps import REGISTRY
 from lockgate.steps.base import StepResult
 from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
 from tests.waiting import wait_until
@@ -168,6 +170,26 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated(
         admin.execute("CREATE TABLE t (x int)")
         apply(dsn, tmp_path, "phases: [{id: a, steps: [{sql: INSERT INTO t VALUES (1)}]}]")
         assert admin.execute("SELECT x FROM t").fetchall() == [(1,)]
+
+
+def test_describes_what_it_would_do(dsn: str, tmp_path: Path) -> None:
+    sql = "CREATE TABLE new (x int);\nALTER TABLE a ADD y int;\nALTER TABLE new ADD z int; DROP TABLE b"
+    loaded = write_plan(tmp_path, "phases: [{id: a, steps: [{sql: x.sql}]}]", x=sql)
+    phase = loaded.plan.phases[0]
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE a AS SELECT generate_series(1, 7); CREATE TABLE b (); ANALYZE a")
+        lines = REGISTRY[SqlStep].describe(conn, loaded, phase, phase.steps[0])
+    assert lines == [
+        "4 statements, in one transaction",
+        "CREATE TABLE new (x int)",
+        "ALTER TABLE a ADD y int",
+        '  ACCESS EXCLUSIVE on "a" (about 7 rows)',
+        "ALTER TABLE new ADD z int",
+        '  ACCESS EXCLUSIVE on "new"',
+        "DROP TABLE b",
+        '  ACCESS EXCLUSIVE on "b"',
+        'note: holds strong locks on "a", "b" together; a step for each holds less up',
+    ]
 
 
 def cut(dsn: str, query: str) -> None:
