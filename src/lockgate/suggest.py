@@ -21,9 +21,7 @@ def nearest(name: str, candidates: Iterable[str]) -> str | None:
             continue
         slips = distance(wanted, against)
         # A name of one or two letters is near to every other: only a swap or another case is a slip there.
-        if slips > limit or (
-            slips and max(len(wanted), len(against)) <= 2 and sorted(wanted) != sorted(against)
-        ):
+        if slips > limit or (slips and max(len(wanted), len(against)) <= 2 and sorted(wanted) != sorted(against)):
             continue
         if best is None or slips < best[0]:
             best = (slips, candidate)

@@ -7,7 +7,9 @@ from lockgate.plan.models import Phase
 
 def _phase(after: list[dict[str, object]]) -> Phase:
     mapping = {"into": "new.t", "key": ["id"], "from": "old.t", "select": "SELECT t.id FROM old.t t"}
-    return Phase.model_validate({"id": "p", "steps": [{"map": "a", **mapping}, {"map": "b", **mapping}], "after": after})
+    return Phase.model_validate(
+        {"id": "p", "steps": [{"map": "a", **mapping}, {"map": "b", **mapping}], "after": after}
+    )
 
 
 def test_each_mapping_is_reconciled_though_the_plan_does_not_ask() -> None:
