@@ -90,6 +90,8 @@ def _run_step(job: Job, phase: Phase, number: int, step: Step) -> None:
     row = job.ledger(lambda conn: _begin(job, conn, phase, name, step))
     if row.state == "done":
         return
+    if not job.governor.permit(job.stop):
+        raise Interrupted("Stopped while waiting", where=where, hint="`lockgate apply` goes on from here.")
     job.progress.event(f"step {phase.id}/{name}: begins")
     fault("step.begun")
     ctx = step_context(job, phase, step, row)

@@ -35,6 +35,7 @@ _HINTS: dict[type[psycopg.Error], str] = {
     errors.DuplicateTable: "It exists already: drop it if it is left over, or take the statement out of the plan.",
     errors.DuplicateObject: "It exists already: drop it if it is left over, or take the statement out of the plan.",
     errors.DependentObjectsStillExist: "Change or drop what depends on it in the same step, before this statement.",
+    errors.LockNotAvailable: "Somebody holds a lock on it (`lockgate status`); run the command again.",
     errors.DiskFull: "Free disk on the server; what was done is kept.",
     errors.QueryCanceled: "Raise statement_timeout in the plan's settings, or ask who cancelled it.",
     errors.InvalidTransactionTermination: "A procedure that commits cannot be a step that is done exactly once; "

@@ -23,7 +23,7 @@ from lockgate.errors import (
     PlanChanged,
     UsageError,
 )
-from lockgate.ledger import audit
+from lockgate.ledger import audit, control
 from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
 from tests.waiting import wait_until
 
@@ -114,6 +114,25 @@ def test_stops_when_told_to_and_goes_on_later(dsn: str, tmp_path: Path) -> None:
     assert rows(dsn, "SELECT outcome FROM lockgate.runs") == [("interrupted",)]
     assert apply(dsn, tmp_path, text).phases == ("a",)
     assert one(dsn, "SELECT to_regclass('two')") == "two"
+
+
+def test_waits_before_a_step_while_it_is_paused(dsn: str, tmp_path: Path) -> None:
+    apply(dsn, tmp_path, TWO, to="first")
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        control.set(conn, "shop", paused=True, reason="a release")
+        told = Told()
+
+        def resume() -> None:
+            wait_until(lambda: told.waits)
+            assert one(dsn, "SELECT to_regclass('two')") is None
+            control.set(conn, "shop", paused=False)
+
+        thread = threading.Thread(target=resume)
+        thread.start()
+        apply(dsn, tmp_path, TWO, progress=told)
+        thread.join()
+    assert told.waits == [("paused: a release", "lockgate resume"), ("", "")]
+    assert states(dsn)["second"] == "done"
 
 
 def test_a_runner_that_lost_its_lease_commits_nothing_more(dsn: str, tmp_path: Path) -> None:
