@@ -67,6 +67,11 @@ def stop_applying(conn: Connection[Any], loaded: Group) -> None:
     )
 
 
+def still_mapped(conn: Connection[Any], target_id: int) -> bool:
+    """Whether any mapping feeds the target."""
+    return _number(conn, f"SELECT count(*) FROM lockgate.mappings WHERE target_id = {target_id}") > 0
+
+
 def take_back(conn: Connection[Any], loaded: Group, block: int, *, born_too: bool) -> int | None:
     """Take back the rows of some blocks of the target in the open transaction; the next block, None at the end."""
     evaluation = loaded.evaluation

@@ -70,15 +70,13 @@ class Runner:
         """Stop the sync, and take back the rows that the mapping made."""
         name = _definition(ctx.loaded, ctx.phase, ctx.step).name
         with ctx.sessions.open("undo") as conn:
-            loaded = removal.load(conn, ctx.plan, name)
-            target_id = loaded.target_id if loaded else _half_removed(conn, ctx.step_row.detail)
-            if loaded is not None:
+            target_id = self._forget(ctx, conn, name, lose_rows)
+            if target_id is not None and removal.still_mapped(conn, target_id):
+                # Without this mapping, its rows are found to be too many and removed.
                 with ctx.fenced(conn):
-                    steps.set_state(conn, ctx.step_row.id, "running", detail={"removing": loaded.target_id})
-                if len(loaded.compiled) > 1:
-                    return self._undo_shared(ctx, conn, loaded, name)
-                self._take_back(ctx, conn, loaded, lose_rows)
-                _patiently(ctx, conn, lambda: removal.forget_mapping(conn, loaded, name))
+                    _forget_chunks(conn, ctx)
+                settle(ctx.sessions, target_id, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step))
+                return StepResult(f"{name}: taken out; the other mappings keep its table")
             if target_id is not None:
                 self._drop_logs(ctx, conn, target_id)
                 with ctx.fenced(conn):
@@ -175,14 +173,21 @@ class Runner:
 
     # --- back -----------------------------------------------------------------------------------------------
 
-    def _undo_shared(self, ctx: StepContext, conn: Connection[Any], loaded: group.Group, name: str) -> StepResult:
-        """Other mappings keep the table: without this one, its rows are found to be too many and removed."""
+    def _forget(self, ctx: StepContext, conn: Connection[Any], name: str, lose_rows: bool) -> int | None:
+        """Take the mapping out of the ledger, and what it alone has made out of its table; the target it fed.
+
+        None if nothing is left of it. A mapping that a killed undo has taken out has left its target's number.
+        """
+        loaded = removal.load(conn, ctx.plan, name)
+        if loaded is None:
+            return _half_removed(conn, ctx.step_row.detail)
+        with ctx.fenced(conn):
+            steps.set_state(conn, ctx.step_row.id, "running", detail={"removing": loaded.target_id})
+        if len(loaded.compiled) == 1:
+            self._take_back(ctx, conn, loaded, lose_rows)
         _patiently(ctx, conn, lambda: removal.forget_mapping(conn, loaded, name))
         fault("undo.forgotten")
-        with ctx.fenced(conn):
-            _forget_chunks(conn, ctx)
-        settle(ctx.sessions, loaded.target_id, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step))
-        return StepResult(f"{name}: taken out; the other mappings keep {loaded.evaluation.target.label}")
+        return loaded.target_id
 
     def _take_back(self, ctx: StepContext, conn: Connection[Any], loaded: group.Group, lose_rows: bool) -> None:
         _patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded))
