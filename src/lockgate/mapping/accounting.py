@@ -122,9 +122,10 @@ def _keep_losers(conn: Connection[Any], group: Group, compiled: Compiled) -> int
 
 
 def _own_identity(compiled: Compiled, mapping: Compiled) -> str:
-    count = len(compiled.driving_identity("x"))
+    types = compiled.driving_types()
     own = mapping is compiled
-    return ", ".join(f"{f'y.lockgate_d{i}' if own else 'NULL'} AS lockgate_d{i}" for i in range(count))
+    items = [f"y.lockgate_d{i}" if own else f"NULL::{type_}" for i, type_ in enumerate(types)]
+    return ", ".join(f"{item} AS lockgate_d{i}" for i, item in enumerate(items))
 
 
 def _keep_merged(conn: Connection[Any], group: Group, compiled: Compiled) -> int:

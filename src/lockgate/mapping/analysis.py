@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import psycopg
 from psycopg import Connection
-from psycopg.rows import dict_row
 
 from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Relation
-from lockgate.errors import MappingRefused, PlanError, PrivilegeMissing
-from lockgate.mapping import nodetree
+from lockgate.errors import MappingRefused, PlanError
 from lockgate.mapping.circles import refuse_own_target
 from lockgate.mapping.compiled import Base, Compiled, Winner
 from lockgate.mapping.definition import Definition
 from lockgate.mapping.fanout import may_fan_out
-from lockgate.mapping.queries import load
-from lockgate.mapping.target import check_target
+from lockgate.mapping.probe import probe, refuse_unsteady
+from lockgate.mapping.target import NOT_ACCEPTED, check_target
 from lockgate.plan.values import split_driving
 from lockgate.sql import tree
 from lockgate.sql.select import Occurrence, Select
@@ -38,11 +34,12 @@ def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
     target = catalog.named(conn, definition.into, definition.place("table" if definition.updates_only else "into"))
     relations = {o.index: _relation(conn, definition, o) for o in select.occurrences}
     driving = _driving(definition, select)
+    _check_distinct(definition, select)
     winner = _winner(definition, select)
     with conn.transaction(force_rollback=True):
-        seen = _probe(conn, definition, select, winner)
-        key, columns = check_target(conn, definition, target, seen["outputs"], select)
-    _refuse_unstable(conn, definition, seen["tree"])
+        seen = probe(conn, definition, select, winner)
+        key, columns = check_target(conn, definition, target, seen.outputs, select)
+    refuse_unsteady(conn, definition, select, seen.tree)
     driving_relation = relations[driving.index]
     identity = driving_relation.primary_key
     fan_out = may_fan_out(select, relations, driving)
@@ -52,7 +49,7 @@ def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
         target=target,
         key=key,
         columns=columns,
-        bases=_bases(select, relations, seen["reads"]),
+        bases=_bases(select, relations, seen.reads),
         driving=driving,
         driving_relation=driving_relation,
         driving_key=identity,
@@ -150,16 +147,27 @@ def _driving(definition: Definition, select: Select) -> Occurrence:
     )
 
 
+def _check_distinct(definition: Definition, select: Select) -> None:
+    distinct = select.distinct
+    if distinct is None:
+        return
+    if definition.winner:
+        raise PlanError(
+            "both `winner` and DISTINCT ON say which row keeps a key",
+            where=definition.place("winner"),
+            hint="keep one",
+        )
+    if set(distinct.on) != set(definition.key):
+        raise MappingRefused(
+            f"DISTINCT ON must be on the key ({', '.join(definition.key)})",
+            where=definition.place("select", offset=tree.character_offset(definition.select, distinct.offset)),
+            why="rows that it leaves out would come back when their keys are looked up one by one",
+            hint="write it on the outputs of the key, or use WHERE",
+        )
+
+
 def _winner(definition: Definition, select: Select) -> tuple[Winner, ...]:
-    words = list(definition.winner)
-    if select.distinct_on:
-        if words:
-            raise PlanError(
-                "both `winner` and DISTINCT ON say which row keeps a key",
-                where=definition.place("winner"),
-                hint="keep one",
-            )
-        words = list(select.distinct_order[len(select.distinct_on) :])
+    words = definition.winner if select.distinct is None else select.distinct.words
     read = []
     for number, text in enumerate(words):
         try:
@@ -170,81 +178,7 @@ def _winner(definition: Definition, select: Select) -> tuple[Winner, ...]:
     return tuple(read)
 
 
-def _probe(conn: Connection[Any], definition: Definition, select: Select, winner: Sequence[Winner]) -> dict[str, Any]:
-    """Let the server analyse the SELECT: as a temporary view, in a transaction that is rolled back."""
-    plain = select.render()
-    full = select.render(extra=[(word.expression, f"lockgate_w{i}") for i, word in enumerate(winner)])
-    try:
-        conn.execute(f"CREATE TEMPORARY VIEW lockgate_probe AS {full}".encode())
-    except psycopg.Error as error:
-        raise _explain(definition, plain, error) from None
-    with conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(load("probe")).fetchone()
-    assert row is not None  # the view was just made
-    count = len(row["outputs"]) - len(winner)
-    return {
-        "tree": nodetree.parse(row["tree"]),
-        "outputs": dict(zip(row["outputs"][:count], row["types"][:count], strict=True)),
-        "reads": {(int(oid), int(number)) for oid, number in row["reads"]},
-    }
-
-
-def _explain(definition: Definition, plain: str, error: psycopg.Error) -> PlanError:
-    """Say what the server refused; the place is in the plan only when the text was not rewritten."""
-    message = (error.diag.message_primary or str(error)).strip()
-    position = error.diag.statement_position
-    offset = None
-    if position and plain == " ".join(definition.select.split()):
-        offset = int(position) - 1 - len("CREATE TEMPORARY VIEW lockgate_probe AS ")
-    if error.sqlstate == "42501":
-        raise PrivilegeMissing(
-            f"mapping {definition.name}: {message}",
-            where=definition.place("select"),
-            hint="GRANT SELECT on the tables it reads, and TEMPORARY on the database, to the role that runs Lockgate",
-        ) from None
-    hint = (error.diag.message_hint or "").removeprefix("Perhaps you meant to reference the column ").rstrip(".")
-    return PlanError(
-        f"the SELECT of {definition.name} is refused by the server: {message}",
-        where=definition.place("select", offset=offset),
-        hint=f"did you mean {hint}?" if hint else "correct the SELECT; functions and types need their schema, too",
-    )
-
-
-def _refuse_unstable(conn: Connection[Any], definition: Definition, analysed: list[Any]) -> None:
-    if not definition.sync:
-        return
-    where = definition.place("select")
-    flags = [
-        ("hasAggs", "an aggregate"),
-        ("hasWindowFuncs", "a window function"),
-        ("hasTargetSRFs", "a set-returning function in the output (write it into FROM with LATERAL)"),
-    ]
-    for flag, what in flags:
-        if nodetree.has_flag(analysed, flag):
-            raise MappingRefused(f"{what} cannot be kept in step", where=where, hint="or say `sync: none`")
-    if nodetree.has_node(analysed, "SQLVALUEFUNCTION") or nodetree.has_node(analysed, "NEXTVALUEEXPR"):
-        raise MappingRefused("the current time, user or a sequence differs at each evaluation", where=where)
-    casts = nodetree.text_casts(analysed)
-    rows = conn.execute(
-        load("volatile"),
-        {
-            "functions": sorted(nodetree.called_functions(analysed)),
-            "sources": sorted({source for source, _ in casts}),
-            "targets": sorted({target for _, target in casts}),
-        },
-    ).fetchall()
-    if rows:
-        function, volatility = rows[0]
-        kind = "volatile" if volatility == "v" else "stable"
-        raise MappingRefused(
-            f"{function} is {kind}: it may yield another value tomorrow for the same row",
-            where=where,
-            why="backfill, sync and reconcile must all get the same rows from the same data",
-            hint="use an immutable form (for example AT TIME ZONE with a named zone), `on_insert:`, or `sync: none`",
-        )
-
-
-def _bases(select: Select, relations: dict[int, Relation], reads: set[tuple[int, int]]) -> tuple[Base, ...]:
+def _bases(select: Select, relations: dict[int, Relation], reads: frozenset[tuple[int, int]]) -> tuple[Base, ...]:
     bases = []
     for oid in sorted({relation.oid for relation in relations.values()}):
         occurrences = tuple(index for index, relation in relations.items() if relation.oid == oid)
@@ -266,7 +200,7 @@ def _check_rejected(conn: Connection[Any], compiled: Compiled) -> None:
         try:
             tree.expression(condition)
             conn.execute(f"EXPLAIN SELECT 1 FROM {relation.sql} AS {alias} WHERE ({condition}\n)".encode())
-        except (SqlSyntaxError, psycopg.Error) as error:
+        except (SqlSyntaxError, *NOT_ACCEPTED) as error:
             message = error.what if isinstance(error, SqlSyntaxError) else error.diag.message_primary
             over = f"{relation.label} AS {compiled.driving.alias}"
             raise PlanError(

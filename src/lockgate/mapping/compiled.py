@@ -76,6 +76,13 @@ class Compiled:
         place = [f"{alias}.ctid"]
         return [f"{alias}.tableoid", *place] if self.driving_relation.kind == "p" else place
 
+    def driving_types(self) -> list[str]:
+        """The types of what identifies a driving row."""
+        if self.driving_key:
+            types = {column.name: column.type for column in self.driving_relation.columns}
+            return [types[name] for name in self.driving_key]
+        return ["oid", "tid"] if self.driving_relation.kind == "p" else ["tid"]
+
     def yields(self, *, replace: Mapping[int, str] | None = None, where: Sequence[str] = ()) -> str:
         """The SELECT with the winner's words as ``lockgate_w*`` and the driving identity as ``lockgate_d*``."""
         extra = [(word.expression, f"lockgate_w{i}") for i, word in enumerate(self.winner)]

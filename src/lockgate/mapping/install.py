@@ -14,6 +14,7 @@ from lockgate.mapping import changelog, group
 from lockgate.mapping.circles import refuse_circle
 from lockgate.mapping.compiled import Base, Compiled, names
 from lockgate.mapping.definition import Definition
+from lockgate.mapping.foreign import refuse_restricting
 
 Locked = Callable[[Relation, Callable[[Connection[Any]], None]], None]
 """Runs work that takes one strong lock on a relation, in a transaction of its own."""
@@ -46,6 +47,7 @@ def register(conn: Connection[Any], plan: str, compiled: Compiled) -> Registered
     if made:
         _refuse_unlike(conn, target_id, compiled)
         refuse_circle(conn, compiled)
+        refuse_restricting(conn, compiled)
         state = "backfill" if definition.sync else "unsynced"
         conn.execute("UPDATE lockgate.sync_targets SET state = %s, epoch = epoch + 1 WHERE id = %s", (state, target_id))
     return Registered(target_id, bool(made))

@@ -97,6 +97,13 @@ def called_functions(nodes: Iterable[TreeNode]) -> set[int]:
     return called - {0}
 
 
+def set_functions(values: Any) -> set[int]:
+    """The oids of functions that yield one value for many rows, or many for one."""
+    fields = {"AGGREF": "aggfnoid", "WINDOWFUNC": "winfnoid"}
+    found = {int(node.word(fields[node.name])) for node in _nodes(values) if node.name in fields}
+    return found | {int(node.word("funcid")) for node in _nodes(values) if node.word("funcretset") == "true"}
+
+
 def text_casts(nodes: Iterable[TreeNode]) -> set[tuple[int, int]]:
     """The (from, to) types of all casts that go through the types' text forms."""
     casts = set()

@@ -10,12 +10,15 @@ from psycopg import Connection
 
 from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Column, Relation
-from lockgate.errors import MappingRefused, PlanError, PrivilegeMissing
+from lockgate.errors import MappingRefused, PlanError
 from lockgate.mapping.definition import Definition
+from lockgate.mapping.privileges import missing
 from lockgate.sql.select import Select
 from lockgate.sql.tree import quote
 from lockgate.suggest import nearest
 
+# The statement is at fault. A lost connection, or a lock that was not had, says nothing about it.
+NOT_ACCEPTED = (psycopg.ProgrammingError, psycopg.DataError, psycopg.NotSupportedError)
 _SELF_FILLING = ("s", "v")
 _INTEGERS = (21, 23, 20)  # smallint, integer, bigint
 _STRINGS = (25, 1043)  # text, varchar: what is too long is refused, not cut
@@ -170,12 +173,13 @@ def _check_types(
                     f"SELECT y.{column.sql} FROM ({select.render()}) AS y".encode()
                 )
         except psycopg.errors.InsufficientPrivilege as error:
-            raise PrivilegeMissing(
-                f"{target.label} cannot be written: {error.diag.message_primary}",
+            raise missing(
+                error,
+                f"{target.label} cannot be written",
                 where=definition.place("table" if definition.updates_only else "into"),
                 hint=f"GRANT SELECT, INSERT, UPDATE, DELETE, TRIGGER ON {target.sql} TO the role that runs Lockgate",
             ) from None
-        except psycopg.Error as error:
+        except NOT_ACCEPTED as error:
             raise PlanError(
                 f'what the SELECT yields for "{column.name}" does not fit {target.label}: {error.diag.message_primary}',
                 where=definition.place("select"),
@@ -185,7 +189,7 @@ def _check_types(
         try:
             with conn.transaction():
                 conn.execute(f"EXPLAIN INSERT INTO {target.sql} ({quote(name)}) SELECT ({expression}\n)".encode())
-        except psycopg.Error as error:
+        except NOT_ACCEPTED as error:
             raise PlanError(
                 f'`on_insert` of "{name}" is refused by the server: {error.diag.message_primary}',
                 where=definition.place("on_insert", name),

@@ -1,5 +1,7 @@
--- The functions among those called, and the text forms of types that are cast through, that are not immutable.
-SELECT DISTINCT p.oid::regprocedure::text AS function, p.provolatile::text AS volatility
+-- The functions among those called, and the text forms of types that are cast through, that are not immutable;
+-- with the operators that are written for them.
+SELECT p.oid::regprocedure::text AS function, p.provolatile::text AS volatility, p.proname AS name,
+       ARRAY(SELECT o.oprname::text FROM pg_catalog.pg_operator o WHERE o.oprcode = p.oid) AS operators
 FROM pg_catalog.pg_proc p
 WHERE p.provolatile <> 'i'
   AND (p.oid = ANY (%(functions)s::oid[])

@@ -132,9 +132,11 @@ class World:
             self.run_chunk(self.conn, mapped, chunk)
         return True
 
-    def run_chunk(self, conn: Connection[Any], mapped: Mapped, chunk: chunks.Chunk) -> None:
+    def run_chunk(
+        self, conn: Connection[Any], mapped: Mapped, chunk: chunks.Chunk, loaded: Group | None = None
+    ) -> None:
         """Do a claimed chunk in the open transaction."""
-        loaded = self.group(mapped.target_id)
+        loaded = loaded or self.group(mapped.target_id)
         compiled = next(c for c in loaded.compiled if c.name == mapped.name)
         done = backfill.run_chunk(conn, loaded, compiled, chunk)
         chunks.finish(conn, chunk.id, done.read, done.written, "stress", 0.0)
