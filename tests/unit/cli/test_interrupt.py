@@ -17,8 +17,7 @@ def test_the_first_signal_asks_and_the_second_stops(number: signal.Signals, capf
         assert stop.wait(5)
         assert f"{number.name}: stopping after the present chunk" in capfd.readouterr().err
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
-            stop.wait(5)
+            signal.raise_signal(number)
 
 
 def test_the_handlers_from_before_come_back() -> None:

@@ -94,3 +94,10 @@ def test_the_bar_shows_chunks_and_leaves_lines_behind(monkeypatch: pytest.Monkey
 def test_who_reads_decides(output: Output, kind: type) -> None:
     with shown(output, FakeClock()) as progress:
         assert isinstance(progress, kind)
+
+
+@pytest.mark.parametrize("output", [Output("json"), Output()])
+def test_who_never_waited_does_not_go_on(output: Output, capsys: pytest.CaptureFixture[str]) -> None:
+    with shown(output, FakeClock()) as progress:
+        progress.waiting("", "")
+    assert capsys.readouterr().out == ""

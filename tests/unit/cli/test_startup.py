@@ -7,7 +7,17 @@ import sys
 
 import pytest
 
-HEAVY = ("jinja2", "postgast", "psycopg", "pydantic", "rich", "ruamel", "lockgate.engine", "lockgate.plan", "lockgate.ledger")
+HEAVY = (
+    "jinja2",
+    "postgast",
+    "psycopg",
+    "pydantic",
+    "rich",
+    "ruamel",
+    "lockgate.engine",
+    "lockgate.plan",
+    "lockgate.ledger",
+)
 
 
 def imported(*args: str) -> set[str]:
