@@ -59,7 +59,7 @@ class Writer:
         self._new_model = new_model
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
-        self._next = 100_000
+        self._next = (seed + 1) * 100_000  # no number is given twice in one shop
         with psycopg.connect(dsn, autocommit=True) as conn:
             self.tables = read_tables(conn)
             conn.execute("INSERT INTO old.marks VALUES (%s, 0) ON CONFLICT (writer) DO UPDATE SET last = 0", (MARK,))
@@ -74,26 +74,30 @@ class Writer:
         self._stop.set()
         self._thread.join()
 
+    def differences(self, there: Tables) -> list[tuple[str, Any, Row | None, Row | None]]:
+        """Table, key, what was acknowledged, and what is there."""
+        return [
+            (table, key, self.tables[table].get(key), there[table].get(key))
+            for table in self.tables
+            for key in {*self.tables[table], *there[table]}
+            if self.tables[table].get(key) != there[table].get(key)
+        ]
+
     # --- the loop -------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        conn: psycopg.Connection[Any] | None = None
         while not self._stop.is_set():
             try:
-                if conn is None or conn.closed:
-                    conn = psycopg.connect(self._dsn, autocommit=True, prepare_threshold=None)
-                self._write(conn)
+                with psycopg.connect(self._dsn, autocommit=True, prepare_threshold=None) as conn:
+                    while not self._stop.wait(_PAUSE):
+                        self._write(conn)
             except psycopg.OperationalError as error:
                 if not self._crashes:
                     self.errors.append(f"{type(error).__name__}: {error}")
-                if conn is not None:
-                    conn.close()
+                self._stop.wait(_PAUSE)
             except Exception as error:  # a thread's own errors are reported by whoever ends it
                 self.errors.append(f"{type(error).__name__}: {error}")
                 return
-            self._stop.wait(_PAUSE)
-        if conn is not None:
-            conn.close()
 
     def _write(self, conn: psycopg.Connection[Any]) -> None:
         """One transaction; known to be committed or not when this returns."""
