@@ -1,0 +1,98 @@
+"""What `lockgate demo` prints, without running one."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import lockgate.demo
+from lockgate.cli.main import cli
+from lockgate.demo import DemoOptions, DemoResult
+from lockgate.demo.result import Account, Latency
+from lockgate.engine.clock import Clock
+from lockgate.engine.context import Progress
+
+RESULT = DemoResult(
+    scale=0.02,
+    seed=1,
+    requests=3054,
+    failed_requests=0,
+    acknowledged_writes=3342,
+    lost_writes=0,
+    source_rows=100,
+    migrated=97,
+    merged=2,
+    rejected=1,
+    born_in_new_model=26,
+    unexplained_rows=0,
+    load_rows=12,
+    backfill_rows_per_second=9583.2,
+    latency={name: Latency(10, 0, 1.0, 7.9, 12.0) for name in ("before", "during", "after")},
+    phases_done=4,
+    phases_planned=4,
+    checks_failed=(),
+    accounts=(Account("contacts", 100, 97, 2, 1, {"empty": 1}, 26, 0, 12),),
+    differences=(),
+    lost=(),
+    failures=(),
+    seconds={"plan": 10.0},
+    report_md=Path("demo/report.md"),
+    report_json=Path("demo/report.json"),
+    kept=None,
+)
+
+
+def demo(monkeypatch: pytest.MonkeyPatch, result: DemoResult, *words: str) -> tuple[Result, DemoOptions]:
+    seen: list[DemoOptions] = []
+
+    def run(options: DemoOptions, progress: Progress, *, clock: Clock, stop: threading.Event) -> DemoResult:
+        seen.append(options)
+        progress.event("starting a PostgreSQL server")
+        return result
+
+    monkeypatch.setattr(lockgate.demo, "run_demo", run)
+    return CliRunner().invoke(cli, ["demo", *words], prog_name="lockgate"), seen[0]
+
+
+def test_the_summary(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, options = demo(monkeypatch, RESULT, "--scale", "0.1", "--seed", "7", "--keep")
+    assert (options.scale, options.seed, options.keep, options.database) == (0.1, 7, True, None)
+    assert shown.exit_code == 0
+    assert "starting a PostgreSQL server" in shown.stdout
+    assert "Phases: 4 of 4 done" in shown.stdout
+    assert "contacts     100        97       2         1    26            0           12" in shown.stdout
+    assert "writes lost                              0" in shown.stdout
+    assert "Report: demo/report.md" in shown.stdout
+    assert shown.stdout.endswith("No request failed, no write was lost, every row is accounted for.\n")
+
+
+def test_a_program_gets_one_object_and_people_see_the_rest_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, _ = demo(monkeypatch, RESULT, "--format", "json")
+    found: dict[str, Any] = json.loads(shown.stdout)
+    wanted = {
+        "requests", "failed_requests", "acknowledged_writes", "lost_writes", "source_rows", "migrated", "merged",
+        "rejected", "born_in_new_model", "unexplained_rows", "load_rows", "backfill_rows_per_second", "p99_ms_before",
+        "p99_ms_during", "phases_done", "phases_planned",
+    }  # fmt: skip
+    assert wanted <= set(found)
+    assert found["p99_ms_before"] == 7.9
+    assert "starting a PostgreSQL server" in shown.stderr
+
+
+def test_a_lost_write_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, _ = demo(monkeypatch, replace(RESULT, lost_writes=1, differences=("parties: 3, not 4",)))
+    assert shown.exit_code == 1
+    assert "DIFFERENT: parties: 3, not 4" in shown.stdout
+    assert "Something is not as it must be" in shown.stdout
+
+
+def test_a_scale_of_nothing_is_refused() -> None:
+    shown = CliRunner().invoke(cli, ["demo", "--scale", "0"], prog_name="lockgate")
+    assert shown.exit_code == 2
+    assert "'--scale'" in shown.stderr
