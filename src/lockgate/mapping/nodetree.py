@@ -97,11 +97,16 @@ def called_functions(nodes: Iterable[TreeNode]) -> set[int]:
     return called - {0}
 
 
-def set_functions(values: Any) -> set[int]:
+def set_functions(nodes: Iterable[TreeNode]) -> set[int]:
     """The oids of functions that yield one value for many rows, or many for one."""
     fields = {"AGGREF": "aggfnoid", "WINDOWFUNC": "winfnoid"}
-    found = {int(node.word(fields[node.name])) for node in _nodes(values) if node.name in fields}
-    return found | {int(node.word("funcid")) for node in _nodes(values) if node.word("funcretset") == "true"}
+    found = set()
+    for node in nodes:
+        if node.name in fields:
+            found.add(int(node.word(fields[node.name])))
+        elif node.word("funcretset") == "true":
+            found.add(int(node.word("funcid")))
+    return found
 
 
 def text_casts(nodes: Iterable[TreeNode]) -> set[tuple[int, int]]:

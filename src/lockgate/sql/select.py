@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lockgate.sql import tree
 from lockgate.sql.candidates import candidate_terms
+from lockgate.sql.distinct import take_distinct
 from lockgate.sql.inline import inline_ctes
 from lockgate.sql.ranges import Site, add_where, sites
 from lockgate.sql.ranges import replace as put
@@ -53,7 +54,7 @@ class Select:
         select = self._select(self._statement)
         require_supported(select)
         _forget_exists_outputs(select)
-        self.distinct_on, self.distinct_order = _take_distinct(select)
+        self.distinct = take_distinct(select)
         self.occurrences = tuple(self._occurrence(i, site, select) for i, site in enumerate(sites(select)))
 
     @property
@@ -80,16 +81,6 @@ class Select:
             in_from=not site.exists,
             whole_row=_uses_whole_row(select, alias),
         )
-
-    def outputs(self) -> list[str | None]:
-        """Name the columns as written; ``None`` where only the server can tell."""
-        names: list[str | None] = []
-        for target in self._select(self._statement).target_list:
-            inner = target.res_target
-            value = unwrap(inner.val)
-            last = unwrap(value.fields[-1]) if kind(value) == "ColumnRef" else None
-            names.append(inner.name or (last.sval if last is not None and kind(last) == "String" else None))
-        return names
 
     def render(
         self,
@@ -131,39 +122,12 @@ class Select:
         return statement, self._select(statement)
 
 
-def _take_distinct(select: Node) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Remove DISTINCT [ON] and its ORDER BY from the tree and return both as text.
-
-    Rows of equal key are reduced by ``winner:`` anyway, so DISTINCT adds nothing to it.
-    """
-    on = [item for item in select.distinct_clause if unwrap(item) is not None]
-    distinct = tuple(_expression_text(item) for item in on)
-    order = tuple(_sort_text(item) for item in select.sort_clause)
-    if order and not distinct:
-        raise ShapeRefused("ORDER BY cannot be kept in step", -1, "use `winner:`")
-    select.ClearField("distinct_clause")
-    select.ClearField("sort_clause")
-    return distinct, order
-
-
 def _forget_exists_outputs(select: Node) -> None:
     """EXISTS asks for rows only: without its outputs, ``SELECT *`` in it does not count as use of a whole row."""
     for node in walk(select):
         if kind(node) == "SubLink":
             subselect = unwrap(node.subselect)
             del subselect.target_list[:]
-
-
-def _expression_text(node: Node) -> str:
-    statement = tree.parse_one("SELECT 1")
-    statement.stmt.select_stmt.target_list[0].res_target.val.CopyFrom(node)
-    return tree.deparse(statement).removeprefix("SELECT ")
-
-
-def _sort_text(node: Node) -> str:
-    statement = tree.parse_one("SELECT 1")
-    statement.stmt.select_stmt.sort_clause.add().CopyFrom(node)
-    return tree.deparse(statement).removeprefix("SELECT 1 ORDER BY ")
 
 
 def _uses_whole_row(select: Node, alias: str) -> bool:

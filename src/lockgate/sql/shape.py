@@ -5,11 +5,14 @@ What only the server knows (volatility, aggregates, views) is judged in ``lockga
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lockgate.errors import MappingRefused
 from lockgate.sql.ranges import JOIN_INNER, JOIN_LEFT, conjuncts, exists_of
-from lockgate.sql.tree import Node, kind, unwrap, walk
+from lockgate.sql.tree import Node, kind, location, unwrap, walk
 
 _SYSTEM_COLUMNS = {"ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"}
+_AGGREGATE_ADVICE = "keep the rows, and aggregate in a view of the new model"
 _SUBLINK_ADVICE = "write it as a join, or as EXISTS or NOT EXISTS joined by AND in WHERE"
 
 
@@ -39,45 +42,39 @@ def _require_plain(select: Node, *, outermost: bool) -> None:
         if outermost:
             raise ShapeRefused("VALUES yields no row of the old model", -1, "write a SELECT over the old model")
         return
-    refusals = [
-        (
-            select.op not in (0, 1),
-            "UNION, EXCEPT and INTERSECT",
-            "write a mapping for each part; their order is the priority",
-        ),
-        (
-            bool(select.group_clause),
-            "GROUP BY",
-            "an aggregate cannot be kept in step; fill it by `sync: none`, or query it",
-        ),
-        (select.HasField("having_clause"), "HAVING", "an aggregate cannot be kept in step"),
-        (bool(select.window_clause), "window functions", "use `winner:` to say which row keeps a key"),
-        (
-            select.HasField("limit_count") or select.HasField("limit_offset"),
-            "LIMIT and OFFSET",
-            "use `winner:` or WHERE",
-        ),
-        (
-            bool(select.locking_clause),
-            "FOR UPDATE and FOR SHARE",
-            "leave it out: Lockgate takes the locks it needs",
-        ),
-        (select.HasField("into_clause"), "SELECT INTO", "say `into:` in the mapping"),
-        (
-            bool(select.sort_clause) and not (outermost and select.distinct_clause),
-            "ORDER BY",
-            "use `winner:`",
-        ),
-        (bool(select.distinct_clause) and not outermost, "DISTINCT below the outermost SELECT", "use EXISTS"),
-        (select.HasField("with_clause"), "a WITH query at this place", "write it into FROM"),
-        (not select.from_clause and outermost, "a SELECT without FROM", "read the old model"),
-    ]
-    for found, what, hint in refusals:
-        if found:
-            raise ShapeRefused(f"{what} cannot be kept in step", -1, hint)
+    for part, what, hint in _unsupported(select, outermost=outermost):
+        raise ShapeRefused(f"{what} cannot be kept in step", location(part), hint)
+    if not select.from_clause and outermost:
+        raise ShapeRefused("a SELECT without FROM yields no row of the old model", -1, "read the old model")
     for item in select.from_clause:
         _require_item(item)
     _require_where(select)
+
+
+def _unsupported(select: Node, *, outermost: bool) -> Iterator[tuple[Node, str, str]]:
+    """What a mapping cannot have: the part that stands there, what it is, and what to do."""
+    if select.op not in (0, 1):
+        parts = "write a mapping for each part; their order is the priority"
+        yield select.rarg, "UNION, EXCEPT and INTERSECT", parts
+    if select.HasField("with_clause"):
+        yield select.with_clause, "a WITH query at this place", "write it into FROM"
+    if select.group_clause:
+        yield select.group_clause[0], "GROUP BY", _AGGREGATE_ADVICE
+    if select.HasField("having_clause"):
+        yield select.having_clause, "HAVING", _AGGREGATE_ADVICE
+    if select.window_clause:
+        yield select.window_clause[0], "a window function", "use `winner:` to say which row keeps a key"
+    if select.HasField("limit_count") or select.HasField("limit_offset"):
+        part = select.limit_count if select.HasField("limit_count") else select.limit_offset
+        yield part, "LIMIT and OFFSET", "use `winner:` or WHERE"
+    if select.locking_clause:
+        yield select.locking_clause[0], "FOR UPDATE and FOR SHARE", "leave it out: Lockgate takes the locks it needs"
+    if select.HasField("into_clause"):
+        yield select.into_clause, "SELECT INTO", "say `into:` in the mapping"
+    if select.sort_clause and not (outermost and select.distinct_clause):
+        yield select.sort_clause[0], "ORDER BY", "use `winner:`"
+    if select.distinct_clause and not outermost:
+        yield select.target_list[0], "DISTINCT below the outermost SELECT", "use EXISTS"
 
 
 def _require_item(item: Node) -> None:
@@ -103,18 +100,24 @@ def _require_item(item: Node) -> None:
         case "RangeFunction":
             pass
         case other:
-            raise ShapeRefused(f"{other} in FROM cannot be kept in step", -1, "use tables, joins and functions")
+            raise ShapeRefused(
+                f"{other} in FROM cannot be kept in step", location(inner), "use tables, joins and functions"
+            )
 
 
 def _require_join(join: Node) -> None:
     if join.jointype not in (JOIN_INNER, JOIN_LEFT):
         raise ShapeRefused(
-            "only inner and LEFT joins can be kept in step", -1, "turn RIGHT JOIN around; split FULL JOIN"
+            "only inner and LEFT joins can be kept in step",
+            location(join.rarg),
+            "turn RIGHT JOIN around; split FULL JOIN",
         )
     if join.is_natural:
-        raise ShapeRefused("NATURAL JOIN changes its meaning when a column is added", -1, "write ON")
+        what = "NATURAL JOIN changes its meaning when a column is added"
+        raise ShapeRefused(what, location(join.rarg), "write ON")
     if join.jointype == JOIN_LEFT and join.using_clause:
-        raise ShapeRefused("LEFT JOIN ... USING cannot be kept in step", -1, "write LEFT JOIN ... ON")
+        what = "LEFT JOIN ... USING cannot be kept in step"
+        raise ShapeRefused(what, location(join.rarg), "write LEFT JOIN ... ON")
     _refuse_sublinks(join.quals)
     _require_item(join.larg)
     _require_item(join.rarg)
@@ -142,7 +145,7 @@ def _require_known_node(node: Node) -> None:
         case "FuncCall" if node.HasField("over"):
             raise ShapeRefused("window functions cannot be kept in step", node.location, "use `winner:`")
         case "FuncCall" if node.agg_within_group or node.agg_star or node.agg_distinct:
-            raise ShapeRefused("an aggregate cannot be kept in step", node.location, "query it, or use `sync: none`")
+            raise ShapeRefused("an aggregate cannot be kept in step", node.location, _AGGREGATE_ADVICE)
         case "ParamRef":
             raise ShapeRefused("a parameter has no value here", node.location, "write the value")
         case "RangeTableSample":

@@ -85,6 +85,12 @@ def walk(node: Node) -> Iterator[Node]:
             yield from walk(child)
 
 
+def location(node: Node) -> int:
+    """Where the first part of a node stands that has a place, in bytes of the text; -1 if none has."""
+    places = [inner.location for inner in walk(node) if "location" in inner.DESCRIPTOR.fields_by_name]
+    return min((place for place in places if place >= 0), default=-1)
+
+
 def strip_locations(node: Node) -> Node:
     """Return a copy without source offsets, so that two trees can be compared."""
     copy = type(node)()

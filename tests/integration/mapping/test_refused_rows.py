@@ -174,7 +174,7 @@ def test_a_refused_row_among_many_is_found_by_halving(bench: Bench) -> None:
 
     def count(query: bytes, *values: object, **more: object) -> object:
         asked.append(str(query))
-        return execute(query, *values, **more)  # type: ignore[arg-type]
+        return execute(query, *values, **more)  # type: ignore[call-overload]
 
     bench.patch.setattr(applier.conn, "execute", count)
     batch = applier.run()

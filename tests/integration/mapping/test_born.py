@@ -1,0 +1,203 @@
+"""What the application does in the new model while the old one still decides."""
+
+from __future__ import annotations
+
+import pytest
+
+from lockgate.errors import MappingRefused
+from tests.integration.mapping.harness import Bench, Mapped, Step
+
+STEP: Step = {
+    "map": "people",
+    "into": "new.c",
+    "key": ["mail"],
+    "from_": "old.p",
+    "select": "SELECT s.mail, s.id FROM old.p s",
+}
+TABLES = """
+CREATE TABLE old.p (id bigint PRIMARY KEY, mail text);
+CREATE TABLE new.c (mail text PRIMARY KEY, id bigint, own text);
+INSERT INTO old.p SELECT n, 'm' || n FROM generate_series(1, 3) AS n
+"""
+
+
+def people(bench: Bench) -> Mapped:
+    """A live mapping of three rows, into a table with a column of the application's own."""
+    bench.sql(TABLES)
+    return bench.map(**STEP)
+
+
+def held(bench: Bench) -> list[tuple[str, int | None]]:
+    """What the target holds."""
+    return [(mail, number) for mail, number in bench.rows("SELECT mail, id FROM new.c ORDER BY mail")]
+
+
+def test_a_row_of_the_new_model_only_is_born_there(bench: Bench) -> None:
+    """No source yields it, and nothing removes it."""
+    mapped = people(bench)
+    bench.sql("INSERT INTO new.c VALUES ('own', 100)")
+    mapped.drain()
+    bench.sql("UPDATE new.c SET id = 101 WHERE mail = 'own'")
+    mapped.drain()
+    assert held(bench)[-1] == ("own", 101)
+    mapped.assert_agrees()
+    assert mapped.compare().born == 1
+    accounts = mapped.account()
+    assert (accounts.born, accounts.adds_up) == (1, True)
+
+
+def test_a_born_row_survives_a_comparison_of_everything(bench: Bench) -> None:
+    """A repair takes away what nobody explains; this row is explained."""
+    mapped = people(bench)
+    bench.sql("INSERT INTO new.c VALUES ('own', 100)")
+    mapped.drain()
+    bench.sql("TRUNCATE old.p")
+    mapped.drain()
+    assert held(bench) == [("own", 100)]
+
+
+def test_rows_that_were_there_before_the_mapping_are_kept(bench: Bench) -> None:
+    """The mapping did not make them, so that it may not remove them; what it yields, it decides."""
+    bench.sql(TABLES, "INSERT INTO new.c VALUES ('before', 100), ('m1', 101)")
+    mapped = bench.map(**STEP)
+    assert held(bench) == [("before", 100), ("m1", 1), ("m2", 2), ("m3", 3)]
+    mapped.assert_agrees()
+    assert mapped.account().born == 1
+    bench.sql("TRUNCATE old.p")
+    mapped.drain()
+    assert held(bench) == [("before", 100)]
+
+
+def test_a_second_mapping_takes_no_row_of_the_first_for_born(bench: Bench) -> None:
+    """They were there before it, but the first one made them."""
+    mapped = people(bench)
+    bench.sql("CREATE TABLE old.q (id bigint PRIMARY KEY, mail text)")
+    bench.map(**STEP | {"map": "q", "from_": "old.q", "select": "SELECT s.mail, s.id FROM old.q s"})
+    assert mapped.born() == 0
+    bench.sql("DELETE FROM old.p")
+    mapped.drain()
+    assert held(bench) == []
+
+
+def test_what_both_models_write_is_decided_by_the_old_one(bench: Bench) -> None:
+    """Update, delete, insert and change of key in the new model, of what the old one yields."""
+    mapped = people(bench)
+    bench.sql(
+        "UPDATE new.c SET id = 100, own = 'mine' WHERE mail = 'm1'",
+        "DELETE FROM new.c WHERE mail = 'm2'",
+        "UPDATE new.c SET mail = 'moved' WHERE mail = 'm3'",
+        "INSERT INTO old.p VALUES (4, 'm4')",
+        "INSERT INTO new.c VALUES ('m4', 200)",
+    )
+    mapped.drain()
+    assert held(bench) == [("m1", 1), ("m2", 2), ("m3", 3), ("m4", 4), ("moved", 3)]
+    assert bench.one("SELECT own FROM new.c WHERE mail = 'm1'") == "mine", "a column that no mapping decides"
+    assert mapped.born() == 1, "the row that was moved to a key of its own"
+    mapped.assert_agrees()
+
+
+def test_a_born_row_that_the_old_model_comes_to_yield_belongs_to_it(bench: Bench) -> None:
+    """And goes when the old model yields it no more."""
+    mapped = people(bench)
+    bench.sql("INSERT INTO new.c VALUES ('own', 100)")
+    mapped.drain()
+    bench.sql("INSERT INTO old.p VALUES (4, 'own')")
+    mapped.drain()
+    assert ("own", 4) in held(bench)
+    assert mapped.born() == 0
+    bench.sql("DELETE FROM old.p WHERE id = 4")
+    mapped.drain()
+    assert "own" not in {mail for mail, _ in held(bench)}
+    mapped.assert_agrees()
+
+
+def test_a_born_row_that_the_application_deletes_is_forgotten(bench: Bench) -> None:
+    """Made and removed in one batch, or in two; a key that comes back is born again."""
+    mapped = people(bench)
+    bench.sql("INSERT INTO new.c VALUES ('a', 1), ('b', 2)", "DELETE FROM new.c WHERE mail = 'a'")
+    mapped.drain()
+    assert mapped.born() == 1
+    bench.sql("DELETE FROM new.c WHERE mail = 'b'", "INSERT INTO new.c VALUES ('b', 3)")
+    mapped.drain()
+    assert ("b", 3) in held(bench)
+    bench.sql("UPDATE new.c SET mail = 'c' WHERE mail = 'b'")
+    mapped.drain()
+    bench.sql("DELETE FROM new.c WHERE mail = 'c'")
+    mapped.drain()
+    assert mapped.born() == 0
+    mapped.assert_agrees()
+
+
+def test_a_row_written_to_the_target_before_its_chunk_comes_is_decided_by_the_old_model(bench: Bench) -> None:
+    """And one that is born while chunks are open stays."""
+    bench.sql(TABLES)
+    mapped = bench.define(**STEP)
+    bench.sql("INSERT INTO new.c VALUES ('m1', 100), ('own', 101)")
+    mapped.drain()
+    assert held(bench) == [("m1", 1), ("own", 101)]
+    mapped.backfill()
+    mapped.drain()
+    assert held(bench) == [("m1", 1), ("m2", 2), ("m3", 3), ("own", 101)]
+    mapped.assert_agrees()
+
+
+def test_a_key_that_another_mapping_yields_is_not_stale(bench: Bench) -> None:
+    """One mapping yields it no more, another one does."""
+    mapped = people(bench)
+    bench.sql("CREATE TABLE old.q (id bigint PRIMARY KEY, mail text)", "INSERT INTO old.q VALUES (50, 'm1')")
+    bench.map(**STEP | {"map": "q", "from_": "old.q", "select": "SELECT s.mail, s.id FROM old.q s"})
+    bench.sql("DELETE FROM old.p WHERE id = 1")
+    mapped.drain()
+    assert held(bench)[0] == ("m1", 50)
+    mapped.assert_agrees()
+
+
+def test_a_trigger_of_the_target_is_acknowledged_or_refused(bench: Bench) -> None:
+    """It would send mail for every row that is copied."""
+    bench.sql(
+        TABLES,
+        "CREATE FUNCTION public.send() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+        "CREATE TRIGGER send AFTER INSERT ON new.c FOR EACH ROW EXECUTE FUNCTION public.send()",
+    )
+    with pytest.raises(MappingRefused, match='trigger "send"') as error:
+        bench.compile(**STEP)
+    assert (error.value.where, "acknowledge_triggers: [send]" in str(error.value.hint)) == ("into", True)
+    bench.compile(**STEP, acknowledge_triggers=["send"])
+    bench.sql("ALTER TABLE new.c DISABLE TRIGGER send")
+    bench.compile(**STEP)
+
+
+@pytest.mark.parametrize("action", ["", "ON DELETE RESTRICT", "ON DELETE CASCADE", "ON DELETE SET NULL"])
+def test_a_foreign_key_that_would_fail_the_applications_deletes_is_refused(bench: Bench, action: str) -> None:
+    """The application deletes a row of the old model that the target points to, before the applier has seen it."""
+    bench.sql(TABLES, f"ALTER TABLE new.c ADD FOREIGN KEY (id) REFERENCES old.p {action}")
+    if action in ("", "ON DELETE RESTRICT"):
+        with pytest.raises(MappingRefused, match="foreign key") as error:
+            bench.define(**STEP)
+        assert "ON DELETE CASCADE" in str(error.value.hint)
+        return
+    mapped = bench.map(**STEP)
+    bench.sql("DELETE FROM old.p WHERE id = 1")
+    mapped.drain()
+    assert held(bench) == [("m2", 2), ("m3", 3)]
+    mapped.assert_agrees()
+
+
+def test_a_foreign_key_to_a_table_that_another_mapping_fills_is_no_danger(bench: Bench) -> None:
+    """Nobody but the tool writes there: parents come first, and children go first, sooner or later."""
+    bench.sql(
+        "CREATE TABLE old.p (id bigint PRIMARY KEY, mail text); INSERT INTO old.p VALUES (1, 'm1'), (2, 'm2')",
+        "CREATE TABLE new.p (id bigint PRIMARY KEY)",
+        "CREATE TABLE new.c (mail text PRIMARY KEY, id bigint REFERENCES new.p)",
+    )
+    parents = bench.map(map="p", into="new.p", key=["id"], from_="old.p", select="SELECT s.id FROM old.p s")
+    select = "SELECT s.mail, p.id FROM old.p s JOIN new.p p ON p.id = s.id"
+    children = bench.map(**STEP | {"select": select})
+    bench.sql("DELETE FROM old.p WHERE id = 1", "INSERT INTO old.p VALUES (3, 'm3')")
+    for _ in range(2):
+        for each in (parents, children):
+            each.make_retry_due()
+            each.drain()
+    assert held(bench) == [("m2", 2), ("m3", 3)]
+    for each in (parents, children):
+        each.assert_agrees()
