@@ -41,7 +41,7 @@ def holding(
     """Take the lease, keep it alive, give it back.
 
     A lease whose holder was killed is waited for, as long as nobody is heard of; at most its ttl. When the
-    lease is lost, ``stop`` is set and what runs on any connection of ``sessions`` is cancelled.
+    lease is lost, ``stop`` is set and every session of ``sessions`` is ended.
 
     :raises LeaseHeld: if another runner is alive.
     :raises LeaseLost: at the end of the block, if the lease was lost in it.
@@ -54,7 +54,7 @@ def holding(
     def on_lost(error: LeaseLost) -> None:
         lost.append(error)
         stop.set()
-        sessions.cancel_all()
+        sessions.end_all(error)
 
     try:
         with Heartbeat(lambda: sessions.open(_HEARTBEAT), held, ttl / 3, on_lost):

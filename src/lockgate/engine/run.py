@@ -26,7 +26,15 @@ from lockgate.engine.leasing import holding
 from lockgate.engine.outline import outline
 from lockgate.engine.retry import lost_connection
 from lockgate.engine.session import Sessions
-from lockgate.errors import ConnectionFailed, ConnectionLost, DatabaseError, ExitCode, Interrupted, LockgateError
+from lockgate.errors import (
+    ConnectionFailed,
+    ConnectionLost,
+    DatabaseError,
+    ExitCode,
+    Interrupted,
+    LeaseLost,
+    LockgateError,
+)
 from lockgate.ledger import chain, runs, store
 
 if TYPE_CHECKING:
@@ -137,7 +145,7 @@ def _recorded(job: Job, command: str) -> Iterator[None]:
     try:
         yield
     except LockgateError as error:
-        outcome, told, away = error.exit_code, error.what, isinstance(error, ConnectionLost)
+        outcome, told, away = error.exit_code, error.what, isinstance(error, ConnectionLost | LeaseLost)
         raise
     except BaseException as error:
         outcome, told = ExitCode.FAILED, type(error).__name__

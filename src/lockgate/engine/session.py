@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from lockgate.engine import preflight
 from lockgate.engine.clock import Clock, SystemClock
+from lockgate.errors import ConnectionFailed, LockgateError
 from lockgate.plan.models import Settings
 
 _PINNED = {
@@ -45,6 +46,7 @@ class Sessions:
         self.clock: Clock = clock or SystemClock()
         self._opened: WeakSet[Connection[Any]] = WeakSet()
         self._lock = threading.Lock()
+        self._ended: LockgateError | None = None
 
     def open(
         self,
@@ -68,16 +70,22 @@ class Sessions:
             conn.close()
             raise
         with self._lock:
-            self._opened.add(conn)
-        return conn
+            if self._ended is None:
+                self._opened.add(conn)
+                return conn
+        conn.close()
+        raise self._ended
 
-    def cancel_all(self) -> None:
-        """Cancel what runs on any open connection; for a runner that may not go on."""
+    def end_all(self, reason: LockgateError) -> None:
+        """End every open session at once, and open none any more: ``open`` raises ``reason`` from now on.
+
+        For a runner that may not go on. What its threads were doing fails with a lost connection.
+        """
         with self._lock:
-            opened = [conn for conn in self._opened if not conn.closed]
-        for conn in opened:
-            with contextlib.suppress(psycopg.Error):
-                conn.cancel_safe(timeout=5)
+            self._ended = reason
+            pids = [conn.info.backend_pid for conn in self._opened if not conn.closed]
+        with contextlib.suppress(psycopg.Error, ConnectionFailed), self.connect("ending") as conn:
+            conn.execute("SELECT pg_catalog.pg_terminate_backend(pid) FROM unnest(%s::int[]) AS s(pid)", (pids,))
 
     def with_settings(self, settings: Settings, clock: Clock | None = None) -> Sessions:
         """The same database with the settings of a plan, and another clock if one is given."""

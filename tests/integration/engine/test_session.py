@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from lockgate.embedded import EmbeddedServer
 from lockgate.engine import preflight
 from lockgate.engine.session import Sessions
-from lockgate.errors import ConnectionFailed, ExitCode, PrivilegeMissing
+from lockgate.errors import ConnectionFailed, ExitCode, LeaseLost, PrivilegeMissing
 from lockgate.plan.models import Settings
 from tests.conftest import StartServer
 from tests.integration.engine.plans import one
@@ -74,23 +74,25 @@ def test_a_statement_may_have_a_time_limit(dsn: str) -> None:
         conn.execute("SELECT pg_sleep(60)")
 
 
-def test_cancels_what_runs_on_any_connection(dsn: str) -> None:
+def test_ends_every_session_and_opens_none_any_more(dsn: str) -> None:
     sessions = Sessions(dsn)
-    with sessions.open("testing") as conn, psycopg.connect(dsn) as watching:
+    asleep = "SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"
 
-        def cancel() -> None:
-            wait_until(
-                lambda: watching.execute(
-                    "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"
-                ).fetchall()[0][0]
-            )
-            sessions.cancel_all()
+    def end() -> None:
+        wait_until(lambda: one(dsn, asleep))
+        sessions.end_all(LeaseLost("taken over"))
 
-        thread = threading.Thread(target=cancel)
+    thread = threading.Thread(target=end)
+    with sessions.open("testing") as conn, sessions.open("idle") as idle:
         thread.start()
-        with pytest.raises(psycopg.errors.QueryCanceled):
+        with pytest.raises(psycopg.errors.AdminShutdown):
             conn.execute("SELECT pg_sleep(60)")
         thread.join()
+        with pytest.raises(psycopg.OperationalError):
+            idle.execute("SELECT 1")
+    with pytest.raises(LeaseLost):
+        sessions.open("testing")
+    assert one(dsn, "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'lockgate:%'") == 0
 
 
 def sleep_long(dsn: str) -> None:

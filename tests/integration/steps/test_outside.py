@@ -12,8 +12,11 @@ import psycopg
 import pytest
 
 from lockgate.engine import runner
+from lockgate.engine.context import StepContext
 from lockgate.errors import DatabaseError, ExitCode, LockNotAcquired, PlanChanged
 from lockgate.plan.load import load_plan
+from lockgate.steps import outside
+from lockgate.steps.running import Located
 from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
 from tests.killing import call
 from tests.waiting import wait_until
@@ -271,6 +274,24 @@ def test_a_kill_around_a_statement_with_its_position(table: str, tmp_path: Path,
     killed_at(table, tmp_path, sql, point)
     apply(table, tmp_path, sql)
     assert one(table, "SELECT array_agg(x ORDER BY x DESC) FROM t WHERE x < 0") == [-1, -2]
+
+
+def test_a_commit_whose_answer_was_lost_is_not_repeated(
+    table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = iter([True])
+    real = outside._advance
+
+    def commit_and_die(ctx: StepContext, conn: psycopg.Connection[Any], number: int, item: Located, how: str) -> None:
+        real(ctx, conn, number, item, how)
+        if next(lost, False):
+            conn.execute("COMMIT")
+            conn.close()
+            raise psycopg.OperationalError("the connection is lost")
+
+    monkeypatch.setattr(outside, "_advance", commit_and_die)
+    apply(table, tmp_path, "INSERT INTO t VALUES (-1)")
+    assert one(table, "SELECT count(*) FROM t WHERE x < 0") == 1
 
 
 def test_what_an_interrupted_reindex_left_is_removed(table: str, tmp_path: Path) -> None:
