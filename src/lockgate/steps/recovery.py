@@ -91,8 +91,6 @@ def verify(conn: Connection[Any], item: Located) -> None:
                 why="Another session changed it meanwhile.",
                 hint="Run `lockgate apply` again: it is built anew.",
             )
-    if known.alone is Alone.REINDEX and (left := _leftovers(conn, known)):
-        _drop(conn, left)
 
 
 def _look_for_index(conn: Connection[Any], item: Located, *, resumed: bool) -> Found:

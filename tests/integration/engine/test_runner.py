@@ -144,10 +144,13 @@ def test_a_runner_that_lost_its_lease_commits_nothing_more(dsn: str, tmp_path: P
           - {sql: CREATE TABLE two (), id: two}
     """
 
+    seen = []
+
     def steal() -> None:
         wait_until(lambda: rows(dsn, "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE one AS%'"))
         with psycopg.connect(dsn, autocommit=True) as thief:
             thief.execute("UPDATE lockgate.lease SET epoch = epoch + 1, holder = 'thief'")
+            seen.append(one(dsn, "SELECT to_regclass('one')"))
 
     thread = threading.Thread(target=steal)
     thread.start()
@@ -155,7 +158,7 @@ def test_a_runner_that_lost_its_lease_commits_nothing_more(dsn: str, tmp_path: P
         apply(dsn, tmp_path, text)
     thread.join()
     assert caught.value.exit_code is ExitCode.LEASE_HELD
-    # The thief had to wait for the transaction that had asserted the lease.
+    assert seen == ["one"]  # the thief had to wait for the transaction that had asserted the lease
     assert (one(dsn, "SELECT to_regclass('one')"), one(dsn, "SELECT to_regclass('two')")) == ("one", None)
     assert rows(dsn, "SELECT step, state FROM lockgate.steps") == [("one", "done")]
 

@@ -144,6 +144,16 @@ def test_a_failed_build_leaves_no_invalid_index(table: str, tmp_path: Path) -> N
     assert one(table, "SELECT to_regclass('i')") is None
 
 
+def test_a_failed_build_is_not_taken_for_a_killed_one(table: str, tmp_path: Path) -> None:
+    with psycopg.connect(table, autocommit=True) as conn:
+        conn.execute("INSERT INTO t VALUES (1)")
+        with pytest.raises(DatabaseError, match="23505"):
+            apply(table, tmp_path, "CREATE UNIQUE INDEX CONCURRENTLY i ON t (x)")
+        conn.execute("CREATE INDEX i ON t (x)")
+    with pytest.raises(DatabaseError, match="exists already"):
+        apply(table, tmp_path, "CREATE UNIQUE INDEX CONCURRENTLY i ON t (x)")
+
+
 def test_does_not_touch_an_index_that_somebody_else_builds(table: str, tmp_path: Path) -> None:
     with psycopg.connect(table, autocommit=True) as other, old_transaction(table) as blocker:
         builder = threading.Thread(target=other.execute, args=("CREATE INDEX CONCURRENTLY i ON t (x)",))

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from lockgate.engine.phases import PhaseState, move, state
+from lockgate.errors import LeaseLost, LedgerError
+from lockgate.ledger import chain, lease, store
+
+
+def go(conn: psycopg.Connection[Any], epoch: int, to: PhaseState) -> None:
+    move(conn, plan="shop", phase="a", to=to, epoch=epoch, run_id=None, facts={"digest": "x"})
+
+
+@pytest.fixture
+def held(conn: psycopg.Connection[Any]) -> lease.Lease:
+    store.install(conn)
+    return lease.acquire(conn, "test", timedelta(seconds=60))
+
+
+def test_goes_its_ways_and_says_so_in_the_chain(conn: psycopg.Connection[Any], held: lease.Lease) -> None:
+    assert state(conn, "shop", "a") is PhaseState.PENDING
+    for to in (PhaseState.RUNNING, PhaseState.CHECKING, PhaseState.DONE, PhaseState.UNDOING, PhaseState.UNDONE):
+        go(conn, held.epoch, to)
+        assert state(conn, "shop", "a") is to
+    told = [(entry.kind, entry.payload["from"], entry.payload["state"]) for entry in chain.entries(conn, "shop")]
+    assert told == [
+        ("phase", "pending", "running"),
+        ("phase", "running", "checking"),
+        ("phase", "checking", "done"),
+        ("undo", "done", "undoing"),
+        ("undo", "undoing", "undone"),
+    ]
+
+
+def test_takes_no_other_way(conn: psycopg.Connection[Any], held: lease.Lease) -> None:
+    with pytest.raises(LedgerError, match="pending cannot become done"):
+        go(conn, held.epoch, PhaseState.DONE)
+    assert chain.entries(conn, "shop") == []
+
+
+def test_moves_nothing_without_the_lease(conn: psycopg.Connection[Any], held: lease.Lease) -> None:
+    with pytest.raises(LeaseLost):
+        go(conn, held.epoch - 1, PhaseState.RUNNING)
+    assert state(conn, "shop", "a") is PhaseState.PENDING
