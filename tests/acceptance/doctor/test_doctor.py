@@ -126,7 +126,7 @@ def test_a_role_that_may_not(shop: Shop) -> None:
         found = Shop(poor, shop.plan)
         looked = found.run("doctor", "{plan}", code=1).stdout
         assert f"fail  role:      role {name} may not create schema lockgate" in looked
-        assert f"GRANT pg_read_all_stats TO \"{name}\";" in looked
+        assert f'GRANT pg_read_all_stats TO "{name}";' in looked
         said = found.run("apply", "{plan}", code=1)
         assert "GRANT CREATE ON DATABASE" in said.stderr
         assert "let me in" not in said.output
