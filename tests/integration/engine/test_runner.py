@@ -373,6 +373,7 @@ def test_what_is_done_may_not_change(dsn: str, tmp_path: Path, change: Any, told
         lambda text: text.replace("DROP TABLE one", "DROP TABLE IF EXISTS one"),
         lambda text: text.replace("phases:", "settings: {workers: 2}\nphases:"),
         lambda text: text.replace("- id: first", "- id: first\n    title: The first one"),
+        lambda text: text.replace("id: one}", "id: one, title: The first step}"),
         lambda text: text + "  - {id: third, steps: [{sql: SELECT 1}]}\n",
         lambda text: text.replace("phases:", "# a comment\nphases:"),
     ],
