@@ -81,13 +81,14 @@ def test_every_problem_of_a_plan_at_its_place(plan: Path) -> None:
     file.write_text(
         file.read_text().replace("into: shop.orders", "intoo: shop.orders").replace("title: One", "titel: One")
     )
+    line = next(number for number, text in enumerate(file.read_text().splitlines(), 1) if "titel" in text)
     shop = Shop(NOWHERE, plan)
     said = shop.run("plan", "{plan}", code=2).stderr
-    assert "plan.yaml:20:5: unknown key `titel`; did you mean `title`?" in said
+    assert f"plan.yaml:{line}:5: unknown key `titel`; did you mean `title`?" in said
     assert "unknown key `intoo`; did you mean `into`?" in said
     found = shop.object("plan", "{plan}", code=2)["error"]
     assert found["kind"] == "InvalidPlanError"
-    assert {"where": "plan.yaml:20:5", "what": "unknown key `titel`; did you mean `title`?"} in found["problems"]
+    assert {"where": f"plan.yaml:{line}:5", "what": "unknown key `titel`; did you mean `title`?"} in found["problems"]
 
 
 def test_a_wrong_column_is_found_before_anything_runs(shop: Shop) -> None:
