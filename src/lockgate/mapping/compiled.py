@@ -125,7 +125,11 @@ def equal(columns: Sequence[Column], left: str, right: str) -> str:
 
 
 def differ(columns: Sequence[Column], left: str, right: str) -> str:
-    """The condition that two rows differ in the stored form of ``columns`` (1.0 and 1.00 do)."""
+    """The condition that two rows differ in the stored form of ``columns`` (1.0 and 1.00 do).
+
+    Either may hold what the SELECT yields, of another type than the column: text for a varchar or a domain.
+    """
     if not columns:
         return "false"
-    return f"pg_catalog.record_image_ne(ROW({names(columns, left)}), ROW({names(columns, right)}))"
+    sides = (", ".join(f"{side}.{c.sql}::{c.plain_type}" for c in columns) for side in (left, right))
+    return "pg_catalog.record_image_ne(" + ", ".join(f"ROW({side})" for side in sides) + ")"

@@ -51,7 +51,8 @@ def keep(conn: Connection[Any], target_id: int, key: str, error: psycopg.Error) 
     message = error.diag.message_primary or type(error).__name__
     conn.execute(
         "INSERT INTO lockgate.poison (target_id, key, error, sqlstate) "
-        f"SELECT %s, {key}, %s, %s ON CONFLICT (target_id, key) DO UPDATE SET attempts = poison.attempts + 1, "
+        f"SELECT %s, {_escaped(key)}, %s, %s ON CONFLICT (target_id, key) "
+        "DO UPDATE SET attempts = poison.attempts + 1, "
         "error = excluded.error, sqlstate = excluded.sqlstate, last_at = pg_catalog.clock_timestamp()".encode(),
         (target_id, message, error.sqlstate),
     )
@@ -74,7 +75,8 @@ def retry(conn: Connection[Any], target_id: int, evaluation: Evaluation) -> None
     """
     values = ", ".join(f"(p.key ->> '{c.name.replace(chr(39), chr(39) * 2)}')::{c.plain_type}" for c in evaluation.key)
     conn.execute(
-        f"INSERT INTO {evaluation.candidates} ({names(evaluation.key)}) SELECT {values} FROM lockgate.poison p "
+        f"INSERT INTO {evaluation.candidates} ({_escaped(names(evaluation.key))}) "
+        f"SELECT {_escaped(values)} FROM lockgate.poison p "
         "WHERE p.target_id = %s AND NOT p.key ? 'logged change' AND p.last_at < pg_catalog.clock_timestamp() "
         "- least(300, power(2, least(p.attempts, 10))) * interval '1 second' "
         f"ORDER BY p.last_at LIMIT {_AT_ONCE}".encode(),
@@ -86,6 +88,11 @@ def forget(conn: Connection[Any], target_id: int, evaluation: Evaluation, active
     """The active keys were accepted: they are poison no more."""
     conn.execute(
         "DELETE FROM lockgate.poison p WHERE p.target_id = %s AND p.key IN "
-        f"(SELECT {key_json(evaluation.key, 'c')} FROM {active} AS c)".encode(),
+        f"(SELECT {_escaped(key_json(evaluation.key, 'c'))} FROM {active} AS c)".encode(),
         (target_id,),
     )
+
+
+def _escaped(text: str) -> str:
+    """SQL whose names may hold percent signs, for a statement with parameters."""
+    return text.replace("%", "%%")

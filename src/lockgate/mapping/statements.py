@@ -120,10 +120,12 @@ class Evaluation:
 
     def changed_since(self) -> str:
         """Count the rows whose values are no longer what the transform wrote."""
-        wrote = ", ".join(f"b.n{c.number}" for c in self.columns)
+        # As the column holds it: the numbers that were written may have been longer.
+        wrote = ", ".join(f"b.n{c.number}::{c.type}::{c.plain_type}" for c in self.columns)
+        held = ", ".join(f"t.{c.sql}::{c.plain_type}" for c in self.columns)
         return (
             f"SELECT count(*) FROM {self.target.sql} AS t JOIN {self.before} AS b ON {equal(self.key, 't', 'b')} "
-            f"WHERE pg_catalog.record_image_ne(ROW({names(self.columns, 't')}), ROW({wrote}))"
+            f"WHERE pg_catalog.record_image_ne(ROW({held}), ROW({wrote}))"
         )
 
     def update_changed(self) -> str:
