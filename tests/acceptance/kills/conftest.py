@@ -16,9 +16,8 @@ KILLS = int(os.environ.get("LOCKGATE_KILLS", "200"))
 @pytest.fixture(scope="session")
 def factory(server_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Factory]:
     """Makes shops on the server under test."""
-    made = Factory(server_dsn, tmp_path_factory.mktemp("shops"))
-    yield made
-    made.close()
+    with Factory(server_dsn, tmp_path_factory.mktemp("shops")).opened() as made:
+        yield made
 
 
 @pytest.fixture
