@@ -216,7 +216,7 @@ class Applier:
             self._execute(evaluation.forget_born(active))
             deleted = self._execute(evaluation.delete_stale(active)).rowcount
         if evaluation.keeps_before:
-            self._execute(evaluation.keep_before(evaluation.want))
+            self._execute(evaluation.keep_before())
         if evaluation.shown:
             updated = self._execute(change).rowcount
         if not evaluation.updates_only:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from lockgate.ledger.chunks import Chunk, ChunkRange
 from lockgate.mapping.compiled import Compiled, equal, names
 from lockgate.mapping.group import Group
 from lockgate.mapping.manners import behave
+from lockgate.sql.tree import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +100,11 @@ def _leaf(conn: Connection[Any], relation: int, oid: int) -> Leaf | None:
     return next((leaf for leaf in catalog.leaves(conn, relation) if leaf.oid == oid), None)
 
 
-def _yields(compiled: Compiled, leaf: Leaf, low: int, high: int) -> str:
+def _yields(compiled: Compiled, leaf: Leaf, low: int, high: int, extra: Sequence[tuple[str, str]] = ()) -> str:
     alias = f'"{compiled.driving.alias.replace(chr(34), chr(34) * 2)}"'
     replace = {compiled.driving.index: f"ONLY {leaf.sql}"}
     where = [f"{alias}.ctid >= '({low},0)'::tid", f"{alias}.ctid < '({high},0)'::tid"]
-    return compiled.yields(replace=replace, where=where)
+    return compiled.yields(extra=extra, replace=replace, where=where)
 
 
 def insert_chunk(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: int) -> str:
@@ -124,24 +125,65 @@ def insert_chunk(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: i
 
 
 def update_chunk(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: int) -> str:
-    """The statement of one chunk of a transform; it yields rows read and rows written."""
-    key, target = names(compiled.key), compiled.target.sql
-    yielded = (
-        f"WITH y AS MATERIALIZED ({_yields(compiled, leaf, low, high)}), "
-        f"w AS MATERIALIZED (SELECT DISTINCT ON ({names(compiled.key, 'y')}) y.* FROM y "
-        f"WHERE {compiled.not_null('y')} ORDER BY {names(compiled.key, 'y')}, {compiled.order('y')}), "
-    )
+    """The statement of one chunk of a transform; it yields rows read and rows written.
+
+    A row that the application changes while the chunk waits for it is left alone, for what was read of it is old:
+    its place is another one then. It is looked at again, as are keys that the chunk yields twice.
+    """
+    key, evaluation = names(compiled.key), group.evaluation
+    found, repeated = (_own_rows if _changes_own_row(compiled) else _other_rows)(group, compiled, leaf, low, high)
     changed = (
-        f"changed AS (UPDATE {target} AS t SET {', '.join(f'{c.sql} = w.{c.sql}' for c in compiled.columns)} FROM w "
-        f"WHERE {equal(compiled.key, 't', 'w')} AND {group.evaluation.differs('t', 'w')} RETURNING 1), "
+        f"UPDATE {compiled.target.sql} AS t SET {', '.join(f'{c.sql} = v.{c.sql}' for c in evaluation.shown)} FROM v "
+        f"WHERE {equal(compiled.key, 't', 'v')} AND t.ctid = v.lockgate_place RETURNING {names(compiled.outputs, 't')}"
     )
-    kept = f"kept AS ({group.evaluation.keep_before('w')}), " if compiled.definition.keep_before else ""
+    kept = evaluation.keep_values(
+        f"SELECT {names(compiled.key, 'v')}, {', '.join(f'v.o{c.number}' for c in compiled.columns)}, "
+        f"{names(compiled.columns, 'c')} FROM v JOIN changed AS c ON {equal(compiled.key, 'c', 'v')}"
+    )
+    left_alone = (
+        f"SELECT {names(compiled.key, 'v')} FROM v WHERE (SELECT count(*) FROM changed) < (SELECT count(*) FROM v) "
+        f"AND NOT EXISTS (SELECT FROM changed AS c WHERE {equal(compiled.key, 'c', 'v')})"
+    )
+    again = " UNION ALL ".join([*repeated, left_alone])
     return (
-        f"{yielded}{changed}{kept}"
-        f"again AS (INSERT INTO {group.recheck} ({key}, fence) SELECT {names(compiled.key, 'y')}, '0'::xid8 FROM y "
-        f"WHERE {compiled.not_null('y')} GROUP BY {names(compiled.key, 'y')} HAVING count(*) > 1) "
-        "SELECT (SELECT count(*) FROM y), (SELECT count(*) FROM changed)"
+        f"WITH {found}, changed AS ({changed}), {f'kept AS ({kept}), ' if compiled.definition.keep_before else ''}"
+        f"again AS (INSERT INTO {group.recheck} ({key}, fence) SELECT {names(compiled.key, 'a')}, '0'::xid8 "
+        f"FROM ({again}) AS a) SELECT (SELECT count(*) FROM y), (SELECT count(*) FROM changed)"
     )
+
+
+def _changes_own_row(compiled: Compiled) -> bool:
+    """Whether each driving row yields one row at most, and that changes the driving row itself."""
+    relation = compiled.driving_relation
+    plain = compiled.select.plain_outputs(compiled.driving.alias)
+    itself = relation.kind == "r" and relation.oid == compiled.target.oid and plain >= {c.name for c in compiled.key}
+    return itself and not compiled.fan_out
+
+
+def _own_rows(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: int) -> tuple[str, list[str]]:
+    """What is to be changed, as ``v``, with places and old values: they come with the row, and no key comes twice."""
+    alias = quote(compiled.driving.alias)
+    extra = [(f"{alias}.ctid", "lockgate_place"), *((f"{alias}.{c.sql}", f"o{c.number}") for c in compiled.columns)]
+    old = ", ".join(f"y.o{c.number}::{c.plain_type}" for c in compiled.columns)
+    new = ", ".join(f"y.{c.sql}::{c.plain_type}" for c in compiled.columns)
+    return (
+        f"y AS MATERIALIZED ({_yields(compiled, leaf, low, high, extra)}), v AS MATERIALIZED (SELECT * FROM y "
+        f"WHERE {compiled.not_null('y')} AND pg_catalog.record_image_ne(ROW({old}), ROW({new})))"
+    ), []
+
+
+def _other_rows(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: int) -> tuple[str, list[str]]:
+    """What is to be changed, as ``v``, looked up by its key; and a query of the keys that come twice."""
+    key = names(compiled.key, "y")
+    held = ", ".join(f"t.{c.sql} AS o{c.number}" for c in compiled.columns)
+    return (
+        f"y AS MATERIALIZED ({_yields(compiled, leaf, low, high)}), "
+        f"w AS MATERIALIZED (SELECT DISTINCT ON ({key}) y.* FROM y "
+        f"WHERE {compiled.not_null('y')} ORDER BY {key}, {compiled.order('y')}), "
+        f"v AS MATERIALIZED (SELECT {names(compiled.outputs, 'w')}, t.ctid AS lockgate_place, {held} "
+        f"FROM w JOIN {compiled.target.sql} AS t ON {equal(compiled.key, 't', 'w')} "
+        f"WHERE {group.evaluation.differs('t', 'w')})"
+    ), [f"SELECT {key} FROM y WHERE {compiled.not_null('y')} GROUP BY {key} HAVING count(*) > 1"]
 
 
 def mark_repeated(conn: Connection[Any], group: Group, compiled: Compiled) -> int:
@@ -149,8 +191,7 @@ def mark_repeated(conn: Connection[Any], group: Group, compiled: Compiled) -> in
 
     An insert finds a key that is already there, an update does not notice that it is the second.
     """
-    once = compiled.driving_relation.oid == compiled.target.oid and not compiled.fan_out
-    if not compiled.definition.updates_only or once:
+    if not compiled.definition.updates_only or _changes_own_row(compiled):
         return 0
     key = names(compiled.key, "y")
     return conn.execute(

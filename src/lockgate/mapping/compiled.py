@@ -83,9 +83,18 @@ class Compiled:
             return [types[name] for name in self.driving_key]
         return ["oid", "tid"] if self.driving_relation.kind == "p" else ["tid"]
 
-    def yields(self, *, replace: Mapping[int, str] | None = None, where: Sequence[str] = ()) -> str:
-        """The SELECT with the winner's words as ``lockgate_w*`` and the driving identity as ``lockgate_d*``."""
-        extra = [(word.expression, f"lockgate_w{i}") for i, word in enumerate(self.winner)]
+    def yields(
+        self,
+        *,
+        extra: Sequence[tuple[str, str]] = (),
+        replace: Mapping[int, str] | None = None,
+        where: Sequence[str] = (),
+    ) -> str:
+        """The SELECT with the winner's words as ``lockgate_w*`` and the driving identity as ``lockgate_d*``.
+
+        :param extra: further outputs as (expression, name).
+        """
+        extra = [*extra, *((word.expression, f"lockgate_w{i}") for i, word in enumerate(self.winner))]
         extra += [
             (expression, f"lockgate_d{i}")
             for i, expression in enumerate(self.driving_identity(quote(self.driving.alias)))

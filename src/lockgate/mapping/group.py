@@ -25,7 +25,7 @@ class Group:
     """One target and everything that is derived for it.
 
     :param writer: the mark of the applier's own writes.
-    :param touched: the log of the application's own writes to the target; None for a transform.
+    :param touched: the log of the application's own writes to the target; None for a transform that reads it.
     """
 
     target_id: int
@@ -116,13 +116,14 @@ def load(conn: Connection[Any], target_id: int) -> Group:
 def build(conn: Connection[Any], target_id: int, plan: str, name: str, compiled: tuple[Compiled, ...]) -> Group:
     """Put a target together from its compiled mappings."""
     refuse_unlike(compiled)
-    updates_only = compiled[0].definition.updates_only
+    updates_only, target = compiled[0].definition.updates_only, compiled[0].target.oid
     logs = {log.relid: log for log in changelog.read_by(conn, target_id) if updates_only or not log.writer}
     images = {
         logs[base.relation.oid].id: Images(logs[base.relation.oid], base, target_id)
         for base in bases(compiled)
         if base.relation.oid in logs
     }
+    reads_target = any(base.relation.oid == target for base in bases(compiled))
     evaluation = Evaluation(target_id, compiled)
     return Group(
         target_id=target_id,
@@ -130,7 +131,7 @@ def build(conn: Connection[Any], target_id: int, plan: str, name: str, compiled:
         name=name,
         compiled=compiled,
         images=images,
-        touched=None if updates_only else changelog.of_relation(conn, compiled[0].target.oid, str(target_id)),
+        touched=None if updates_only and reads_target else changelog.of_relation(conn, target, str(target_id)),
         evaluation=evaluation,
         candidates=Candidates(compiled, images, evaluation.candidates),
     )

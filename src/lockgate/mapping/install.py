@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from lockgate.catalog.relations import Relation
+from lockgate.catalog.relations import Column, Relation
 from lockgate.mapping import changelog, group
 from lockgate.mapping.circles import refuse_circle
 from lockgate.mapping.compiled import Base, Compiled, names
@@ -91,21 +91,48 @@ def _refuse_unlike(conn: Connection[Any], target_id: int, compiled: Compiled) ->
 def log_changes(compiled: Compiled, target_id: int, cap: int, locked: Locked) -> None:
     """Install the logs of the base relations and of the target, one strong lock a transaction.
 
+    The target's is the first: until then nobody but the application has written there.
+
     The driving relation logs every update while block ranges are open: a row that moves from a page that is
-    still to be read to one that is done would be missed otherwise.
+    still to be read to one that is done would be missed otherwise. What the application writes to columns that
+    the mapping decides is logged, too, by the log of the target or, for a transform that reads it, by the same.
     """
+    updates_only, target = compiled.definition.updates_only, compiled.target
+    if not updates_only or all(base.relation.oid != target.oid for base in compiled.bases):
+
+        def log_target(on: Connection[Any]) -> None:
+            log_id = changelog.ensure(
+                on,
+                target,
+                compiled.key,
+                watched=compiled.outputs,
+                writer=str(target_id),
+                every_update=False,
+                cap=cap,
+            )
+            if _reads(on, target_id, log_id) and not compiled.definition.updates_only:
+                _keep_own_rows(on, compiled, target_id)
+
+        locked(target, log_target)
     for base in compiled.bases:
         driving = base.relation.oid == compiled.driving_relation.oid
         # A transform of a table that it reads once has just read what it writes: no need to tell it.
-        itself = compiled.definition.updates_only and base.relation.oid == compiled.target.oid
+        itself = updates_only and base.relation.oid == target.oid
+        watched = (*base.columns, *compiled.outputs) if itself else base.columns
         writer = str(target_id) if itself and len(base.occurrences) == 1 else ""
 
-        def log(on: Connection[Any], base: Base = base, driving: bool = driving, writer: str = writer) -> None:
+        def log(
+            on: Connection[Any],
+            base: Base = base,
+            watched: tuple[Column, ...] = watched,
+            driving: bool = driving,
+            writer: str = writer,
+        ) -> None:
             log_id = changelog.ensure(
                 on,
                 base.relation,
                 base.columns,
-                watched=base.columns,
+                watched=watched,
                 writer=writer,
                 every_update=driving,
                 cap=cap,
@@ -113,24 +140,10 @@ def log_changes(compiled: Compiled, target_id: int, cap: int, locked: Locked) ->
             _reads(on, target_id, log_id)
 
         locked(base.relation, log)
-    if not compiled.definition.updates_only:
-
-        def log_target(on: Connection[Any]) -> None:
-            log_id = changelog.ensure(
-                on,
-                compiled.target,
-                compiled.key,
-                watched=compiled.outputs,
-                writer=str(target_id),
-                every_update=False,
-                cap=cap,
-            )
-            _reads(on, target_id, log_id)
-
-        locked(compiled.target, log_target)
 
 
-def _reads(conn: Connection[Any], target_id: int, log_id: int) -> None:
+def _reads(conn: Connection[Any], target_id: int, log_id: int) -> bool:
+    """Have a target's appliers read a log; False if they did already."""
     made = conn.execute(
         "INSERT INTO lockgate.log_readers (target_id, log_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
         (target_id, log_id),
@@ -140,24 +153,19 @@ def _reads(conn: Connection[Any], target_id: int, log_id: int) -> None:
         conn.execute(
             "UPDATE lockgate.sync_targets SET epoch = epoch + 1, fingerprint = NULL WHERE id = %s", (target_id,)
         )
+    return bool(made)
 
 
-def keep_own_rows(conn: Connection[Any], compiled: Compiled, target_id: int) -> int:
-    """Before the first chunk: what is in the target already was born in the new model; return how many rows.
+def _keep_own_rows(conn: Connection[Any], compiled: Compiled, target_id: int) -> None:
+    """What is in the target when its log begins was born in the new model: nothing of ours was ever written there.
 
-    Nobody else could have made them: the log of the application's own writes was not there yet. Those that the
-    mapping yields as well are found when they are looked at again.
+    Those that the mapping yields as well are found when a chunk meets them.
     """
-    row = conn.execute("SELECT count(*) FROM lockgate.mappings WHERE target_id = %s", (target_id,)).fetchone()
-    assert row is not None
-    if compiled.definition.updates_only or row[0] > 1:
-        return 0
     key = names(compiled.key)
-    return conn.execute(
-        f"WITH own AS (INSERT INTO lockgate.born_{target_id} ({key}) SELECT {key} FROM {compiled.target.sql} "
-        f"ON CONFLICT ({key}) DO NOTHING RETURNING {key}) "
-        f"INSERT INTO lockgate.recheck_{target_id} ({key}, fence) SELECT {key}, '0'::xid8 FROM own".encode()
-    ).rowcount
+    conn.execute(
+        f"INSERT INTO lockgate.born_{target_id} ({key}) SELECT {key} FROM {compiled.target.sql} "
+        f"ON CONFLICT ({key}) DO NOTHING".encode()
+    )
 
 
 def go_live(conn: Connection[Any], target_id: int) -> None:

@@ -174,9 +174,9 @@ class Intake:
         emptied = self._execute(f"SELECT FROM ({window.rows(log, 'op')}) AS r WHERE op = 'T' LIMIT 1").rowcount
         batch.repair = batch.repair or emptied > 0
         count = self._add_touched(log, window)
-        if not count:
-            return
         batch.changes += count
+        if not count or self.group.evaluation.updates_only:
+            return
         key, born = self.group.evaluation.key, self.group.evaluation.born
         old, new = _images_of(key)
         listed = names(key)

@@ -99,16 +99,31 @@ class Evaluation:
         """The condition that two rows differ in a column that the mappings decide."""
         return differ(self.shown, left, right)
 
-    def keep_before(self, wanted: str) -> str:
-        """Keep the old values of rows that change for the first time, and the new ones of all that change."""
+    def keep_before(self) -> str:
+        """Keep the values that are about to be changed, and the new ones."""
+        return self.keep_values(
+            f"SELECT {names(self.key, 't')}, {names(self.columns, 't')}, {names(self.columns, 'w')} "
+            f"FROM {self.target.sql} AS t JOIN {self.want} AS w ON {equal(self.key, 't', 'w')} "
+            f"WHERE {self.differs('t', 'w')}"
+        )
+
+    def keep_values(self, rows: str) -> str:
+        """Keep rows of the key, old and new values.
+
+        The old value is the last that the application wrote: where the value that is overwritten is what was
+        written here before, the one that is kept already.
+        """
         old = [f"o{c.number}" for c in self.columns]
         new = [f"n{c.number}" for c in self.columns]
-        renewed = ", ".join(f"{name} = excluded.{name}" for name in new)
+        renewed = [f"{name} = excluded.{name}" for name in new]
+        renewed += [
+            f"{o} = CASE WHEN pg_catalog.record_image_ne(ROW(b.{n}), ROW(excluded.{o})) "
+            f"THEN excluded.{o} ELSE b.{o} END"
+            for o, n in zip(old, new, strict=True)
+        ]
         return (
-            f"INSERT INTO {self.before} ({names(self.key)}, {', '.join(old + new)}) "
-            f"SELECT {names(self.key, 't')}, {names(self.columns, 't')}, {names(self.columns, 'w')} "
-            f"FROM {self.target.sql} AS t JOIN {wanted} AS w ON {equal(self.key, 't', 'w')} "
-            f"WHERE {self.differs('t', 'w')} ON CONFLICT ({names(self.key)}) DO UPDATE SET {renewed}"
+            f"INSERT INTO {self.before} AS b ({names(self.key)}, {', '.join(old + new)}) {rows} "
+            f"ON CONFLICT ({names(self.key)}) DO UPDATE SET {', '.join(renewed)}"
         )
 
     def restore_before(self) -> str:
@@ -120,8 +135,7 @@ class Evaluation:
 
     def changed_since(self) -> str:
         """Count the rows whose values are no longer what the transform wrote."""
-        # As the column holds it: the numbers that were written may have been longer.
-        wrote = ", ".join(f"b.n{c.number}::{c.type}::{c.plain_type}" for c in self.columns)
+        wrote = ", ".join(f"b.n{c.number}" for c in self.columns)
         held = ", ".join(f"t.{c.sql}::{c.plain_type}" for c in self.columns)
         return (
             f"SELECT count(*) FROM {self.target.sql} AS t JOIN {self.before} AS b ON {equal(self.key, 't', 'b')} "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from lockgate.sql import tree
 from lockgate.sql.candidates import candidate_terms
 from lockgate.sql.distinct import take_distinct
+from lockgate.sql.equalities import qualified
 from lockgate.sql.inline import inline_ctes
 from lockgate.sql.ranges import Site, add_where, sites
 from lockgate.sql.ranges import replace as put
@@ -106,6 +107,14 @@ class Select:
         if where:
             add_where(select, [tree.expression(condition) for condition in where])
         return tree.deparse(statement)
+
+    def plain_outputs(self, alias: str) -> frozenset[str]:
+        """The outputs that are a column of ``alias`` under its own name."""
+        outputs = [target.res_target for target in self._select(self._statement).target_list]
+        named = [(output.name, qualified(output.val)) for output in outputs]
+        return frozenset(
+            column[1] for name, column in named if column and column[0] == alias and name in ("", column[1])
+        )
 
     def candidate_terms(self, index: int, images: str, others: Mapping[int, str], key: Sequence[str]) -> list[str]:
         """Write the queries whose rows hold every key that a change of one occurrence may touch.

@@ -140,8 +140,6 @@ class Bench:
         if defined.sync:
             install.log_changes(compiled, registered.target_id, cap, self._locked)
         with self.conn.transaction():
-            if registered.fresh:
-                install.keep_own_rows(self.conn, compiled, registered.target_id)
             kind = "transform" if defined.updates_only else "map"
             step_id = steps.get_or_create(self.conn, plan, "setup", defined.name, kind).id
             chunks.insert(self.conn, step_id, backfill.plan_ranges(self.conn, compiled, chunk_rows))

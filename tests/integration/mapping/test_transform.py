@@ -72,10 +72,10 @@ def test_a_chunk_that_waited_for_the_application_is_looked_at_again(bench: Bench
     mapped = bench.define(**STEP)
     mapped.batch()
     chunk, app = bench.tool(), bench.connect()
-    with app.transaction():
-        app.execute("UPDATE old.p SET mail = 'CHANGED@X' WHERE id = 1")
-        with bench.blocked(chunk, lambda: mapped.chunk(chunk)):
-            app.execute("COMMIT")
+    app.execute("BEGIN")
+    app.execute("UPDATE old.p SET mail = 'CHANGED@X' WHERE id = 1")
+    with bench.blocked(chunk, lambda: mapped.chunk(chunk)):
+        app.execute("COMMIT")
     mapped.backfill()
     mapped.drain()
     assert bench.one("SELECT mail FROM old.p WHERE id = 1") == "changed@x"
@@ -177,3 +177,63 @@ def test_a_transform_that_changes_nothing_is_refused(bench: Bench) -> None:
     bench.sql(TABLE)
     with pytest.raises(PlanError, match="changes no column"):
         bench.compile(**STEP | {"select": "SELECT s.id FROM old.p s"})
+
+
+def test_a_target_that_the_select_does_not_read_is_followed(bench: Bench) -> None:
+    """The value was there before the row that it belongs to; the application writes over it."""
+    bench.sql(TABLE, "CREATE TABLE old.v (id bigint PRIMARY KEY, n int)", "INSERT INTO old.v VALUES (1, 5), (20, 6)")
+    mapped = bench.map(**STEP | {"select": "SELECT v.id, v.n FROM old.v v", "from_": "old.v"})
+    bench.sql("INSERT INTO old.p VALUES (20, 'x')", "UPDATE old.p SET n = 100 WHERE id = 1")
+    mapped.drain()
+    assert bench.rows("SELECT n FROM old.p WHERE id IN (1, 20) ORDER BY id") == [(5,), (6,)]
+    mapped.assert_agrees()
+    assert mapped.born() == 0
+
+
+def test_a_value_kept_is_the_last_that_the_application_wrote(bench: Bench) -> None:
+    """Not one that the transform itself wrote, nor an older one."""
+    bench.sql(TABLE, "CREATE TABLE old.v (id bigint PRIMARY KEY, n int)", "INSERT INTO old.v VALUES (1, 5), (2, 5)")
+    mapped = bench.map(**STEP | {"select": "SELECT v.id, v.n FROM old.v v", "from_": "old.v"})
+    bench.sql("UPDATE old.v SET n = 6")
+    mapped.drain()
+    bench.sql("UPDATE old.p SET n = 100 WHERE id = 2")
+    mapped.drain()
+    bench.sql("UPDATE old.v SET n = 7")
+    mapped.drain()
+    assert removal.rows_at_stake(bench.conn, mapped.load()) == 0
+    take_back(bench, mapped)
+    assert bench.rows("SELECT n FROM old.p WHERE id < 3 ORDER BY id") == [(0,), (100,)]
+
+
+def test_a_chunk_keeps_nothing_of_a_row_that_it_left_alone(bench: Bench) -> None:
+    """The value of before is the application's later one."""
+    bench.sql(TABLE)
+    mapped = bench.define(**STEP)
+    mapped.batch()
+    chunk, app = bench.tool(), bench.connect()
+    app.execute("BEGIN")
+    app.execute("UPDATE old.p SET mail = 'CHANGED@X' WHERE id = 1")
+    with bench.blocked(chunk, lambda: mapped.chunk(chunk)):
+        app.execute("COMMIT")
+    mapped.backfill()
+    mapped.drain()
+    take_back(bench, mapped)
+    assert bench.one("SELECT mail FROM old.p WHERE id = 1") == "CHANGED@X"
+
+
+def test_values_are_compared_as_the_column_holds_them(bench: Bench) -> None:
+    """Rounded, padded, and of a domain."""
+    bench.sql(
+        "CREATE DOMAIN public.mail AS text CHECK (VALUE <> 'bad')",
+        "CREATE TABLE old.p (id int PRIMARY KEY, a numeric(10, 2), c char(5), d public.mail, t timestamp(0))",
+        "INSERT INTO old.p VALUES (1, 1.005, 'AB', 'X', '2024-01-01 00:00:00'), (2, 2, 'CD', 'Y', NULL)",
+    )
+    select = (
+        "SELECT s.id, s.a / 3 AS a, lower(s.c) AS c, lower(s.d) AS d, s.t + interval '0.4 s' AS t FROM old.p s "
+        "WHERE s.c <> lower(s.c)"
+    )
+    mapped = bench.map(**STEP | {"select": select})
+    assert bench.rows("SELECT a::text, c, d FROM old.p ORDER BY id") == [("0.34", "ab   ", "x"), ("0.67", "cd   ", "y")]
+    assert removal.rows_at_stake(bench.conn, mapped.load()) == 0
+    take_back(bench, mapped)
+    assert bench.rows("SELECT a::text, c, d FROM old.p ORDER BY id") == [("1.01", "AB   ", "X"), ("2.00", "CD   ", "Y")]
