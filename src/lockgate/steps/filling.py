@@ -52,7 +52,7 @@ class Runner:
         fault("map.registered")
         if definition.sync:
             self._log_changes(ctx, compiled, registered.target_id)
-        self._plan_chunks(ctx, compiled, registered.target_id)
+        self._plan_chunks(ctx, compiled)
         fault("map.planned")
         started = ctx.clock.monotonic()
         self._copy(ctx, compiled, registered.target_id)
@@ -111,10 +111,10 @@ class Runner:
 
         install.log_changes(compiled, target_id, ctx.settings.log_cap, locked)
 
-    def _plan_chunks(self, ctx: StepContext, compiled: Compiled, target_id: int) -> None:
+    def _plan_chunks(self, ctx: StepContext, compiled: Compiled) -> None:
         """Cut the source into chunks, once; again if the table was rewritten, for block numbers mean nothing then."""
         with ctx.sessions.open("map") as conn:
-            _patiently(ctx, conn, lambda: _cut(ctx, conn, compiled, target_id))
+            _patiently(ctx, conn, lambda: _cut(ctx, conn, compiled))
 
     def _copy(self, ctx: StepContext, compiled: Compiled, target_id: int) -> None:
         where = place(ctx.loaded, ctx.phase, ctx.step)
@@ -129,7 +129,7 @@ class Runner:
                     return
             if rewritten:
                 ctx.progress.event(f"{compiled.driving_relation.label} was rewritten: it is read again")
-                self._plan_chunks(ctx, compiled, target_id)
+                self._plan_chunks(ctx, compiled)
 
     def _settle(self, ctx: StepContext, compiled: Compiled, target_id: int, seconds: float) -> StepResult:
         with ctx.sessions.open("map") as conn:
@@ -238,13 +238,10 @@ def _refuse_changed(conn: Connection[Any], ctx: StepContext, definition: Definit
         )
 
 
-def _cut(ctx: StepContext, conn: Connection[Any], compiled: Compiled, target_id: int) -> None:
+def _cut(ctx: StepContext, conn: Connection[Any], compiled: Compiled) -> None:
     nodes = backfill.file_nodes(conn, compiled)
-    before = steps.get(conn, ctx.step_row.id).detail.get("files")
-    if before == nodes:
+    if steps.get(conn, ctx.step_row.id).detail.get("files") == nodes:
         return
-    if not before:
-        install.keep_own_rows(conn, compiled, target_id)
     chunks.clear(conn, ctx.step_row.id)
     rows = ctx.settings.chunk_rows * _COARSE
     chunks.insert(conn, ctx.step_row.id, backfill.plan_ranges(conn, compiled, rows))
