@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -64,9 +65,12 @@ class Crashing:
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedServer]:
     """A server of this module's own, with durable writes."""
-    with tempfile.TemporaryDirectory(prefix="lockgate-test-") as folder:
-        with EmbeddedServer(Path(folder) / "server", settings=SETTINGS) as started:
+    folder = Path(tempfile.mkdtemp(prefix="lockgate-test-"))
+    try:
+        with EmbeddedServer(folder, settings=SETTINGS) as started:
             yield started
+    finally:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture
