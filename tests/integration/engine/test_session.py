@@ -92,7 +92,10 @@ def test_ends_every_session_and_opens_none_any_more(dsn: str) -> None:
             idle.execute("SELECT 1")
     with pytest.raises(LeaseLost):
         sessions.open("testing")
-    assert one(dsn, "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'lockgate:%'") == 0
+    left = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name ~ '^lockgate:'"
+    )
+    assert one(dsn, left) == 0
 
 
 def sleep_long(dsn: str) -> None:
