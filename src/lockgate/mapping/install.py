@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from lockgate.catalog.relations import Relation
+from lockgate.catalog.relations import Column, Relation
 from lockgate.mapping import changelog, group
 from lockgate.mapping.circles import refuse_circle
 from lockgate.mapping.compiled import Base, Compiled, names
@@ -94,36 +94,45 @@ def log_changes(compiled: Compiled, target_id: int, cap: int, locked: Locked) ->
     The target's is the first: until then nobody but the application has written there.
 
     The driving relation logs every update while block ranges are open: a row that moves from a page that is
-    still to be read to one that is done would be missed otherwise.
+    still to be read to one that is done would be missed otherwise. What the application writes to columns that
+    the mapping decides is logged, too, by the log of the target or, for a transform that reads it, by the same.
     """
-    if not compiled.definition.updates_only:
+    updates_only, target = compiled.definition.updates_only, compiled.target
+    if not updates_only or all(base.relation.oid != target.oid for base in compiled.bases):
 
         def log_target(on: Connection[Any]) -> None:
             log_id = changelog.ensure(
                 on,
-                compiled.target,
+                target,
                 compiled.key,
                 watched=compiled.outputs,
                 writer=str(target_id),
                 every_update=False,
                 cap=cap,
             )
-            if _reads(on, target_id, log_id):
+            if _reads(on, target_id, log_id) and not compiled.definition.updates_only:
                 _keep_own_rows(on, compiled, target_id)
 
-        locked(compiled.target, log_target)
+        locked(target, log_target)
     for base in compiled.bases:
         driving = base.relation.oid == compiled.driving_relation.oid
         # A transform of a table that it reads once has just read what it writes: no need to tell it.
-        itself = compiled.definition.updates_only and base.relation.oid == compiled.target.oid
+        itself = updates_only and base.relation.oid == target.oid
+        watched = (*base.columns, *compiled.outputs) if itself else base.columns
         writer = str(target_id) if itself and len(base.occurrences) == 1 else ""
 
-        def log(on: Connection[Any], base: Base = base, driving: bool = driving, writer: str = writer) -> None:
+        def log(
+            on: Connection[Any],
+            base: Base = base,
+            watched: tuple[Column, ...] = watched,
+            driving: bool = driving,
+            writer: str = writer,
+        ) -> None:
             log_id = changelog.ensure(
                 on,
                 base.relation,
                 base.columns,
-                watched=base.columns,
+                watched=watched,
                 writer=writer,
                 every_update=driving,
                 cap=cap,
