@@ -27,17 +27,29 @@ SELECT a.attnum::int AS number, a.attname AS name,
            AND bn.nspname = 'pg_catalog')
        OR base.typtype = 'e'
        OR (base.typname IN ('text', 'varchar') AND bn.nspname = 'pg_catalog'
-           AND coalesce((SELECT co.collisdeterministic FROM pg_catalog.pg_collation co WHERE co.oid = a.attcollation), true))
-           AS exact_hash
+           AND coalesce((SELECT co.collisdeterministic FROM pg_catalog.pg_collation co
+                         WHERE co.oid = a.attcollation), true))
+           AS exact_hash,
+       -- Whether the type has a hash that is equal for equal values, however they are stored.
+       element.typtype IN ('e', 'r', 'm') OR EXISTS (
+           SELECT 1 FROM pg_catalog.pg_opclass opc
+           JOIN pg_catalog.pg_am am ON am.oid = opc.opcmethod AND am.amname = 'hash'
+           WHERE opc.opcdefault AND opc.opcintype = element.oid) AS hashable,
+       coalesce((SELECT co.collisdeterministic FROM pg_catalog.pg_collation co WHERE co.oid = a.attcollation), true)
+           AS deterministic,
+       coalesce((SELECT pg_catalog.format(' COLLATE %%I.%%I', con.nspname, co.collname) FROM pg_catalog.pg_collation co
+                 JOIN pg_catalog.pg_namespace con ON con.oid = co.collnamespace
+                 WHERE co.oid = a.attcollation AND co.collprovider <> 'd'), '') AS collate
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 JOIN LATERAL (
     WITH RECURSIVE unwrapped AS (
-        SELECT t.oid, t.typtype, t.typbasetype, t.typname, t.typnamespace
+        SELECT t.oid, t.typtype, t.typbasetype, t.typname, t.typnamespace, t.typcategory, t.typelem
         UNION ALL
-        SELECT b.oid, b.typtype, b.typbasetype, b.typname, b.typnamespace
+        SELECT b.oid, b.typtype, b.typbasetype, b.typname, b.typnamespace, b.typcategory, b.typelem
         FROM unwrapped u JOIN pg_catalog.pg_type b ON b.oid = u.typbasetype WHERE u.typtype = 'd')
     SELECT * FROM unwrapped WHERE typtype <> 'd') base ON true
+JOIN pg_catalog.pg_type element ON element.oid = CASE base.typcategory WHEN 'A' THEN base.typelem ELSE base.oid END
 JOIN pg_catalog.pg_namespace bn ON bn.oid = base.typnamespace
 LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped

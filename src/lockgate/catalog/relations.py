@@ -22,6 +22,9 @@ class Column:
     :param plain_type: the type without a domain's constraints and without length, for copies of a value.
     :param equals: the operator that compares two values, qualified where the type is an extension's.
     :param exact_hash: whether the type's own hash sees every difference of the stored value.
+    :param hashable: whether the type has a hash of its own, equal for equal values.
+    :param deterministic: whether texts of its collation are equal only if they are the same.
+    :param collate: the COLLATE clause of a column whose collation is not the database's; else empty.
     :param generated: ``s`` stored, ``v`` virtual, empty otherwise; ``inputs`` are the numbers of its columns.
     """
 
@@ -39,6 +42,9 @@ class Column:
     inputs: tuple[int, ...]
     equals: str
     exact_hash: bool
+    hashable: bool
+    deterministic: bool
+    collate: str
 
     @property
     def sql(self) -> str:

@@ -49,7 +49,7 @@ def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
         target=target,
         key=key,
         columns=columns,
-        bases=_bases(select, relations, seen.reads),
+        bases=_bases(select, relations, seen.reads, definition.place("select")),
         driving=driving,
         driving_relation=driving_relation,
         driving_key=identity,
@@ -178,7 +178,9 @@ def _winner(definition: Definition, select: Select) -> tuple[Winner, ...]:
     return tuple(read)
 
 
-def _bases(select: Select, relations: dict[int, Relation], reads: frozenset[tuple[int, int]]) -> tuple[Base, ...]:
+def _bases(
+    select: Select, relations: dict[int, Relation], reads: frozenset[tuple[int, int]], where: str
+) -> tuple[Base, ...]:
     bases = []
     for oid in sorted({relation.oid for relation in relations.values()}):
         occurrences = tuple(index for index, relation in relations.items() if relation.oid == oid)
@@ -188,6 +190,13 @@ def _bases(select: Select, relations: dict[int, Relation], reads: frozenset[tupl
         for number in list(wanted):
             wanted.update(relation.by_number(number).inputs if relation.by_number(number).generated == "v" else ())
         columns = tuple(c for c in relation.columns if c.number in wanted and c.generated != "v")
+        own = next((c.name for c in columns if c.name.startswith("lockgate_")), None)
+        if own:
+            raise MappingRefused(
+                f'column "{own}" of {relation.label} cannot be followed',
+                where=where,
+                why="names that begin with lockgate_ are Lockgate's own",
+            )
         bases.append(Base(relation, columns, occurrences))
     return tuple(bases)
 

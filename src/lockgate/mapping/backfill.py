@@ -11,7 +11,7 @@ from psycopg import Connection
 from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Leaf
 from lockgate.ledger.chunks import Chunk, ChunkRange
-from lockgate.mapping.compiled import Compiled, equal, names
+from lockgate.mapping.compiled import Compiled, equal_as_held, names
 from lockgate.mapping.group import Group
 from lockgate.mapping.manners import behave
 from lockgate.sql.tree import quote
@@ -119,7 +119,7 @@ def insert_chunk(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: i
         f"ORDER BY {names(compiled.key, 'w')} ON CONFLICT ({key}) DO NOTHING RETURNING {key}), "
         f"again AS (INSERT INTO {group.recheck} ({key}, fence) SELECT {names(compiled.key, 'w')}, '0'::xid8 FROM w "
         f"WHERE (SELECT count(*) FROM made) < (SELECT count(*) FROM w) "
-        f"AND NOT EXISTS (SELECT FROM made AS m WHERE {equal(compiled.key, 'm', 'w')})) "
+        f"AND NOT EXISTS (SELECT FROM made AS m WHERE {equal_as_held(compiled.key, 'm', 'w')})) "
         "SELECT (SELECT count(*) FROM y), (SELECT count(*) FROM made)"
     )
 
@@ -134,15 +134,16 @@ def update_chunk(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: i
     found, repeated = (_own_rows if _changes_own_row(compiled) else _other_rows)(group, compiled, leaf, low, high)
     changed = (
         f"UPDATE {compiled.target.sql} AS t SET {', '.join(f'{c.sql} = v.{c.sql}' for c in evaluation.shown)} FROM v "
-        f"WHERE {equal(compiled.key, 't', 'v')} AND t.ctid = v.lockgate_place RETURNING {names(compiled.outputs, 't')}"
+        f"WHERE {equal_as_held(compiled.key, 't', 'v')} AND t.ctid = v.lockgate_place "
+        f"RETURNING {names(compiled.outputs, 't')}"
     )
     kept = evaluation.keep_values(
         f"SELECT {names(compiled.key, 'v')}, {', '.join(f'v.o{c.number}' for c in compiled.columns)}, "
-        f"{names(compiled.columns, 'c')} FROM v JOIN changed AS c ON {equal(compiled.key, 'c', 'v')}"
+        f"{names(compiled.columns, 'c')} FROM v JOIN changed AS c ON {equal_as_held(compiled.key, 'c', 'v')}"
     )
     left_alone = (
         f"SELECT {names(compiled.key, 'v')} FROM v WHERE (SELECT count(*) FROM changed) < (SELECT count(*) FROM v) "
-        f"AND NOT EXISTS (SELECT FROM changed AS c WHERE {equal(compiled.key, 'c', 'v')})"
+        f"AND NOT EXISTS (SELECT FROM changed AS c WHERE {equal_as_held(compiled.key, 'c', 'v')})"
     )
     again = " UNION ALL ".join([*repeated, left_alone])
     return (
@@ -181,7 +182,7 @@ def _other_rows(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: in
         f"w AS MATERIALIZED (SELECT DISTINCT ON ({key}) y.* FROM y "
         f"WHERE {compiled.not_null('y')} ORDER BY {key}, {compiled.order('y')}), "
         f"v AS MATERIALIZED (SELECT {names(compiled.outputs, 'w')}, t.ctid AS lockgate_place, {held} "
-        f"FROM w JOIN {compiled.target.sql} AS t ON {equal(compiled.key, 't', 'w')} "
+        f"FROM w JOIN {compiled.target.sql} AS t ON {equal_as_held(compiled.key, 't', 'w')} "
         f"WHERE {group.evaluation.differs('t', 'w')})"
     ), [f"SELECT {key} FROM y WHERE {compiled.not_null('y')} GROUP BY {key} HAVING count(*) > 1"]
 

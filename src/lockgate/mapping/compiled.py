@@ -118,8 +118,11 @@ class Compiled:
         return ", ".join(items)
 
     def not_null(self, alias: str) -> str:
-        """The condition that no key column is NULL: such a yield has no place in the target."""
-        return " AND ".join(f"{alias}.{column.sql} IS NOT NULL" for column in self.key)
+        """The condition that no key column is NULL: such a yield has no place in the target.
+
+        Not IS NOT NULL, which is false for a row value that has a NULL in it.
+        """
+        return " AND ".join(f"{alias}.{column.sql} IS DISTINCT FROM NULL" for column in self.key)
 
 
 def names(columns: Sequence[Column], alias: str = "") -> str:
@@ -131,6 +134,11 @@ def names(columns: Sequence[Column], alias: str = "") -> str:
 def equal(columns: Sequence[Column], left: str, right: str) -> str:
     """The condition that two rows agree in ``columns``, by each type's own equality."""
     return " AND ".join(f"{left}.{c.sql} {c.equals} {right}.{c.sql}" for c in columns)
+
+
+def equal_as_held(columns: Sequence[Column], held: str, yielded: str) -> str:
+    """The same, of a side that the target's columns are ``held`` in and one whose texts may have other collations."""
+    return " AND ".join(f"{held}.{c.sql} {c.equals} {yielded}.{c.sql}{c.collate}" for c in columns)
 
 
 def differ(columns: Sequence[Column], left: str, right: str) -> str:

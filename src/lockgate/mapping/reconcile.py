@@ -15,7 +15,7 @@ from psycopg import Connection, IsolationLevel
 
 from lockgate.catalog.relations import Column
 from lockgate.mapping.changelog import SEGMENTS
-from lockgate.mapping.compiled import Compiled, equal, names
+from lockgate.mapping.compiled import Compiled, equal, equal_as_held, names
 from lockgate.mapping.group import Group
 from lockgate.mapping.intake import Intake
 from lockgate.mapping.statements import desired, key_json
@@ -189,9 +189,12 @@ class _Comparison:
         )
 
     def _key_hash(self, alias: str) -> str:
+        """The same for equal keys, however they are stored: 1.0 and 1.00 are in one bucket."""
         items = (f"{alias}.{c.sql}::{c.type}" for c in self.key)
-        texts = (item if c.exact_hash else f"({item})::text" for item, c in zip(items, self.key, strict=True))
-        return f"pg_catalog.hash_record_extended(ROW({', '.join(texts)}), 0)"
+        values = (
+            item if c.hashable or c.exact_hash else f"({item})::text" for c, item in zip(self.key, items, strict=True)
+        )
+        return f"pg_catalog.hash_record_extended(ROW({', '.join(values)}), 0)"
 
     def _typed_yields(self, number: int) -> str:
         mapping = self.group.compiled[number]
@@ -205,7 +208,7 @@ class _Comparison:
             return rows
         # Of a transform only the rows count that it speaks of.
         yields = " UNION ALL ".join(f"({mapping.select.render()})" for mapping in self.group.compiled)
-        return f"{rows} WHERE EXISTS (SELECT FROM ({yields}) AS y WHERE {equal(self.key, 't', 'y')})"
+        return f"{rows} WHERE EXISTS (SELECT FROM ({yields}) AS y WHERE {equal_as_held(self.key, 't', 'y')})"
 
     def _any_bucket(self) -> bool:
         return self._number("SELECT count(*) FROM pg_temp.lockgate_buckets WHERE bucket IS NOT NULL") > 0
@@ -231,13 +234,16 @@ class _Comparison:
         kept = [doubtful(number) for number in range(len(self.group.compiled))]
         source = f"SELECT {typed} FROM ({desired(self.group.compiled, yields=kept)}) AS d"
         first = self.key[0].sql
-        kind = f"CASE WHEN t.{first} IS NULL THEN 'missing' WHEN s.{first} IS NULL THEN 'extra' ELSE 'different' END"
+        no_row = f"{{}}.{first} IS NOT DISTINCT FROM NULL"
+        kind = (
+            f"CASE WHEN {no_row.format('t')} THEN 'missing' WHEN {no_row.format('s')} THEN 'extra' ELSE 'different' END"
+        )
         keys = ", ".join(f"coalesce(s.{c.sql}, t.{c.sql})" for c in self.key)
         self.conn.execute(
             f"INSERT INTO {table} (lockgate_kind, {names(self.key)}) SELECT {kind}, {keys} FROM ({source}) AS s "
             f"FULL JOIN (SELECT * FROM ({self._target_rows()}) AS x WHERE {inside('x')}) AS t "
-            f"ON {equal(self.key, 's', 't')} "
-            f"WHERE s.{first} IS NULL OR t.{first} IS NULL OR {self.evaluation.differs('s', 't')}".encode()
+            f"ON {equal_as_held(self.key, 't', 's')} "
+            f"WHERE {no_row.format('s')} OR {no_row.format('t')} OR {self.evaluation.differs('s', 't')}".encode()
         )
         if self.evaluation.updates_only:
             self.conn.execute(f"DELETE FROM {table} WHERE lockgate_kind <> 'different'".encode())

@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from lockgate.mapping import changelog, group
 from lockgate.mapping.changelog import ChangeLog
-from lockgate.mapping.compiled import equal
+from lockgate.mapping.compiled import equal, equal_as_held
 from lockgate.mapping.group import Group
 
 _BLOCKS = 2_000
@@ -38,7 +38,7 @@ def _own(loaded: Group) -> str:
         f"SELECT {new} FROM {loaded.touched.table(segment)} WHERE op IN ('I', 'U')" for segment in changelog.SEGMENTS
     )
     yielded = " OR ".join(
-        f"EXISTS (SELECT FROM ({mapping.select.render()}) AS y WHERE {equal(evaluation.key, 't', 'y')})"
+        f"EXISTS (SELECT FROM ({mapping.select.render()}) AS y WHERE {equal_as_held(evaluation.key, 't', 'y')})"
         for mapping in loaded.compiled
     )
     logged = f"EXISTS (SELECT FROM ({written}) AS l WHERE {equal(evaluation.key, 't', 'l')})"

@@ -37,6 +37,13 @@ def check_target(
     :param outputs: name -> type of what the SELECT yields.
     :raises PlanError: with the place and what to do.
     """
+    own = next((name for name in outputs if name.startswith("lockgate_")), None)
+    if own:
+        raise PlanError(
+            f'a column cannot be called "{own}"',
+            where=definition.place("select"),
+            why="names that begin with lockgate_ are Lockgate's own",
+        )
     columns = {name: _column(definition, target, name, "select") for name in outputs}
     key = tuple(_column(definition, target, name, "key") for name in definition.key)
     missing = [column.name for column in key if column.name not in columns]
@@ -86,6 +93,13 @@ def _check_key(definition: Definition, target: Relation, key: tuple[Column, ...]
             hint=f"CREATE UNIQUE INDEX CONCURRENTLY ON {target.sql} ({listed})",
         )
     for column in key:
+        if not column.deterministic:
+            raise MappingRefused(
+                f'key column "{column.name}" of {target.label} has a collation that takes different texts for equal',
+                where=definition.place("key"),
+                why="the rows of the old model are told apart by what their texts are",
+                hint='COLLATE "C" for the column, and lower() or the like in the SELECT',
+            )
         if not column.not_null:
             raise MappingRefused(
                 f'key column "{column.name}" of {target.label} may be NULL',
