@@ -51,9 +51,12 @@ def test_faults_of_the_sync(followed: tuple[Shop, Command]) -> None:
     shop, sync = followed
     sync.process.terminate()
     sync.end()
-    shop.sql("ALTER TABLE old.customers DISABLE TRIGGER lockgate_log_1_update")
-    assert "trigger lockgate_log_1_update of old.customers is not enabled" in findings(shop)["triggers"][0]
-    shop.sql("DROP TRIGGER lockgate_log_1_update ON old.customers")
+    [(trigger,)] = shop.sql(
+        "SELECT tgname FROM pg_trigger WHERE tgrelid = 'old.customers'::regclass AND tgname LIKE 'lockgate%update'"
+    )
+    shop.sql(f"ALTER TABLE old.customers DISABLE TRIGGER {trigger}")
+    assert f"trigger {trigger} of old.customers is not enabled" in findings(shop)["triggers"][0]
+    shop.sql(f"DROP TRIGGER {trigger} ON old.customers")
     assert "old.customers has lost its logging triggers" in findings(shop)["triggers"][0]
 
 
