@@ -99,6 +99,8 @@ def _require_item(item: Node) -> None:
             _require_plain(unwrap(inner.subquery), outermost=False)
         case "RangeFunction":
             pass
+        case "RangeTableSample":
+            raise ShapeRefused("TABLESAMPLE yields other rows each time", inner.location, "leave it out")
         case other:
             raise ShapeRefused(
                 f"{other} in FROM cannot be kept in step", location(inner), "use tables, joins and functions"
@@ -148,8 +150,6 @@ def _require_known_node(node: Node) -> None:
             raise ShapeRefused("an aggregate cannot be kept in step", node.location, _AGGREGATE_ADVICE)
         case "ParamRef":
             raise ShapeRefused("a parameter has no value here", node.location, "write the value")
-        case "RangeTableSample":
-            raise ShapeRefused("TABLESAMPLE yields other rows each time", node.location, "leave it out")
         case "SetToDefault" | "CurrentOfExpr" | "SQLValueFunction" | "SqlvalueFunction":
             raise ShapeRefused(
                 "the current time or user differs at each evaluation",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any, TypeVar
 
 import psycopg
@@ -88,6 +89,13 @@ class Bench:
         if role:
             conn.execute(f"SET ROLE {role}".encode())
         return conn
+
+    def role(self) -> str:
+        """A role of the test's own, without any right; it is dropped at the end."""
+        name = f"lockgate_test_{token_hex(6)}"
+        self.app.execute(f"CREATE ROLE {name}".encode())
+        self.stack.callback(lambda: self.sql(f"DROP OWNED BY {name}", f"DROP ROLE {name}"))
+        return name
 
     @property
     def version(self) -> int:
