@@ -157,7 +157,8 @@ def _check_distinct(definition: Definition, select: Select) -> None:
             where=definition.place("winner"),
             hint="keep one",
         )
-    if set(distinct.on) != set(definition.key):
+    key = set(definition.key)
+    if not key <= set().union(*distinct.on) or not all(names & key for names in distinct.on):
         raise MappingRefused(
             f"DISTINCT ON must be on the key ({', '.join(definition.key)})",
             where=definition.place("select", offset=tree.character_offset(definition.select, distinct.offset)),

@@ -14,12 +14,12 @@ from lockgate.sql.tree import Node, kind, strip_locations, unwrap
 class DistinctOn:
     """``DISTINCT ON (...) ... ORDER BY``.
 
-    :param on: names of the outputs it is on; None for an expression that is no output.
+    :param on: of each expression the names of the outputs that it is; none for one that is no output.
     :param words: the ORDER BY items that come after those, over the relations of FROM.
     :param offset: where it stands, in bytes of the text; -1 if unknown.
     """
 
-    on: tuple[str | None, ...]
+    on: tuple[frozenset[str], ...]
     words: tuple[str, ...]
     offset: int
 
@@ -40,7 +40,7 @@ def take_distinct(select: Node) -> DistinctOn | None:
         while order and any(_same(order[0][0], item) for item in on):
             order.pop(0)
         found = DistinctOn(
-            on=tuple(_output(item, select.target_list) for item in on),
+            on=tuple(_named(item, select.target_list) for item in on),
             words=tuple(_word(node, item) for node, item in order),
             offset=tree.location(select.distinct_clause[0]),
         )
@@ -62,10 +62,11 @@ def _meant(item: Node, outputs: Sequence[Node]) -> Node:
     return item
 
 
-def _output(expression: Node, outputs: Sequence[Node]) -> str | None:
-    named = next((output_name(output) for output in outputs if _same(output.res_target.val, expression)), None)
-    everything = any(_is_star(output.res_target.val) for output in outputs)
-    return named or (_column_name(expression) if everything else None)
+def _named(expression: Node, outputs: Sequence[Node]) -> frozenset[str]:
+    names = {output_name(output) for output in outputs if _same(output.res_target.val, expression)}
+    if not names and any(_is_star(output.res_target.val) for output in outputs):
+        names = {_column_name(expression)}
+    return frozenset(name for name in names if name is not None)
 
 
 def output_name(output: Node) -> str | None:
