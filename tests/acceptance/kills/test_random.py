@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 
@@ -15,19 +16,28 @@ SHARES = 10
 _MOST = 14  # kills of one migration
 
 
+@pytest.fixture(scope="session")
+def seconds(factory: Factory) -> float:
+    """How long a run takes here and now."""
+    with factory.shop() as shop, Writer(shop.dsn, 0):
+        started = time.monotonic()
+        shop.finish()
+        return time.monotonic() - started
+
+
 @pytest.mark.parametrize("share", range(SHARES))
-def test_killed_at_random_moments(factory: Factory, share: int) -> None:
+def test_killed_at_random_moments(factory: Factory, seconds: float, share: int) -> None:
     chance = random.Random(share)
     kills = 0
     while kills < KILLS / SHARES:
         with factory.shop() as shop:
-            kills += _kill_until_done(shop, chance)
+            kills += _kill_until_done(shop, chance, seconds)
 
 
-def _kill_until_done(shop: Shop, chance: random.Random) -> int:
+def _kill_until_done(shop: Shop, chance: random.Random, seconds: float) -> int:
     """Start ``apply`` and kill it after a random time, until one lives long enough; how many did not."""
     kills, watched = 0, Repeated(shop)
-    longest = chance.choice((0.3, 1.0, 3.0))
+    longest = seconds * chance.choice((0.2, 0.4, 1.0))
     with Writer(shop.dsn, chance.randrange(1_000_000)) as writer:
         while kills < _MOST:
             process = shop.start("apply")

@@ -109,7 +109,7 @@ def test_a_runner_lives_through_a_crash_or_says_why_not(crashing: Crashing) -> N
 @pytest.mark.parametrize("share", range(4))
 def test_crashes_at_random_moments(crashing: Crashing, share: int) -> None:
     chance = random.Random(share)
-    shop = crashing.shop
+    shop, watched = crashing.shop, Repeated(crashing.shop)
     with Writer(shop.dsn, share, crashes=True) if share % 2 else nullcontext() as writer:
         for _ in range(CRASHES // 4):
             runner = shop.start("apply")
