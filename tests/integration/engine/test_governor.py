@@ -166,7 +166,7 @@ def test_survives_its_connection_being_cut(ledger: str) -> None:
 # --- the canary -------------------------------------------------------------------------------------------
 
 
-def test_holds_while_the_canary_is_slow_and_works_less_afterwards(ledger: str) -> None:
+def test_holds_while_the_canary_is_slow(ledger: str) -> None:
     """The probe reads the lease; whoever locks that table out makes it slow."""
     told = Told()
     limit = timedelta(milliseconds=150)
@@ -177,7 +177,6 @@ def test_holds_while_the_canary_is_slow_and_works_less_afterwards(ledger: str) -
             blocker.execute("LOCK TABLE lockgate.lease")
             wait_until(lambda: told.waits)
             work.stands()
-        wait_until(lambda: work.rows <= 1000)
     assert "a probe statement takes" in told.waits[0][0]
 
 
