@@ -43,8 +43,8 @@ def parse(text: str) -> list[Node]:
     try:
         return list(_parse(text).stmts)
     except PgQueryError as error:
-        offset = character_offset(text, error.cursorpos - 1) if error.cursorpos else None
-        raise SqlSyntaxError(error.message, offset) from None
+        # Unlike the places of nodes, and whatever its documentation says, this one counts characters.
+        raise SqlSyntaxError(error.message, error.cursorpos - 1 if error.cursorpos else None) from None
 
 
 def parse_one(text: str) -> Node:
@@ -140,9 +140,20 @@ def expression(text: str) -> Node:
     except SqlSyntaxError as error:
         raise SqlSyntaxError(str(error), None if error.offset is None else max(0, error.offset - 8)) from None
     select = statement.stmt.select_stmt
-    if len(select.target_list) != 1 or len(select.ListFields()) > 3 or select.from_clause:
+    if len(select.target_list) != 1 or _clauses(select) > {"target_list"} or _is_list(select, text):
         raise SqlSyntaxError("one expression is wanted here", 0)
     return select.target_list[0].res_target.val
+
+
+def _clauses(select: Node) -> set[str]:
+    return {field.name for field, _ in select.ListFields()} - {"op", "limit_option"}
+
+
+def _is_list(select: Node, text: str) -> bool:
+    """Whether a text is a list, which in parentheses reads as one row."""
+    if kind(select.target_list[0].res_target.val) != "RowExpr":
+        return False
+    return len(parse_one(f"SELECT {text}").stmt.select_stmt.target_list) != 1
 
 
 def sort_items(text: str) -> Node:
@@ -155,8 +166,9 @@ def sort_items(text: str) -> Node:
         statement = parse_one(prefix + text)
     except SqlSyntaxError as error:
         raise SqlSyntaxError(str(error), None if error.offset is None else max(0, error.offset - len(prefix))) from None
-    clause = statement.stmt.select_stmt.sort_clause
-    if len(clause) != 1:
+    select = statement.stmt.select_stmt
+    clause = select.sort_clause
+    if len(clause) != 1 or _clauses(select) > {"target_list", "sort_clause"}:
         raise SqlSyntaxError("one ORDER BY item is wanted here", 0)
     return clause[0].sort_by
 
