@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from lockgate.errors import MappingRefused, PlanError
-from tests.integration.mapping.harness import Bench, Mapped
+from tests.integration.mapping.harness import Bench
 
 SETUP = """
 CREATE EXTENSION IF NOT EXISTS citext SCHEMA public;
