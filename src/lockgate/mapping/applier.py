@@ -6,7 +6,7 @@ fences out an applier whose turn is over, and two of them can never work at once
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,7 @@ from lockgate.mapping import poison
 from lockgate.mapping.compiled import names
 from lockgate.mapping.group import Group, fingerprint
 from lockgate.mapping.images import Window
-from lockgate.mapping.intake import Batch, Intake, State
+from lockgate.mapping.intake import Batch, Intake, Seen, State
 from lockgate.mapping.manners import behave
 
 # Another row has the place in a unique index, or what an exclusion constraint excludes.
@@ -56,31 +56,38 @@ class Applier:
             state = self._begin()
             batch = Batch(repair=state.repair, backfill=state.state == "backfill")
             self._notice(state, batch)
-            self._intake.take_new(state, batch)
-            self._intake.take_backlog(batch)
-            changed = self._intake.numbers(self.group.evaluation.candidates)
-            self._intake.take_recheck(state, batch)
-            fault("applier.candidates")
-            low, high = self._intake.numbers(self.group.evaluation.candidates)
-            batch.keys = high - low
-            if batch.keys:
-                self._intake.count_on(self.group.evaluation.candidates, batch.keys)
-                self._evaluate(low, high, batch)
-                if batch.backfill:
-                    self._fence(state, *changed)
-            self._end(state, batch)
+            seen = self._intake.look(state)
+            if seen.anything or state.poison:
+                self._apply(state, seen, batch)
+            seconds = self._end(state, batch)
+            if seen.backlog:
+                self._intake.pace(seconds)
             fault("applier.commit")
         self._taken = state.now
         return batch
+
+    def _apply(self, state: State, seen: Seen, batch: Batch) -> None:
+        self._intake.take_new(state, seen, batch)
+        if seen.backlog:
+            self._intake.take_backlog(batch)
+        changed = self._intake.keep_within(state, batch)
+        if seen.due or state.poison:
+            self._intake.take_recheck(state, batch)
+        fault("applier.candidates")
+        low, high = self._intake.numbers(self.group.evaluation.candidates)
+        batch.keys = high - low
+        if not batch.keys:
+            return
+        self._evaluate(low, high, state, batch)
+        if batch.backfill:
+            self._fence(state, *changed)
 
     def idle(self) -> bool:
         """Whether a batch would find nothing to do; cheap, and takes nothing."""
         if self._taken is None:
             return False
         window = Window(self._taken)
-        logs = [images.log for images in self.group.images.values()]
-        logs += [self.group.touched] if self.group.touched is not None else []
-        checks = [f"EXISTS ({window.rows(log, '1')})" for log in logs]
+        checks = [f"EXISTS ({window.rows(log, '1')})" for log in self._intake.logs()]
         checks.append(
             f"EXISTS (SELECT FROM {self.group.recheck} "
             "WHERE fence <= pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()))"
@@ -136,13 +143,16 @@ class Applier:
             batch.repair = batch.repair or state.fingerprint is not None
             state.fingerprint = present
 
-    def _end(self, state: State, batch: Batch) -> None:
-        self.conn.execute(
+    def _end(self, state: State, batch: Batch) -> float:
+        """Note what was done; return how many seconds it took by the server's clock."""
+        row = self.conn.execute(
             "UPDATE lockgate.sync_targets SET snapshot = %s, fingerprint = %s, repair = %s, "
             "changes_applied = changes_applied + %s, rows_written = rows_written + %s, "
-            "last_applied_at = pg_catalog.clock_timestamp() WHERE id = %s",
+            "last_applied_at = pg_catalog.clock_timestamp() WHERE id = %s "
+            "RETURNING extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now())::float8",
             (state.now, state.fingerprint, batch.repair, batch.changes, batch.written, self.group.target_id),
-        )
+        ).fetchone()
+        return float(row[0]) if row else 0.0
 
     def _fence(self, state: State, low: int, high: int) -> None:
         """A chunk that is under way may have read an old row: look at what changed again when it has ended.
@@ -157,30 +167,36 @@ class Applier:
 
     # --- making the target equal ----------------------------------------------------------------------------
 
-    def _evaluate(self, low: int, high: int, batch: Batch) -> None:
+    def _evaluate(self, low: int, high: int, state: State, batch: Batch) -> None:
         """Make the target equal for the keys with these numbers; what is refused is tried again while others succeed.
 
         A flag that moves from one row to another is refused as long as the first row still has it. Rows that
         exchange a unique value are refused whatever the order: they are taken out and put back together.
         """
+        evaluation = self.group.evaluation
+        everything = self._intake.known(evaluation.candidates, high - low)
         refused = [(low, high)]
         errors: dict[int, psycopg.Error] = {}
+
+        def make(first: int, last: int) -> None:
+            active = evaluation.active(first, last) if (first, last) != (low, high) else everything
+            self._make_equal(active, evaluation.update_changed, batch)
+            if state.poison:
+                poison.forget(self.conn, self.group.target_id, evaluation, active)
+
         while refused:
             before = len(errors)
             errors = {}
             for first, last in refused:
-                poison.split(self.conn, first, last, lambda a, b: self._make_range(a, b, batch), errors.__setitem__)
+                poison.split(self.conn, first, last, make, errors.__setitem__)
             refused = [(number, number + 1) for number in errors] if not before or len(errors) < before else []
         occupied = [number for number, error in errors.items() if error.sqlstate in _OCCUPIED]
         exchanged = set(occupied) if len(occupied) > 1 and self._exchange(occupied, batch) else set()
         for number, error in errors.items():
             if number not in exchanged:
                 self._bad_key(number, error)
-        batch.poisoned = self._count_poison()
-
-    def _make_range(self, low: int, high: int, batch: Batch) -> None:
-        evaluation = self.group.evaluation
-        self._make_equal(evaluation.active(low, high), evaluation.update_changed(), batch)
+        if errors or state.poison:
+            batch.poisoned = self._count_poison()
 
     def _exchange(self, numbers: list[int], batch: Batch) -> bool:
         """Take rows out that stand in each other's way and put them back as they should be; whether that was possible.
@@ -192,7 +208,7 @@ class Applier:
             return False
         try:
             with self.conn.transaction():
-                self._make_equal(evaluation.chosen(numbers), evaluation.replace_changed(), batch)
+                self._make_equal(evaluation.chosen(numbers), evaluation.replace_changed, batch)
         except psycopg.Error as error:
             if not poison.is_refusal(error):
                 raise
@@ -207,21 +223,20 @@ class Applier:
         ).fetchone()
         return bool(row and row[0])
 
-    def _make_equal(self, active: str, change: str, batch: Batch) -> None:
+    def _make_equal(self, active: str, change: Callable[[str], str], batch: Batch) -> None:
         evaluation = self.group.evaluation
         self._execute(f"DELETE FROM {evaluation.want}")
-        self._intake.count_on(evaluation.want, self._execute(evaluation.fill_want(active)).rowcount)
+        want = self._intake.known(evaluation.want, self._execute(evaluation.fill_want(active)).rowcount)
         deleted = updated = inserted = 0
         if not evaluation.updates_only:
-            self._execute(evaluation.forget_born(active))
-            deleted = self._execute(evaluation.delete_stale(active)).rowcount
+            self._execute(evaluation.forget_born(want))
+            deleted = self._execute(evaluation.delete_stale(active, want)).rowcount
         if evaluation.keeps_before:
-            self._execute(evaluation.keep_before())
+            self._execute(evaluation.keep_before(want))
         if evaluation.shown:
-            updated = self._execute(change).rowcount
+            updated = self._execute(change(want)).rowcount
         if not evaluation.updates_only:
-            inserted = self._execute(evaluation.insert_absent()).rowcount
-        poison.forget(self.conn, self.group.target_id, evaluation, active)
+            inserted = self._execute(evaluation.insert_absent(want)).rowcount
         batch.deleted += deleted
         batch.updated += updated
         batch.inserted += inserted

@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 
 from lockgate.mapping.compiled import Compiled
-from lockgate.mapping.statements import desired
+from lockgate.mapping.statements import desired, evaluated
 
 
 def describe(conn: Connection[Any], compiled: Compiled) -> list[str]:
@@ -28,7 +28,7 @@ def describe(conn: Connection[Any], compiled: Compiled) -> list[str]:
         lines.append("no sync: later writes to the source do not reach the target")
     if compiled.fan_out:
         lines.append("one source row may yield several rows")
-    lines.append("rows of the target, by key: " + desired([compiled], None))
+    lines.append("rows of the target, by key: " + desired([compiled]))
     lines += _lookups(conn, compiled)
     return lines
 
@@ -39,9 +39,9 @@ def _lookups(conn: Connection[Any], compiled: Compiled) -> list[str]:
         return []
     with conn.transaction(force_rollback=True):
         key = ", ".join(f"{column.sql} {column.plain_type}" for column in compiled.key)
-        conn.execute(f"CREATE TEMPORARY TABLE lockgate_keys ({key})".encode())
+        conn.execute(f"CREATE TEMPORARY TABLE lockgate_keys (lockgate_n bigint, {key})".encode())
         conn.execute("SET LOCAL enable_seqscan = off")
-        rows = conn.execute(f"EXPLAIN {desired([compiled], 'pg_temp.lockgate_keys')}".encode()).fetchall()
+        rows = conn.execute(f"EXPLAIN {evaluated([compiled], 'pg_temp.lockgate_keys')}".encode()).fetchall()
     scanned = sorted({line.split(" on ")[1].split()[0] for (line,) in rows if "Seq Scan on " in line})
     scanned = [name for name in scanned if name != "lockgate_keys"]
     return [

@@ -62,7 +62,7 @@ class Images:
 
     @property
     def others(self) -> str:
-        """The images that the terms of other relations join with."""
+        """The images that the terms of other relations join with, where those are more than the present batch's."""
         return f"pg_temp.lockgate_oth_{self.target_id}_{self.log.id}"
 
     def create_tables(self) -> list[str]:
@@ -75,25 +75,34 @@ class Images:
         ]
 
     def fill(self, table: str, window: Window) -> str:
-        """Copy both versions of the logged rows of a window."""
-        old = "".join(f", o{c.number}" for c in self.base.columns)
-        new = "".join(f", n{c.number}" for c in self.base.columns)
-        listed = "".join(f", {c.sql}" for c in self.base.columns)
-        rows = window.rows(self.log, f"op{old}{new}")
+        """Copy both versions of the logged rows of a window.
+
+        Also of updates that changed nothing which is read: the row may have moved in the heap, past a chunk.
+        """
+        old = ", ".join(f"o{c.number}" for c in self.base.columns)
+        new = ", ".join(f"n{c.number}" for c in self.base.columns)
+        listed = ", ".join(c.sql for c in self.base.columns)
+        rows = window.rows(self.log, f"op{_listed(old)}{_listed(new)}")
+        # Many changes of few rows make few images. Where equal is not the same, as with 1.0 and 1.00, all are kept.
+        union = "UNION" if listed and all(c.exact_hash for c in self.base.columns) else "UNION ALL"
         return (
-            f"WITH r AS MATERIALIZED ({rows}) INSERT INTO {table} ({listed.removeprefix(', ')}) "
-            f"SELECT {old.removeprefix(', ')} FROM r WHERE op IN ('U', 'D') "
-            f"UNION ALL SELECT {new.removeprefix(', ')} FROM r WHERE op IN ('U', 'I')"
+            f"WITH r AS MATERIALIZED ({rows}) INSERT INTO {table}{f' ({listed})' if listed else ''} "
+            f"SELECT {old} FROM r WHERE op IN ('U', 'D') {union} SELECT {new} FROM r WHERE op IN ('U', 'I')"
         )
 
     def active(self, low: int, high: int) -> str:
         """A relation of the images with these numbers, in the shape of the base relation."""
-        return self._shaped(f"{self.table} WHERE lockgate_n >= {low} AND lockgate_n < {high}")
+        return self.shaped(f"{self.table} WHERE lockgate_n >= {low} AND lockgate_n < {high} LIMIT {high - low}")
 
-    def united(self) -> str:
-        """The base relation as it is and as it was."""
+    def shaped(self, source: str) -> str:
+        """A relation of images in the shape of the base relation."""
+        items = [f"({c.expression}) AS {c.sql}" if c.generated == "v" else c.sql for c in self._readable()]
+        return f"(SELECT {', '.join(items)} FROM {source}{' AS i' if source.startswith('(') else ''})"
+
+    def united(self, table: str) -> str:
+        """The base relation as it is, and as it was by the images of a table."""
         rows = self._columns()
-        return f"(SELECT {rows} FROM {self.base.relation.sql} UNION ALL {self._shaped(self.others)[1:-1]})"
+        return f"(SELECT {rows} FROM {self.base.relation.sql} UNION ALL {self.shaped(table)[1:-1]})"
 
     def _columns(self) -> str:
         return ", ".join(c.sql for c in self._readable())
@@ -106,10 +115,6 @@ class Images:
             if c.number in stored or (c.generated == "v" and set(c.inputs) <= stored)
         ]
 
-    def _shaped(self, source: str) -> str:
-        items = [f"({c.expression}) AS {c.sql}" if c.generated == "v" else c.sql for c in self._readable()]
-        return f"(SELECT {', '.join(items)} FROM {source})"
-
 
 @dataclass(slots=True)
 class Candidates:
@@ -121,36 +126,42 @@ class Candidates:
     compiled: Sequence[Compiled]
     images: Mapping[int, Images]
     table: str
-    _cache: dict[tuple[int, frozenset[int]], list[tuple[str, Compiled]]] = field(default_factory=dict)
+    _cache: dict[tuple[int, frozenset[tuple[int, str]]], list[tuple[str, Compiled]]] = field(default_factory=dict)
 
-    def insert(self, log_id: int, united: frozenset[int], low: int, high: int) -> str | None:
-        """The statement that adds the keys which images ``low`` to below ``high`` of one log may touch.
+    def insert(self, log_id: int, united: Mapping[int, str], active: str) -> str | None:
+        """The statement that adds the keys which the ``active`` images of one log may touch.
 
-        :param united: logs whose relations are read as they are and as they were.
+        :param united: logs whose relations are read as they are and as they were, with the tables of their images.
         """
         terms = self._terms(log_id, united)
         if not terms:
             return None
         key = self.compiled[0].key
-        active = self.images[log_id].active(low, high)
         queries = [
             f"SELECT {names(key, 'y')} FROM ({term.replace(_HOLE, active)}) AS y WHERE {mapping.not_null('y')}"
             for term, mapping in terms
         ]
         return f"INSERT INTO {self.table} ({names(key)}) {' UNION '.join(queries)}"
 
-    def _terms(self, log_id: int, united: frozenset[int]) -> list[tuple[str, Compiled]]:
-        known = self._cache.get((log_id, united))
+    def meets(self, log_id: int) -> frozenset[int]:
+        """The logs whose images the changes of one log meet: those of relations that are joined to find the keys."""
+        tables = {other: images.others for other, images in self.images.items()}
+        text = " ".join(term for term, _ in self._terms(log_id, tables))
+        return frozenset(other for other, table in tables.items() if f"{table.removeprefix('pg_temp.')})" in text)
+
+    def _terms(self, log_id: int, united: Mapping[int, str]) -> list[tuple[str, Compiled]]:
+        place = (log_id, frozenset(united.items()))
+        known = self._cache.get(place)
         if known is None:
             known = [(term, mapping) for mapping in self.compiled for term in self._of_mapping(mapping, log_id, united)]
-            self._cache[log_id, united] = known
+            self._cache[place] = known
         return known
 
-    def _of_mapping(self, mapping: Compiled, log_id: int, united: frozenset[int]) -> list[str]:
+    def _of_mapping(self, mapping: Compiled, log_id: int, united: Mapping[int, str]) -> list[str]:
         relation = self.images[log_id].base.relation.oid
         others = {
-            index: self.images[other].united()
-            for other in united
+            index: self.images[other].united(table)
+            for other, table in united.items()
             for base in mapping.bases
             if base.relation.oid == self.images[other].base.relation.oid
             for index in base.occurrences
@@ -162,6 +173,10 @@ class Candidates:
                 for index in base.occurrences:
                     terms += mapping.select.candidate_terms(index, _HOLE, others, key)
         return terms
+
+
+def _listed(columns: str) -> str:
+    return f", {columns}" if columns else ""
 
 
 # Stands for the images while the tree is rewritten; the numbers of the images change with each batch.

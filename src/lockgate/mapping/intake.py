@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -17,10 +17,15 @@ from lockgate.mapping.group import Group
 from lockgate.mapping.images import Images, Window
 
 BATCH = 20_000
-# A backlog is taken in pieces of this many heap blocks, some ten thousand changes.
+# A backlog is taken in pieces of so many heap blocks; this is the first one, some ten thousand changes.
 PIECE_BLOCKS = 256
-# From this many rows on, a statement over a temporary table is worth the statistics.
+# Pieces grow by as much, for each may read whole relations, unless a fresh change would wait too long for one.
+GROWTH = 16
+_FAST, _SLOW = 0.3, 1.0  # seconds
+# From this many rows on, a statement over a temporary table is worth statistics.
 _MANY = 1_000
+# Keys that one batch evaluates.
+KEYS = 50_000
 
 
 @dataclass(slots=True)
@@ -63,12 +68,39 @@ class State:
     xmax: int
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What there is to take in.
+
+    :param due: whether keys are due for a second look; ``backlog``: whether there is a backlog.
+    :param changes: log id -> logged rows that are new (counted up to one more than a batch), and whether a
+        TRUNCATE is among them.
+    """
+
+    due: bool
+    backlog: bool
+    changes: Mapping[int, tuple[int, bool]]
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to take in."""
+        return self.due or self.backlog or any(count for count, _ in self.changes.values())
+
+
 @dataclass(slots=True)
 class Intake:
     """Fills the candidates of one target, in temporary tables of one connection."""
 
     conn: Connection[Any]
     group: Group
+    _blocks: int = field(default=0, init=False)
+
+    def pace(self, seconds: float) -> None:
+        """Take more of the backlog at once, or less, after a piece took so long."""
+        if seconds < _FAST:
+            self._blocks = min(self._blocks * 2, PIECE_BLOCKS * GROWTH)
+        elif seconds > _SLOW:
+            self._blocks = max(self._blocks // 2, PIECE_BLOCKS // GROWTH, 1)
 
     def create_tables(self) -> None:
         """Make the temporary tables, once a session."""
@@ -78,34 +110,47 @@ class Intake:
             for statement in images.create_tables():
                 self._execute(statement)
 
-    def take_new(self, state: State, batch: Batch) -> None:
+    def look(self, state: State) -> Seen:
+        """See by one statement whether there is anything to take in."""
+        window = Window(state.snapshot)
+        logs = self.logs()
+        counts = [
+            f"(SELECT ARRAY[count(*), count(*) FILTER (WHERE op = 'T')] FROM (SELECT op FROM "
+            f"({window.rows(log, 'op')}) AS r LIMIT {BATCH + 1}) AS l)"
+            for log in logs
+        ]
+        due = f"EXISTS (SELECT FROM {self.group.recheck} WHERE fence <= '{state.xmin}'::xid8)"
+        backlog = f"EXISTS (SELECT FROM lockgate.backlog WHERE target_id = {self.group.target_id})"
+        row = self._execute(f"SELECT {', '.join([due, backlog, *counts])}").fetchone()
+        assert row is not None
+        return Seen(row[0], row[1], {log.id: (int(n), bool(t)) for log, (n, t) in zip(logs, row[2:], strict=True)})
+
+    def logs(self) -> list[ChangeLog]:
+        """All logs of the target: those of its base relations, and that of the application's own writes to it."""
+        touched = self.group.touched
+        return [images.log for images in self.group.images.values()] + ([touched] if touched is not None else [])
+
+    def take_new(self, state: State, seen: Seen, batch: Batch) -> None:
         """Take in what became visible since the last batch; too much of it becomes a backlog."""
         window = Window(state.snapshot)
         small: list[Images] = []
-        for images in self.group.images.values():
-            count, truncated = self._look(images.log, window, f" LIMIT {BATCH + 1}")
+        for log_id, images in self.group.images.items():
+            count, truncated = seen.changes[log_id]
             batch.repair = batch.repair or truncated
             if count > BATCH:
                 self._postpone(images.log, state)
                 batch.pending = True
             elif count:
                 self._execute(images.fill(images.table, window))
-                self._execute(images.fill(images.others, window))
                 batch.changes += count
                 small.append(images)
-        united = frozenset(images.log.id for images in small)
+        united = {images.log.id: images.table for images in small}
         for images in small:
             self._candidates(images, united)
-        if self.group.touched is not None:
-            self._take_touched(self.group.touched, window, batch)
-
-    def _look(self, log: ChangeLog, window: Window, limit: str = "") -> tuple[int, bool]:
-        rows = window.rows(log, "op")
-        row = self._execute(
-            f"SELECT count(*), coalesce(bool_or(op = 'T'), false) FROM (SELECT op FROM ({rows}) AS r{limit}) AS s"
-        ).fetchone()
-        assert row is not None
-        return int(row[0]), bool(row[1])
+        touched = self.group.touched
+        if touched is not None and seen.changes[touched.id][0]:
+            batch.repair = batch.repair or seen.changes[touched.id][1]
+            self._take_touched(touched, window, batch)
 
     def _postpone(self, log: ChangeLog, state: State) -> None:
         """Too many changes for one batch: remember where they are, so that fresh ones need not wait for them."""
@@ -127,52 +172,53 @@ class Intake:
         if row is None:
             return
         number, log_id, segment, low, until, since, taken = row
-        high = min(low + PIECE_BLOCKS, until)
+        self._blocks = self._blocks or PIECE_BLOCKS
+        high = min(low + self._blocks, until)
         images = self.group.images[log_id]
         window = Window(since, taken, (segment, low, high))
-        _, truncated = self._look(images.log, window)  # all of it: a TRUNCATE may be anywhere
-        batch.repair = batch.repair or truncated
-        for other in self.group.images.values():
-            self._execute(f"DELETE FROM {other.table}")
-            self._execute(f"DELETE FROM {other.others}")
-        batch.changes += self._execute(images.fill(images.table, window)).rowcount
+        # All of the piece is looked at: a TRUNCATE may stand anywhere in it.
+        row = self._execute(
+            f"SELECT count(*), count(*) FILTER (WHERE op = 'T') FROM ({window.rows(images.log, 'op')}) AS r"
+        ).fetchone()
+        assert row is not None
+        batch.changes += int(row[0])
+        batch.repair = batch.repair or row[1] > 0
+        self._execute(f"DELETE FROM {images.table}")
+        self._execute(images.fill(images.table, window))
         # The other relations as they were at any time since: what a fresh batch took in meanwhile, too.
-        united = set()
-        for other in self.group.images.values():
-            if other is not images or self._self_joined(images):
-                filled = self._execute(other.fill(other.others, Window(since))).rowcount
-                united.update([other.log.id] if filled else [])
-        self._candidates(images, frozenset(united))
+        united = {}
+        for other_id in self.group.candidates.meets(log_id):
+            other = self.group.images[other_id]
+            filled = self._execute(other.fill(other.others, Window(since))).rowcount
+            if filled:
+                united[other_id] = other.others
+        self._candidates(images, united)
         if high >= until:
             self.conn.execute("DELETE FROM lockgate.backlog WHERE id = %s", (number,))
         else:
             self.conn.execute("UPDATE lockgate.backlog SET next = %s WHERE id = %s", (high, number))
         batch.pending = True
 
-    def _self_joined(self, images: Images) -> bool:
-        oid = images.base.relation.oid
-        return any(len(b.occurrences) > 1 for m in self.group.compiled for b in m.bases if b.relation.oid == oid)
-
-    def _candidates(self, images: Images, united: frozenset[int]) -> None:
+    def _candidates(self, images: Images, united: Mapping[int, str]) -> None:
         low, high = self.numbers(images.table)
-        if low < high:
-            self.count_on(images.table, high - low)
-            for other in united:
-                self.count_on(self.group.images[other].others, high - low)
-            poison.split(self.conn, low, high, lambda a, b: self._add_candidates(images, united, a, b), self._bad_image)
+        if low == high:
+            return
 
-    def _add_candidates(self, images: Images, united: frozenset[int], low: int, high: int) -> None:
-        statement = self.group.candidates.insert(images.log.id, united, low, high)
-        if statement:
-            self._execute(statement)
+        everything = images.shaped(self.known(images.table, high - low))
+
+        def add(first: int, last: int) -> None:
+            active = images.active(first, last) if (first, last) != (low, high) else everything
+            statement = self.group.candidates.insert(images.log.id, united, active)
+            if statement:
+                self._execute(statement)
+
+        poison.split(self.conn, low, high, add, self._bad_image)
 
     def _bad_image(self, number: int, error: psycopg.Error) -> None:
         poison.keep(self.conn, self.group.target_id, f"jsonb_build_object('logged change', {number})", error)
 
     def _take_touched(self, log: ChangeLog, window: Window, batch: Batch) -> None:
         """The application's own writes to the target: their keys are looked at, and new rows are born."""
-        emptied = self._execute(f"SELECT FROM ({window.rows(log, 'op')}) AS r WHERE op = 'T' LIMIT 1").rowcount
-        batch.repair = batch.repair or emptied > 0
         count = self._add_touched(log, window)
         batch.changes += count
         if not count or self.group.evaluation.updates_only:
@@ -214,6 +260,26 @@ class Intake:
         batch.pending = batch.pending or taken > 0
         if state.poison:
             poison.retry(self.conn, self.group.target_id, self.group.evaluation)
+        self._execute(self.group.evaluation.keep_once())
+
+    def keep_within(self, state: State, batch: Batch) -> tuple[int, int]:
+        """Leave each key once, and no more than a batch should have; return the numbers of those that stay.
+
+        One changed row may touch any number of keys; those that are too many wait for later batches, so that
+        fresh changes need not wait for them.
+        """
+        evaluation = self.group.evaluation
+        low, high = self.numbers(evaluation.candidates)
+        if low == high:
+            return low, high
+        self._execute(evaluation.keep_once())
+        limit = low + KEYS
+        if high > limit:
+            fences = ["0", str(state.xmax)] if batch.backfill else ["0"]
+            for statement in evaluation.put_off(self.group.recheck, limit, fences):
+                self._execute(statement)
+            batch.pending = True
+        return low, min(high, limit)
 
     def collect_pending(self) -> None:
         """Fill the candidates with every key that changes visible in the open transaction may still touch.
@@ -242,19 +308,22 @@ class Intake:
             for window in (fresh, *places):
                 self._execute(images.fill(images.table, window))
             self._execute(images.fill(images.others, oldest))
-        united = frozenset(self.group.images)
+        united = {log_id: images.others for log_id, images in self.group.images.items()}
         for images in self.group.images.values():
             self._candidates(images, united)
         if self.group.touched is not None:
             self._add_touched(self.group.touched, fresh)  # the rest of the caller's transaction goes over whole tables
 
-    def count_on(self, table: str, rows: int) -> None:
-        """Tell the planner what a temporary table holds, where a wrong guess would be dear.
+    def known(self, table: str, rows: int) -> str:
+        """A temporary table of so many rows as a relation of which the planner knows how many they are.
 
-        It takes every new table for small, and compares a few rows with a few in a nested loop.
+        It takes every new table for ten blocks, and a wrong guess is dear. Few rows are told by LIMIT; of many it
+        should know more, and a small sample costs little.
         """
-        if rows >= _MANY:
-            self._execute(f"ANALYZE {table}")
+        if rows < _MANY:
+            return f"(SELECT * FROM {table} LIMIT {rows})"
+        self._execute(f"ANALYZE {table}")
+        return table
 
     def numbers(self, table: str) -> tuple[int, int]:
         """The first number of a temporary table's rows, and the one after the last; (0, 0) without any."""

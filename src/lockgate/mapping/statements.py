@@ -9,43 +9,54 @@ from lockgate.mapping.compiled import Compiled, differ, equal, names
 from lockgate.sql.tree import quote
 
 
-def desired(compiled: Sequence[Compiled], candidates: str | None = None, yields: Sequence[str] | None = None) -> str:
+def desired(compiled: Sequence[Compiled], yields: Sequence[str] | None = None) -> str:
     """The rows that the target should hold, one a key, by the mappings in their order of priority.
 
-    :param candidates: a relation of keys to restrict to; None: all keys.
     :param yields: a relation for each mapping that holds (some of) its yields; None: they are evaluated.
     """
-    first = compiled[0]
+    key = names(compiled[0].key, "y")
     sources = yields or [f"({mapping.yields()})" for mapping in compiled]
+    return _first_of(compiled, sources, key)
+
+
+def evaluated(compiled: Sequence[Compiled], candidates: str) -> str:
+    """The rows that the target should hold for some keys, each with the number of its key.
+
+    Few rows are sorted and joined by a number far faster than by a key of several columns, and the planner knows
+    how many rows of equal number there are; of several columns it only multiplies the guesses.
+
+    :param candidates: a relation of the keys, numbered; no key twice.
+    """
+    sources = [
+        f"(SELECT c.lockgate_n, y.* FROM {candidates} AS c JOIN ({mapping.yields()}) AS y "
+        f"ON {equal(mapping.key, 'y', 'c')})"
+        for mapping in compiled
+    ]
+    return _first_of(compiled, sources, "y.lockgate_n", "y.lockgate_n, ")
+
+
+def _first_of(compiled: Sequence[Compiled], sources: Sequence[str], key: str, more: str = "") -> str:
+    """The first row of each key, by the order inside each mapping and then by the order of the mappings."""
+    outputs = names(compiled[0].outputs, "y")
     parts = [
-        _of_mapping(mapping, number, first.outputs, sources[number], candidates)
-        for number, mapping in enumerate(compiled)
+        f"SELECT DISTINCT ON ({key}) {more}{outputs}, {number} AS lockgate_prio FROM {source} AS y "
+        f"WHERE {mapping.not_null('y')} ORDER BY {key}, {mapping.order('y')}"
+        for number, (mapping, source) in enumerate(zip(compiled, sources, strict=True))
     ]
     if len(parts) == 1:
         return parts[0]
-    key = names(first.key, "u")
     union = " UNION ALL ".join(f"({part})" for part in parts)
     return (
-        f"SELECT DISTINCT ON ({key}) u.lockgate_prio, {names(first.outputs, 'u')} FROM ({union}) AS u "
-        f"ORDER BY {key}, u.lockgate_prio"
-    )
-
-
-def _of_mapping(mapping: Compiled, number: int, outputs: Sequence[Column], yields: str, candidates: str | None) -> str:
-    key = names(mapping.key, "y")
-    source = f"{yields} AS y"
-    if candidates:
-        source = f"{candidates} AS c JOIN {source} ON {equal(mapping.key, 'y', 'c')}"
-    return (
-        f"SELECT DISTINCT ON ({key}) {number} AS lockgate_prio, {names(outputs, 'y')} FROM {source} "
-        f"WHERE {mapping.not_null('y')} ORDER BY {key}, {mapping.order('y')}"
+        f"SELECT DISTINCT ON ({key}) {more}{outputs}, y.lockgate_prio FROM ({union}) AS y "
+        f"ORDER BY {key}, y.lockgate_prio"
     )
 
 
 class Evaluation:
     """The statements that make a target equal to its mappings for some keys.
 
-    They work on two temporary tables: ``candidates`` (keys, numbered) and ``want`` (the desired rows).
+    They work on two temporary tables: ``candidates`` (keys, numbered) and ``want`` (the desired rows, with the
+    numbers of their keys).
 
     :param target_id: number of the target in the ledger; it names the temporary tables.
     """
@@ -70,12 +81,13 @@ class Evaluation:
         end = "ON COMMIT DELETE ROWS"
         return [
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {_bare(self.candidates)} (lockgate_n bigserial, {key}) {end}",
-            f"CREATE TEMPORARY TABLE IF NOT EXISTS {_bare(self.want)} (lockgate_prio integer, {everything}) {end}",
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS {_bare(self.want)} "
+            f"(lockgate_n bigint, {everything}, lockgate_prio integer) {end}",
         ]
 
     def active(self, low: int, high: int) -> str:
         """The candidates with numbers from ``low`` to below ``high``."""
-        return f"(SELECT * FROM {self.candidates} WHERE lockgate_n >= {low} AND lockgate_n < {high})"
+        return f"(SELECT * FROM {self.candidates} WHERE lockgate_n >= {low} AND lockgate_n < {high} LIMIT {high - low})"
 
     def chosen(self, numbers: Sequence[int]) -> str:
         """The candidates with these numbers."""
@@ -84,26 +96,27 @@ class Evaluation:
 
     def fill_want(self, active: str) -> str:
         """Evaluate the active keys."""
-        rows = desired(self.compiled, active)
-        return f"INSERT INTO {self.want} (lockgate_prio, {names(self.compiled[0].outputs)}) {rows}"
+        rows = evaluated(self.compiled, active)
+        return f"INSERT INTO {self.want} (lockgate_n, {names(self.compiled[0].outputs)}, lockgate_prio) {rows}"
 
-    def delete_stale(self, active: str) -> str:
+    def delete_stale(self, active: str, want: str) -> str:
         """Remove rows that no mapping yields any more, except those born in the new model."""
         return (
-            f"DELETE FROM {self.target.sql} AS t USING {active} AS c WHERE {equal(self.key, 't', 'c')} "
-            f"AND NOT EXISTS (SELECT FROM {self.want} AS w WHERE {equal(self.key, 'w', 'c')}) "
-            f"AND NOT EXISTS (SELECT FROM {self.born} AS b WHERE {equal(self.key, 'b', 'c')})"
+            f"WITH g AS MATERIALIZED (SELECT {names(self.key, 'c')} FROM {active} AS c "
+            f"WHERE NOT EXISTS (SELECT FROM {want} AS w WHERE w.lockgate_n = c.lockgate_n) "
+            f"AND NOT EXISTS (SELECT FROM {self.born} AS b WHERE {equal(self.key, 'b', 'c')})) "
+            f"DELETE FROM {self.target.sql} AS t USING g WHERE {equal(self.key, 't', 'g')}"
         )
 
     def differs(self, left: str, right: str) -> str:
         """The condition that two rows differ in a column that the mappings decide."""
         return differ(self.shown, left, right)
 
-    def keep_before(self) -> str:
+    def keep_before(self, want: str) -> str:
         """Keep the values that are about to be changed, and the new ones."""
         return self.keep_values(
             f"SELECT {names(self.key, 't')}, {names(self.columns, 't')}, {names(self.columns, 'w')} "
-            f"FROM {self.target.sql} AS t JOIN {self.want} AS w ON {equal(self.key, 't', 'w')} "
+            f"FROM {self.target.sql} AS t JOIN {want} AS w ON {equal(self.key, 't', 'w')} "
             f"WHERE {self.differs('t', 'w')}"
         )
 
@@ -142,15 +155,15 @@ class Evaluation:
             f"WHERE pg_catalog.record_image_ne(ROW({held}), ROW({wrote}))"
         )
 
-    def update_changed(self) -> str:
+    def update_changed(self, want: str) -> str:
         """Change rows that differ."""
         assignments = ", ".join(f"{c.sql} = w.{c.sql}" for c in self.shown)
         return (
-            f"UPDATE {self.target.sql} AS t SET {assignments} FROM {self.want} AS w "
+            f"UPDATE {self.target.sql} AS t SET {assignments} FROM {want} AS w "
             f"WHERE {equal(self.key, 't', 'w')} AND {self.differs('t', 'w')}"
         )
 
-    def replace_changed(self) -> str:
+    def replace_changed(self, want: str) -> str:
         """Take rows that differ out and put them back as wanted, with the other columns as they were.
 
         They are sorted in between, so that the last one is out before the first one is put back.
@@ -159,17 +172,17 @@ class Evaluation:
         kept = [c for c in self.target.columns if not c.generated]
         values = ", ".join(f"{'w' if c.name in decided else 'g'}.{c.sql}" for c in kept)
         return (
-            f"WITH g AS (DELETE FROM {self.target.sql} AS t USING {self.want} AS w "
+            f"WITH g AS (DELETE FROM {self.target.sql} AS t USING {want} AS w "
             f"WHERE {equal(self.key, 't', 'w')} AND {self.differs('t', 'w')} RETURNING t.*) "
             f"INSERT INTO {self.target.sql} ({names(kept)}) OVERRIDING SYSTEM VALUE SELECT {values} "
-            f"FROM g JOIN {self.want} AS w ON {equal(self.key, 'g', 'w')} ORDER BY {names(self.key, 'g')}"
+            f"FROM g JOIN {want} AS w ON {equal(self.key, 'g', 'w')} ORDER BY {names(self.key, 'g')}"
         )
 
-    def insert_absent(self) -> str:
+    def insert_absent(self, want: str) -> str:
         """Add rows that are missing, sorted by key; in the order of the keys no two sessions deadlock."""
         columns, values = self.insert_lists("w")
         return (
-            f"INSERT INTO {self.target.sql} ({columns}) SELECT {values} FROM {self.want} AS w "
+            f"INSERT INTO {self.target.sql} ({columns}) SELECT {values} FROM {want} AS w "
             f"WHERE NOT EXISTS (SELECT FROM {self.target.sql} AS t WHERE {equal(self.key, 't', 'w')}) "
             f"ORDER BY {names(self.key, 'w')} ON CONFLICT ({names(self.key)}) DO NOTHING"
         )
@@ -181,12 +194,21 @@ class Evaluation:
         values = [f"{alias}.{c.sql}" for c in self.compiled[0].outputs]
         return columns, ", ".join(values + [f"({text}\n)" for text in on_insert.values()])
 
-    def forget_born(self, active: str) -> str:
+    def forget_born(self, want: str) -> str:
         """A key that a mapping yields is not born in the new model."""
-        return (
-            f"DELETE FROM {self.born} AS b USING {active} AS c WHERE {equal(self.key, 'b', 'c')} "
-            f"AND EXISTS (SELECT FROM {self.want} AS w WHERE {equal(self.key, 'w', 'c')})"
-        )
+        return f"DELETE FROM {self.born} AS b USING {want} AS w WHERE {equal(self.key, 'b', 'w')}"
+
+    def keep_once(self) -> str:
+        """Leave each candidate once, under its first number."""
+        first = f"SELECT min(lockgate_n) FROM {self.candidates} GROUP BY {names(self.key)}"
+        return f"DELETE FROM {self.candidates} WHERE lockgate_n NOT IN ({first})"
+
+    def put_off(self, recheck: str, number: int, fences: Sequence[str]) -> list[str]:
+        """Leave candidates from a number on to later batches, which find them in the table of keys to look at again."""
+        key = names(self.key)
+        rest = f"FROM {self.candidates} WHERE lockgate_n >= {number}"
+        keep = [f"INSERT INTO {recheck} ({key}, fence) SELECT {key}, '{fence}'::xid8 {rest}" for fence in fences]
+        return [*keep, f"DELETE {rest}"]
 
 
 def _bare(table: str) -> str:

@@ -105,6 +105,7 @@ def test_many_changes_are_taken_in_pieces_and_fresh_ones_before_them(bench: Benc
     """A bulk update waits as a backlog; what is written meanwhile does not wait behind it."""
     bench.patch.setattr("lockgate.mapping.intake.BATCH", 50)
     bench.patch.setattr("lockgate.mapping.intake.PIECE_BLOCKS", 1)
+    bench.patch.setattr("lockgate.mapping.intake.GROWTH", 1)
     mapped = people(bench, 2000)
     bench.sql("UPDATE old.p SET mail = 'bulk' || id")
     first = mapped.batch()

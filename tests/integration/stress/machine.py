@@ -81,6 +81,8 @@ class Machine:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(intake, "BATCH", scenario.batch)
             patch.setattr(intake, "PIECE_BLOCKS", 1)
+            patch.setattr(intake, "GROWTH", 1)
+            patch.setattr(intake, "KEYS", max(scenario.batch // 2, 2))
             patch.setattr(upkeep, "ROTATE_BYTES", 0)
             patch.setattr(manners, "LOCK_TIMEOUT_MS", 15)
             _Run(self, scenario, patch).run()
