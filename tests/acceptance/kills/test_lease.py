@@ -120,6 +120,7 @@ def test_a_runner_that_sleeps_through_everything_changes_nothing(shop: Shop) -> 
     runs = shop.rows("SELECT phase, state FROM lockgate.phases ORDER BY 1")
     sleeper.thaw()
     assert sleeper.wait() == ExitCode.LEASE_HELD, sleeper.said
+    shop.kills.append("sleeper")
     assert shop.rows("SELECT phase, state FROM lockgate.phases ORDER BY 1") == runs
     assert shop.one("SELECT to_regnamespace('new')") is None
     assert shop.one("SELECT count(*) FROM pg_trigger WHERE tgname ~ '^lockgate_'") == 0
