@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, errors
 
 from lockgate.engine import phases, pins, sqlerrors, undoing
 from lockgate.engine.clock import Clock
@@ -19,12 +19,21 @@ from lockgate.engine.phases import PhaseState
 from lockgate.engine.retry import lost_connection
 from lockgate.engine.run import RunResult, run
 from lockgate.engine.session import Sessions
+from lockgate.errors import DatabaseError
 from lockgate.ledger import chain, lease, steps
 from lockgate.plan.models import Phase, SqlStep
 from lockgate.steps import REGISTRY
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
+
+_NOT_THERE = (
+    errors.UndefinedObject,
+    errors.UndefinedTable,
+    errors.UndefinedColumn,
+    errors.UndefinedFunction,
+    errors.InvalidSchemaName,
+)
 
 
 def rollback(
@@ -130,7 +139,12 @@ def _undo_sql(job: Job, phase: Phase, number: int, step: SqlStep) -> None:
 
     row = job.ledger(begin)
     if row.state != "done":
-        REGISTRY[SqlStep].run(step_context(job, phase, step, row))
+        try:
+            REGISTRY[SqlStep].run(step_context(job, phase, step, row))
+        except DatabaseError as error:
+            if isinstance(error.__cause__, _NOT_THERE):
+                error.hint = "The phase may have been interrupted before it made this: write IF EXISTS into its undo."
+            raise
         fault("undo.sql")
 
 

@@ -29,8 +29,9 @@ _PINNED = {
     "search_path": "pg_catalog",
     # A chunk's snapshot must be younger than its transaction id, and an append to the chain waits for the one before.
     "default_transaction_isolation": "read committed",
-    # A runner that hangs must not hold locks against the application.
-    "idle_in_transaction_session_timeout": "120s",
+    # A runner that hangs must hold no locks against the application, nor against who takes over when its lease
+    # has run out. No transaction of ours waits for anything but the server.
+    "idle_in_transaction_session_timeout": "20s",
 }
 
 

@@ -28,10 +28,10 @@ _RIGHTS = {
     "language": "USAGE ON LANGUAGE",
 }
 _HINTS: dict[type[psycopg.Error], str] = {
-    errors.UniqueViolation: "Find the rows that share the key, merge or change them, then run `lockgate apply` again.",
-    errors.NotNullViolation: "Fill the column first, then run `lockgate apply` again.",
-    errors.ForeignKeyViolation: "Find the rows without a parent, then run `lockgate apply` again.",
-    errors.CheckViolation: "Find the rows that break the rule, then run `lockgate apply` again.",
+    errors.UniqueViolation: "Find the rows that share the key, merge or change them, then run the command again.",
+    errors.NotNullViolation: "Fill the column first, then run the command again.",
+    errors.ForeignKeyViolation: "Find the rows without a parent, then run the command again.",
+    errors.CheckViolation: "Find the rows that break the rule, then run the command again.",
     errors.DuplicateTable: "It exists already: drop it if it is left over, or take the statement out of the plan.",
     errors.DuplicateObject: "It exists already: drop it if it is left over, or take the statement out of the plan.",
     errors.DependentObjectsStillExist: "Change or drop what depends on it in the same step, before this statement.",
@@ -70,7 +70,7 @@ def explain(error: psycopg.Error, where: str, what: str = "The statement failed"
     if hint is None and error.diag.message_hint:
         hint = error.diag.message_hint
     return DatabaseError(
-        what, where=where, why=why, hint=hint or "Correct the plan or the data, then run `lockgate apply` again."
+        what, where=where, why=why, hint=hint or "Correct the plan or the data, then run the command again."
     )
 
 
@@ -80,7 +80,7 @@ def lost(error: psycopg.Error | LockgateError, where: str) -> ConnectionLost:
         "The connection to the database was lost",
         where=where,
         why=message(error),
-        hint="Run `lockgate apply` again when the server answers: it goes on from here.",
+        hint="Run the command again when the server answers: it goes on from here.",
     )
 
 

@@ -46,13 +46,16 @@ def _own(loaded: Group) -> str:
 
 
 def forget_mapping(conn: Connection[Any], loaded: Group, name: str) -> bool:
-    """Take a mapping out of its target, in the open transaction; whether it was the last one."""
+    """Take a mapping out of its target, in the open transaction; whether it was the last one.
+
+    The others are done: had chunks of theirs been open, this one would not have begun.
+    """
     conn.execute("DELETE FROM lockgate.mappings WHERE plan = %s AND name = %s", (loaded.plan, name))
     conn.execute("DELETE FROM lockgate.quarantine WHERE plan = %s AND mapping = %s", (loaded.plan, name))
     last = len([mapping for mapping in loaded.compiled if mapping.name != name]) == 0
     conn.execute(
         "UPDATE lockgate.sync_targets SET epoch = epoch + 1, repair = NOT %s, "
-        "state = CASE WHEN %s THEN 'off' ELSE state END, "
+        "state = CASE WHEN %s THEN 'off' WHEN state = 'backfill' THEN 'live' ELSE state END, "
         "reason = CASE WHEN %s THEN 'being taken back' END WHERE id = %s",
         (last, last, last, loaded.target_id),
     )

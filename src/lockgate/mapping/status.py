@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
@@ -23,7 +22,7 @@ class SyncStatus:
     :param log_bytes: size of the change logs that it reads (a log may have several readers).
     :param poison: keys that the target refuses.
     :param recheck: keys that wait for a second look.
-    :param conflicts: keys that both models wrote.
+    :param silent_seconds: since somebody last looked for changes, or since the target was made.
     """
 
     target_id: int
@@ -37,15 +36,14 @@ class SyncStatus:
     log_cap: int
     poison: int
     recheck: int
-    last_applied_at: datetime | None
-    seconds_since_applied: float | None
+    silent_seconds: float
 
 
 def status(conn: Connection[Any], plan: str) -> list[SyncStatus]:
     """Look at every target of a plan."""
     rows = conn.execute(
-        "SELECT t.id, t.name, t.state, t.reason, t.snapshot::text, t.last_applied_at, "
-        "extract(epoch FROM pg_catalog.clock_timestamp() - t.last_applied_at)::float8, "
+        "SELECT t.id, t.name, t.state, t.reason, t.snapshot::text, "
+        "extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(t.last_applied_at, t.made_at))::float8, "
         "ARRAY(SELECT m.name FROM lockgate.mappings m WHERE m.target_id = t.id ORDER BY m.position), "
         "(SELECT count(*) FROM lockgate.poison p WHERE p.target_id = t.id) "
         "FROM lockgate.sync_targets t WHERE t.plan = %s ORDER BY t.id",
@@ -55,7 +53,7 @@ def status(conn: Connection[Any], plan: str) -> list[SyncStatus]:
 
 
 def _status(conn: Connection[Any], row: tuple[Any, ...]) -> SyncStatus:
-    target_id, name, state, reason, snapshot, applied, since, mappings, poison = row
+    target_id, name, state, reason, snapshot, silent, mappings, poison = row
     logs = changelog.read_by(conn, target_id)
     pending, oldest, size = 0, None, 0
     for log in logs:
@@ -81,8 +79,7 @@ def _status(conn: Connection[Any], row: tuple[Any, ...]) -> SyncStatus:
         log_cap=min((log.cap for log in logs), default=0),
         poison=poison,
         recheck=_one(conn, f"SELECT count(*) FROM lockgate.recheck_{target_id}") or 0,
-        last_applied_at=applied,
-        seconds_since_applied=since,
+        silent_seconds=silent,
     )
 
 

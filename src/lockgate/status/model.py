@@ -65,7 +65,8 @@ class Sync:
     """A target that is kept in step, or should be.
 
     :param lag_seconds: age of the oldest change that is not applied; 0 without any.
-    :param silent_seconds: since somebody last looked for changes; whoever applies does so every second.
+    :param silent_seconds: since somebody last looked for changes, or since the target was made; whoever applies
+        looks every second.
     :param alarm: why somebody should look, and ``release`` what to do; None when all is well.
     """
 
@@ -79,7 +80,7 @@ class Sync:
     log_cap: int
     poison: int
     recheck: int
-    silent_seconds: float | None
+    silent_seconds: float
     alarm: str | None
     release: str | None
 

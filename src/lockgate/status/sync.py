@@ -7,7 +7,6 @@ from typing import Any
 
 from psycopg import Connection
 
-from lockgate.ledger import lease
 from lockgate.mapping.status import SyncStatus, status
 from lockgate.plan.models import Settings
 from lockgate.status.model import Sync
@@ -21,12 +20,11 @@ _FOLLOWED = {"backfill", "live"}
 
 def targets(conn: Connection[Any], plan: str, settings: Settings) -> list[Sync]:
     """Every target of the plan, with the alarm that it gives."""
-    runner = lease.state(conn).live
-    return [_sync(found, settings, runner) for found in status(conn, plan)]
+    return [_sync(found, settings) for found in status(conn, plan)]
 
 
-def _sync(found: SyncStatus, settings: Settings, runner: bool) -> Sync:
-    alarm, release = alarm_of(found, settings, runner=runner) or (None, None)
+def _sync(found: SyncStatus, settings: Settings) -> Sync:
+    alarm, release = alarm_of(found, settings) or (None, None)
     return Sync(
         target=found.target,
         mappings=found.mappings,
@@ -38,32 +36,28 @@ def _sync(found: SyncStatus, settings: Settings, runner: bool) -> Sync:
         log_cap=found.log_cap,
         poison=found.poison,
         recheck=found.recheck,
-        silent_seconds=found.seconds_since_applied,
+        silent_seconds=found.silent_seconds,
         alarm=alarm,
         release=release,
     )
 
 
-def alarm_of(found: SyncStatus, settings: Settings, *, runner: bool) -> tuple[str, str] | None:
-    """Why somebody should look at a target, and what to do; the worst thing only.
-
-    :param runner: whether a runner is at work: it begins to apply a moment after a target was made.
-    """
+def alarm_of(found: SyncStatus, settings: Settings) -> tuple[str, str] | None:
+    """Why somebody should look at a target, and what to do; the worst thing only."""
     if found.state == "off":
         return (
             f"it is not kept in step: {found.reason or 'its change log was switched off'}",
             "`lockgate sync` (or apply) starts it again with a full comparison.",
         )
-    return next(_alarms(found, settings, runner), None) if found.state in _FOLLOWED else None
+    return next(_alarms(found, settings), None) if found.state in _FOLLOWED else None
 
 
-def _alarms(found: SyncStatus, settings: Settings, runner: bool) -> Iterator[tuple[str, str]]:
-    silent, oldest = found.seconds_since_applied, found.oldest_change_age_seconds or 0.0
+def _alarms(found: SyncStatus, settings: Settings) -> Iterator[tuple[str, str]]:
+    oldest = found.oldest_change_age_seconds or 0.0
     limit = settings.log_age_alarm.total_seconds()
-    if silent > SILENT if silent is not None else not runner:
-        since = "yet" if silent is None else f"for {silent:.0f} s"
+    if found.silent_seconds > SILENT:
         yield (
-            f"nobody applies its changes {since}; {found.pending_rows} wait",
+            f"nobody applies its changes for {found.silent_seconds:.0f} s; {found.pending_rows} wait",
             "Run `lockgate sync` as a service for as long as no apply runs.",
         )
     if oldest > limit:

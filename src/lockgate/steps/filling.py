@@ -70,18 +70,18 @@ class Runner:
         """Stop the sync, and take back the rows that the mapping made."""
         name = _definition(ctx.loaded, ctx.phase, ctx.step).name
         with ctx.sessions.open("undo") as conn:
+            # First of all: no worker, here or elsewhere, may add rows behind what is taken back.
+            _patiently(ctx, conn, lambda: _forget_chunks(conn, ctx))
+            fault("undo.chunks")
             target_id = self._forget(ctx, conn, name, lose_rows)
             if target_id is not None and removal.still_mapped(conn, target_id):
                 # Without this mapping, its rows are found to be too many and removed.
-                with ctx.fenced(conn):
-                    _forget_chunks(conn, ctx)
                 settle(ctx.sessions, target_id, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step))
                 return StepResult(f"{name}: taken out; the other mappings keep its table")
             if target_id is not None:
                 self._drop_logs(ctx, conn, target_id)
                 with ctx.fenced(conn):
                     removal.drop_target(conn, target_id)
-                    _forget_chunks(conn, ctx)
         return StepResult(f"{name}: sync stopped, rows taken back")
 
     def losses(
@@ -249,7 +249,10 @@ def _cut(ctx: StepContext, conn: Connection[Any], compiled: Compiled) -> None:
 
 
 def _forget_chunks(conn: Connection[Any], ctx: StepContext) -> None:
-    """Forget that the source was cut: else the step, begun again, would find its chunks done and copy nothing."""
+    """Forget that the source was cut: else the step, begun again, would find its chunks done and copy nothing.
+
+    A chunk that somebody works on is waited for.
+    """
     chunks.clear(conn, ctx.step_row.id)
     steps.record(conn, ctx.step_row.id, detail={"files": None})
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from lockgate.embedded import EmbeddedServer
 from tests.acceptance.kills.chains import Repeated
 from tests.acceptance.kills.conftest import KILLS
 from tests.acceptance.kills.processes import Lockgate
@@ -22,18 +20,21 @@ LOST_COMMITS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89)
 
 
 @pytest.fixture
-def proxy(embedded_server: EmbeddedServer) -> Iterator[Proxy]:
-    with Proxy(str(next((embedded_server.directory / "socket").glob(".s.PGSQL.*[0-9]")))) as made:
+def proxy(shop: Shop) -> Iterator[Proxy]:
+    """A proxy before the socket of the server under test, wherever that listens."""
+    with shop.connect() as conn:
+        sockets = Path(conn.info.host), conn.info.port
+        if not sockets[0].is_dir():
+            pytest.skip("the proxy stands before a server's Unix socket, and this one is reached by TCP")
+    with Proxy(str(sockets[0] / f".s.PGSQL.{sockets[1]}")) as made:
         yield made
 
 
 @pytest.fixture
 def through(shop: Shop, proxy: Proxy) -> str:
     """The shop's address through the proxy."""
-    parts = urlsplit(shop.dsn)
-    if "host" not in parse_qs(parts.query):
-        pytest.skip("the proxy stands before the embedded server only")
-    return f"postgresql://{parts.username}@127.0.0.1:{proxy.port}{parts.path}?sslmode=disable"
+    with shop.connect() as conn:
+        return f"postgresql://{conn.info.user}@127.0.0.1:{proxy.port}/{conn.info.dbname}?sslmode=disable"
 
 
 def ended(shop: Shop, runner: Lockgate) -> None:

@@ -135,4 +135,5 @@ def test_the_lease_of_a_sleeper_runs_out_by_itself(shop: Shop) -> None:
     shop.finish()
     sleeper.kill()
     assert sleeper.code == -signal.SIGKILL
+    shop.kills.append("sleeper")
     shop.check_migrated()

@@ -56,7 +56,7 @@ def test_killed_at_each_point_of_a_rollback(migrated: tuple[Shop, list[tuple[Any
     shop, before = migrated
     with Writer(shop.dsn, 4, new_model=False) as writer:
         writer.tables["born"] = {}
-        points = {"undo.stopped", "undo.blocks", "undo.forgotten", "undo.log", "undo.step", "undo.recorded", "undo.sql"}
+        points = {"undo.chunks", "undo.stopped", "undo.blocks", "undo.forgotten", "undo.log", "undo.step", "undo.recorded", "undo.sql"}
         points |= {"phase.undoing", "phase.undoing.commit", "phase.undone", "phase.undone.commit", "run.ended"}
         points |= {"ledger.installed", "lease.acquired", "run.started", "sql.statement", "step.commit"}
         never = kill_at_each(shop, points, "rollback", *ALL)
@@ -74,6 +74,30 @@ def test_killed_at_later_passes_of_a_rollback(migrated: tuple[Shop, list[tuple[A
     kill_at_each(shop, points, "rollback", *ALL, number=number)
     assert shop.kills
     check_undone(shop, before)
+
+
+def test_the_second_mapping_of_a_table_is_taken_back_before_it_is_copied(shop: Shop) -> None:
+    """Its target waits for no chunk any more: the first mapping keeps the table."""
+    assert shop.run("apply", faults="map.planned:2").killed
+    assert shop.one("SELECT state FROM lockgate.sync_targets WHERE name = 'new.people'") == "backfill"
+    shop.finish("rollback", "--to", "model", "--lose-rows", "--yes")
+    assert shop.one("SELECT count(*) FROM new.people") == 0
+    shop.finish()
+    shop.check_migrated(times=None)
+
+
+def test_a_chunk_under_way_elsewhere_is_waited_for(shop: Shop) -> None:
+    """Else its rows would be there after everything was taken back."""
+    assert shop.run("apply", faults="map.planned").killed
+    worker = shop.start("work", faults="chunk.commit", stop=True)
+    worker.wait_for(lambda: worker.stopped, "the worker to be stopped")
+    rollback = shop.start("rollback", "--to", "model", "--yes")
+    waits = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'lockgate:undo' AND wait_event_type = 'Lock'"
+    rollback.wait_for(lambda: shop.one(waits), "rollback to wait for the chunk")
+    worker.thaw()
+    assert rollback.wait() == 0, rollback.said
+    assert shop.one("SELECT count(*) FROM new.people") == 0
+    worker.end()
 
 
 def test_killed_at_random_moments_of_apply_and_rollback(factory: Factory) -> None:

@@ -97,6 +97,7 @@ def test_an_undo_that_fails_is_mended_and_goes_on_without_asking_again(dsn: str,
     with pytest.raises(DatabaseError) as caught:
         rollback(dsn, tmp_path, undo="DROP TABLE tow", lose_rows=True)
     assert caught.value.where == "u.sql:1:1"
+    assert "write IF EXISTS into its undo" in str(caught.value.hint)
     assert states(dsn)["second"] == "undoing"
     with pytest.raises(LockgateError, match="is being undone"):
         apply(dsn, tmp_path)

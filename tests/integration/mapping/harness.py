@@ -90,6 +90,12 @@ class Bench:
             conn.execute(f"SET ROLE {role}".encode())
         return conn
 
+    def others_end(self) -> None:
+        """Wait until every transaction of the server has ended that is open now, those of other tests as well."""
+        begun = self.one("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        oldest = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+        wait_until(lambda: self.one(oldest) >= begun, 60, what="older transactions to end")
+
     def role(self) -> str:
         """A role of the test's own, without any right; it is dropped at the end."""
         name = f"lockgate_test_{token_hex(6)}"
@@ -269,14 +275,16 @@ class Mapped:
         return self.applier().run()
 
     def drain(self) -> list[Batch]:
-        """Apply batch after batch, and repair where one asks for it, until there is nothing to do at once."""
+        """Apply batch after batch, and repair where one asks for it, until there is nothing left to do."""
         done: list[Batch] = []
         while len(done) < _ROUNDS:
             done.append(self.batch())
             if done[-1].repair:
                 self.repair()
             elif not (done[-1].changes or done[-1].pending):
-                return done
+                if not self.rechecks():
+                    return done
+                self.bench.others_end()
         raise AssertionError(f"not quiet after {_ROUNDS} batches; the last: {done[-1]}")
 
     def repair(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
@@ -23,26 +22,25 @@ FINE = SyncStatus(
     log_cap=10_000,
     poison=0,
     recheck=0,
-    last_applied_at=datetime(2026, 1, 1, tzinfo=UTC),
-    seconds_since_applied=0.5,
+    silent_seconds=0.5,
 )
 
 
-def alarm(*, runner: bool = False, **changes: object) -> str | None:
-    found = alarm_of(replace(FINE, **changes), Settings(), runner=runner)  # type: ignore[arg-type]
+def alarm(**changes: object) -> str | None:
+    found = alarm_of(replace(FINE, **changes), Settings())  # type: ignore[arg-type]
     return found[0] if found else None
 
 
 def test_all_is_well() -> None:
     assert alarm() is None
-    assert alarm(state="unsynced", seconds_since_applied=None) is None
+    assert alarm(state="unsynced", silent_seconds=1000.0) is None
+    assert alarm(silent_seconds=19.0) is None
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"seconds_since_applied": 21.0}, "nobody applies its changes for 21 s; 3 wait"),
-        ({"seconds_since_applied": None}, "nobody applies its changes yet; 3 wait"),
+        ({"silent_seconds": 21.0}, "nobody applies its changes for 21 s; 3 wait"),
         ({"state": "off", "reason": "the log is full"}, "it is not kept in step: the log is full"),
         ({"oldest_change_age_seconds": 301.0}, "its oldest change has waited for 301 s (alarm at 300 s)"),
         ({"log_bytes": 8001}, "its change log takes 8001 bytes of the 10000 that it may"),
@@ -51,8 +49,3 @@ def test_all_is_well() -> None:
 )
 def test_alarms(changes: dict[str, object], said: str) -> None:
     assert alarm(**changes) == said  # type: ignore[arg-type]
-
-
-def test_a_runner_that_has_just_begun_is_given_a_moment() -> None:
-    assert alarm(seconds_since_applied=None, runner=True) is None
-    assert alarm(seconds_since_applied=21.0, runner=True) == "nobody applies its changes for 21 s; 3 wait"

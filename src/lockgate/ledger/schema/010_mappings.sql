@@ -15,6 +15,7 @@ CREATE TABLE lockgate.sync_targets (
     changes_applied bigint NOT NULL DEFAULT 0,
     rows_written    bigint NOT NULL DEFAULT 0,
     conflicts       bigint NOT NULL DEFAULT 0,
+    made_at         timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     last_applied_at timestamptz,
     UNIQUE (plan, name)
 );
