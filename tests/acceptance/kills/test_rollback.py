@@ -91,9 +91,14 @@ def test_a_chunk_under_way_elsewhere_is_waited_for(shop: Shop) -> None:
     assert shop.run("apply", faults="map.planned").killed
     worker = shop.start("work", faults="chunk.commit", stop=True)
     worker.wait_for(lambda: worker.stopped, "the worker to be stopped")
+    assert worker.alive, worker.said
     rollback = shop.start("rollback", "--to", "model", "--yes")
-    waits = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'lockgate:undo' AND wait_event_type = 'Lock'"
+    waits = (
+        "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = 'lockgate:undo' AND wait_event_type = 'Lock'"
+    )
     rollback.wait_for(lambda: shop.one(waits), "rollback to wait for the chunk")
+    assert rollback.alive, rollback.said
     worker.thaw()
     assert rollback.wait() == 0, rollback.said
     assert shop.one("SELECT count(*) FROM new.people") == 0
