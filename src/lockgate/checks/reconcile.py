@@ -41,8 +41,7 @@ class Runner:
             Evidence(f"accounting:{name}", accounts.query, accounting.as_evidence(accounts)),
         )
         passed = found.agrees and accounts.adds_up
-        undecided = accounts.yields - accounts.won if compiled.columns and not compiled.winner else 0
-        sentence = _sentence(name, compared, accounts, undecided)
+        sentence = _sentence(name, compared, accounts)
         return CheckResult(passed, sentence, evidence, None if passed else _hint(name))
 
     def describe(self, check: ReconcileCheck) -> str:
@@ -50,7 +49,7 @@ class Runner:
         return f"reconcile {check.reconcile}"
 
 
-def _sentence(name: str, compared: dict[str, int], accounts: accounting.Accounts, undecided: int) -> str:
+def _sentence(name: str, compared: dict[str, int], accounts: accounting.Accounts) -> str:
     wrong = {kind: compared[kind] for kind in ("missing", "different", "extra") if compared[kind]}
     parts = [
         f"{name}: {accounts.source_rows} source rows = {accounts.migrated} migrated + {accounts.merged} merged "
@@ -60,8 +59,6 @@ def _sentence(name: str, compared: dict[str, int], accounts: accounting.Accounts
     undeclared = accounts.rejected_by_reason.get(accounting.UNDECLARED, 0)
     if undeclared:
         parts.append(f"{undeclared} rejected for no declared reason")
-    if undecided:
-        parts.append(f"{undecided} yields lost their key without a `winner` in the plan: the driving key decided")
     parts.append(", ".join(f"{count} {kind}" for kind, count in wrong.items()) or "no difference")
     return "; ".join(parts)
 

@@ -173,9 +173,10 @@ class Service:
 
     def _repair(self, worked: _Worked) -> None:
         self._reinstall(worked)
+        reason = upkeep.reason(worked.conn, worked.target_id) or "something happened that no log tells"
         marked = upkeep.repair(worked.conn, worked.applier.group)
         fault("sync.repaired")
-        self.told(f"{worked.name}: something happened that no log tells; all was compared, {marked} keys differ")
+        self.told(f"{worked.name}: {reason}; all was compared, {marked} keys differ")
 
     def _reinstall(self, worked: _Worked) -> None:
         cap = self.sessions.settings.log_cap

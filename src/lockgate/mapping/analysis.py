@@ -12,7 +12,7 @@ from lockgate.errors import MappingRefused, PlanError
 from lockgate.mapping.circles import refuse_own_target
 from lockgate.mapping.compiled import Base, Compiled, Winner
 from lockgate.mapping.definition import Definition
-from lockgate.mapping.fanout import may_fan_out
+from lockgate.mapping.fanout import may_fan_out, may_repeat_key
 from lockgate.mapping.probe import probe, refuse_unsteady
 from lockgate.mapping.target import NOT_ACCEPTED, check_target
 from lockgate.plan.values import split_driving
@@ -57,6 +57,7 @@ def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
         fan_out=fan_out,
     )
     refuse_own_target(compiled)
+    _require_winner(compiled, relations)
     _check_rejected(conn, compiled)
     return compiled
 
@@ -177,6 +178,23 @@ def _winner(definition: Definition, select: Select) -> tuple[Winner, ...]:
             raise PlanError(f"{error.what} in {text!r}", where=definition.place("winner", number)) from None
         read.append(Winner(expression, direction))
     return tuple(read)
+
+
+def _require_winner(compiled: Compiled, relations: dict[int, Relation]) -> None:
+    """Where several rows may yield one key with different columns, the plan must say which of them stands."""
+    if compiled.winner or not compiled.columns:
+        return
+    key = [column.name for column in compiled.key]
+    if not compiled.fan_out and not may_repeat_key(compiled.select, relations, compiled.driving, key):
+        return
+    raise MappingRefused(
+        f"several rows may yield one key ({', '.join(key)}), and nothing says which of them stands",
+        where=compiled.definition.place("key"),
+        why="no unique index of what the SELECT reads shows that the key tells its rows apart",
+        hint="order them by `winner:`, such as [x.updated_at DESC], or by the driving key if any of them will do"
+        if compiled.select.distinct is None
+        else "give DISTINCT ON an ORDER BY that says more than the key",
+    )
 
 
 def _bases(

@@ -156,9 +156,10 @@ def update_chunk(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: i
 def _changes_own_row(compiled: Compiled) -> bool:
     """Whether each driving row yields one row at most, and that changes the driving row itself."""
     relation = compiled.driving_relation
-    plain = compiled.select.plain_outputs(compiled.driving.alias)
-    itself = relation.kind == "r" and relation.oid == compiled.target.oid and plain >= {c.name for c in compiled.key}
-    return itself and not compiled.fan_out
+    plain = compiled.select.plain_outputs
+    itself = relation.kind == "r" and relation.oid == compiled.target.oid
+    own_key = all(plain.get(c.name) == (compiled.driving.alias, c.name) for c in compiled.key)
+    return itself and own_key and not compiled.fan_out
 
 
 def _own_rows(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: int) -> tuple[str, list[str]]:

@@ -1,8 +1,8 @@
-"""Whether one row of the driving relation can yield several rows: decided from unique indexes."""
+"""Whether a driving row can yield several rows, and several of them one key: decided from unique indexes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from lockgate.catalog.relations import Relation
 from lockgate.sql.equalities import Equality, equalities, has_functions
@@ -33,14 +33,46 @@ def may_fan_out(select: Select, relations: Mapping[int, Relation], driving: Occu
     return bool(waiting)
 
 
+def may_repeat_key(
+    select: Select, relations: Mapping[int, Relation], driving: Occurrence, key: Collection[str]
+) -> bool:
+    """Whether several driving rows, none of which fans out, may yield one key.
+
+    They cannot when the key determines the driving row: what it outputs, and what is equal to that, covers a
+    unique index of one relation after the other, until the driving one is reached. True means only: not proven.
+
+    :param key: names of the key's outputs.
+    """
+    plain = select.plain_outputs
+    known = {plain[name] for name in key if name in plain}
+    pairs = [((e.alias, e.column), e.other) for e in equalities(select) if e.other]
+    while True:
+        rows = [o for o in select.occurrences if o.outermost and _unique(relations[o.index], _of(o.alias, known))]
+        if driving.alias in {o.alias for o in rows}:
+            return False
+        more = {(o.alias, column.name) for o in rows for column in relations[o.index].columns}
+        more |= {left for left, right in pairs if right in known}
+        if more <= known:
+            return True
+        known |= more
+
+
+def _of(alias: str, columns: Collection[tuple[str, str]]) -> set[str]:
+    return {name for owner, name in columns if owner == alias}
+
+
 def _pinned(occurrence: Occurrence, relation: Relation, found: list[Equality], fixed: set[str]) -> bool:
-    pinned = {e.column for e in found if e.alias == occurrence.alias and e.needs <= fixed}
+    return _unique(relation, {e.column for e in found if e.alias == occurrence.alias and e.needs <= fixed})
+
+
+def _unique(relation: Relation, columns: set[str]) -> bool:
+    """Whether values of these columns belong to one row at most."""
     return any(
         index.is_unique
         and index.is_valid
         and index.is_immediate
         and not index.is_partial
         and not index.on_expressions
-        and set(index.columns) <= pinned
+        and set(index.columns) <= columns
         for index in relation.indexes
     )

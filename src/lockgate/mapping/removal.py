@@ -56,7 +56,7 @@ def forget_mapping(conn: Connection[Any], loaded: Group, name: str) -> bool:
     conn.execute(
         "UPDATE lockgate.sync_targets SET epoch = epoch + 1, repair = NOT %s, "
         "state = CASE WHEN %s THEN 'off' WHEN state = 'backfill' THEN 'live' ELSE state END, "
-        "reason = CASE WHEN %s THEN 'being taken back' END WHERE id = %s",
+        "reason = CASE WHEN %s THEN 'being taken back' ELSE 'a mapping was taken out' END WHERE id = %s",
         (last, last, last, loaded.target_id),
     )
     return last

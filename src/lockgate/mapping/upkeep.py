@@ -81,6 +81,12 @@ def mark_off(conn: Connection[Any], target_id: int, reason: str) -> None:
     )
 
 
+def reason(conn: Connection[Any], target_id: int) -> str | None:
+    """Why a target is off or must be compared, where that was decided and not just noticed."""
+    row = conn.execute("SELECT reason FROM lockgate.sync_targets WHERE id = %s", (target_id,)).fetchone()
+    return row[0] if row else None
+
+
 def forget_changes(conn: Connection[Any], group: Group) -> None:
     """Before a repair of a target that was off: what its logs still hold is older than the repair will be."""
     conn.execute("DELETE FROM lockgate.backlog WHERE target_id = %s", (group.target_id,))

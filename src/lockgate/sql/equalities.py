@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Equality:
-    """``alias.column = expression``, where the expression needs the relations ``needs`` (none: a constant)."""
+    """``alias.column = expression``, where the expression needs the relations ``needs`` (none: a constant).
+
+    :param other: alias and column, where the expression is a plain column.
+    """
 
     alias: str
     column: str
     needs: frozenset[str]
+    other: tuple[str, str] | None
 
 
 def has_functions(select: Select) -> bool:
@@ -43,7 +47,7 @@ def equalities(select: Select) -> list[Equality]:
             column = qualified(side)
             needs = references(other)
             if column and needs is not None:
-                found.append(Equality(*column, frozenset(needs)))
+                found.append(Equality(*column, frozenset(needs), qualified(other)))
     return found
 
 

@@ -108,13 +108,12 @@ class Select:
             add_where(select, [tree.expression(condition) for condition in where])
         return tree.deparse(statement)
 
-    def plain_outputs(self, alias: str) -> frozenset[str]:
-        """The outputs that are a column of ``alias`` under its own name."""
+    @property
+    def plain_outputs(self) -> dict[str, tuple[str, str]]:
+        """The outputs that are plain columns: name of the output -> alias and column."""
         outputs = [target.res_target for target in self._select(self._statement).target_list]
-        named = [(output.name, qualified(output.val)) for output in outputs]
-        return frozenset(
-            column[1] for name, column in named if column and column[0] == alias and name in ("", column[1])
-        )
+        found = [(output.name, qualified(output.val)) for output in outputs]
+        return {name or column[1]: column for name, column in found if column}
 
     def candidate_terms(self, index: int, images: str, others: Mapping[int, str], key: Sequence[str]) -> list[str]:
         """Write the queries whose rows hold every key that a change of one occurrence may touch.

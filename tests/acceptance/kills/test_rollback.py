@@ -56,7 +56,16 @@ def test_killed_at_each_point_of_a_rollback(migrated: tuple[Shop, list[tuple[Any
     shop, before = migrated
     with Writer(shop.dsn, 4, new_model=False) as writer:
         writer.tables["born"] = {}
-        points = {"undo.chunks", "undo.stopped", "undo.blocks", "undo.forgotten", "undo.log", "undo.step", "undo.recorded", "undo.sql"}
+        points = {
+            "undo.chunks",
+            "undo.stopped",
+            "undo.blocks",
+            "undo.forgotten",
+            "undo.log",
+            "undo.step",
+            "undo.recorded",
+            "undo.sql",
+        }
         points |= {"phase.undoing", "phase.undoing.commit", "phase.undone", "phase.undone.commit", "run.ended"}
         points |= {"ledger.installed", "lease.acquired", "run.started", "sql.statement", "step.commit"}
         never = kill_at_each(shop, points, "rollback", *ALL)

@@ -50,8 +50,13 @@ def place(*path: str | int, offset: int | None = None) -> str:
 
 
 def definition(**step: Any) -> Definition:
-    """A mapping as a plan says it; ``from_`` stands for ``from``, and left out parts get their defaults."""
+    """A mapping as a plan says it; ``from_`` stands for ``from``, and left out parts get their defaults.
+
+    Without a ``winner`` any row may keep a key, so that the driving key decides; ``winner=[]`` says nothing of it.
+    """
     step["from"] = step.pop("from_")
+    if "DISTINCT ON" not in step["select"]:
+        step.setdefault("winner", ["0"])
     model = TransformStep if "transform" in step else MapStep
     return from_step(model.model_validate(step), place)
 

@@ -54,7 +54,7 @@ def test_backfill_applier_and_reconcile_agree_on_the_winner(bench: Bench) -> Non
 
 def test_the_driving_key_decides_last(bench: Bench) -> None:
     """Rows that are equal in every word of the winner: not whichever comes first this time."""
-    mapped = contacts(bench, winner=[])
+    mapped = contacts(bench, winner=["0"])
     assert winners(bench) == [1, 4]
     bench.sql("UPDATE old.m SET at = at + 1 WHERE id = 1", "VACUUM FULL old.m")
     mapped.drain()
@@ -73,7 +73,7 @@ def test_with_several_yields_of_one_row_the_columns_decide_last(bench: Bench) ->
         "INSERT INTO old.t VALUES (1, '7'), (1, '5'), (2, '6')",
     )
     select = "SELECT s.owner, 'same' AS mail, t.label::int AS id, s.prim FROM old.m s JOIN old.t t ON t.owner = s.owner"
-    mapped = bench.map(**STEP | {"select": select, "winner": []})
+    mapped = bench.map(**STEP | {"select": select, "winner": ["0"]})
     assert winners(bench) == [5, 6]
     bench.sql("UPDATE old.m SET prim = NOT prim")
     mapped.drain()
@@ -112,6 +112,55 @@ def test_distinct_on_may_name_outputs(bench: Bench, form: str) -> None:
     mapped = bench.map(**STEP | {"select": select, "winner": []})
     assert winners(bench) == [2, 4]
     mapped.assert_agrees()
+
+
+ALONE = {
+    "the driving key itself": "SELECT s.id AS owner, 'x' AS mail, s.at AS id FROM old.m s",
+    "what is equal to it": "SELECT o.id AS owner, 'x' AS mail, s.at AS id FROM old.m s JOIN old.o o ON o.id = s.id",
+    "a row that is found by it": (
+        "SELECT o.code AS owner, 'x' AS mail, s.at AS id FROM old.m s JOIN old.o o ON s.id = o.id"
+    ),
+}
+SEVERAL = {
+    "no unique column": "SELECT s.owner, s.mail, s.id FROM old.m s",
+    "an expression": "SELECT abs(s.id) AS owner, 'x' AS mail, s.at AS id FROM old.m s",
+    "a column that is unique where it is joined": (
+        "SELECT o.code AS owner, 'x' AS mail, s.at AS id FROM old.m s JOIN old.o o ON o.id = s.owner"
+    ),
+    "a partial index": "SELECT s.at AS owner, 'x' AS mail, s.id FROM old.m s",
+    "a row that yields several": (
+        "SELECT s.id AS owner, 'x' AS mail, t.id FROM old.m s JOIN old.m t ON t.owner = s.owner"
+    ),
+}
+
+
+@pytest.mark.parametrize("form", [*ALONE, *SEVERAL])
+def test_a_winner_is_asked_for_where_several_rows_may_yield_a_key(bench: Bench, form: str) -> None:
+    """Before anything runs: a unique index shows that the key tells the rows apart, or the plan must say who wins."""
+    bench.sql(
+        TABLES,
+        "CREATE TABLE old.o (id int PRIMARY KEY, code int UNIQUE)",
+        "CREATE UNIQUE INDEX ON old.m (at) WHERE id > 3",
+        "CREATE INDEX ON old.m (owner)",
+    )
+    step = STEP | {"select": (ALONE | SEVERAL)[form], "winner": [], "from_": "old.m s"}
+    if form in ALONE:
+        bench.compile(**step)
+        return
+    with pytest.raises(MappingRefused, match="several rows may yield one key") as caught:
+        bench.compile(**step)
+    assert (caught.value.where, "winner:" in str(caught.value.hint)) == ("key", True)
+    bench.compile(**step | {"winner": ["s.at"]})
+    bench.compile(**step | {"select": "SELECT s.owner, s.mail FROM old.m s"})  # no column in which they could differ
+
+
+def test_distinct_on_without_an_order_says_no_winner(bench: Bench) -> None:
+    """Its first row would be any row."""
+    bench.sql(TABLES)
+    select = "SELECT DISTINCT ON (s.owner, s.mail) s.owner, s.mail, s.id, s.prim FROM old.m s"
+    with pytest.raises(MappingRefused, match="several rows may yield one key") as caught:
+        bench.compile(**STEP | {"select": select, "winner": []})
+    assert "ORDER BY" in str(caught.value.hint)
 
 
 def test_distinct_on_something_else_than_the_key_is_refused(bench: Bench) -> None:

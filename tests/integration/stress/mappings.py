@@ -111,9 +111,13 @@ class Mapping:
             return self._body(f"DISTINCT {outputs}")
         if self.distinct == "on":
             keys = ", ".join(output.expression for output in self.key)
-            order = ", ".join([keys, *(f"{text}{direction}" for text, direction in self.words)])
+            order = ", ".join([keys, *self._said()])
             return f"{self._body(f'DISTINCT ON ({keys}) {outputs}')} ORDER BY {order}"
         return self._body(outputs)
+
+    def _said(self) -> list[str]:
+        """What the plan says of the winner: something, also where any row will do."""
+        return [f"{text}{direction}" for text, direction in self.words] or ["NULL::int"]
 
     def step(self, into: str) -> dict[str, Any]:
         """The step of the plan."""
@@ -123,7 +127,7 @@ class Mapping:
             "key": [quoted(output.name) for output in self.key],
             "from": f"{self.driving.table.sql} {quoted(self.driving.alias)}",
             "select": self.select(),
-            "winner": [] if self.distinct == "on" else [f"{text}{direction}" for text, direction in self.words],
+            "winner": [] if self.distinct == "on" else self._said(),
             "rejected": {"whatever": "true"},
             "acknowledge_triggers": ["app_writes"],
         }

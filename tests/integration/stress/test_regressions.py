@@ -120,7 +120,7 @@ def test_rows_without_a_key_that_move_unseen(scene: World) -> None:
         "CREATE TABLE old.t (k int, v text, other int); INSERT INTO old.t VALUES (1, 'b', 0), (1, 'a', 0); "
         "CREATE TABLE new.k (k int NOT NULL UNIQUE, v text)"
     )
-    mapped = scene.map("k", "new.k", ["k"], "old.t", "SELECT t.k, t.v FROM old.t")
+    mapped = scene.map("k", "new.k", ["k"], "old.t", "SELECT t.k, t.v FROM old.t", winner=["0"])
     scene.backfill(mapped)
     scene.go_live()
     scene.drain()

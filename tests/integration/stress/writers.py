@@ -56,7 +56,7 @@ def steps() -> list[MapStep]:
                 "winner": ["s.main DESC", "s.seen"],
                 **contacts,
             },
-            {"map": "phones", "from": "old.phones", "select": _PHONES, **contacts},
+            {"map": "phones", "from": "old.phones", "select": _PHONES, "winner": ["s.id"], **contacts},
             {
                 "map": "places",
                 "into": "new.places",

@@ -48,4 +48,4 @@ def test_all_is_well() -> None:
     ],
 )
 def test_alarms(changes: dict[str, object], said: str) -> None:
-    assert alarm(**changes) == said  # type: ignore[arg-type]
+    assert alarm(**changes) == said

@@ -80,7 +80,7 @@ def test_with_queries_are_written_into_from() -> None:
 
 def test_outputs_that_are_plain_columns_are_known() -> None:
     select = Select("SELECT a.id, a.x AS y, a.z AS z, b.q, lower(a.w) AS w, v FROM s.a a JOIN s.b b ON true")
-    assert select.plain_outputs("a") == {"id", "z"}
+    assert select.plain_outputs == {"id": ("a", "id"), "y": ("a", "x"), "z": ("a", "z"), "q": ("b", "q")}
 
 
 @pytest.mark.parametrize(
