@@ -32,6 +32,7 @@ class Runner:
             "extra": found.extra,
             "pending": found.pending,
             "poisoned": found.poisoned,
+            "conflicts": found.conflicts,
             "compared_rows": found.compared_rows,
             "target_rows": found.target_rows,
             "buckets": found.buckets,
@@ -59,6 +60,8 @@ def _sentence(name: str, compared: dict[str, int], accounts: accounting.Accounts
     undeclared = accounts.rejected_by_reason.get(accounting.UNDECLARED, 0)
     if undeclared:
         parts.append(f"{undeclared} rejected for no declared reason")
+    if compared["conflicts"]:
+        parts.append(f"{compared['conflicts']} keys were written in both models: the old one's rows stand")
     parts.append(", ".join(f"{count} {kind}" for kind, count in wrong.items()) or "no difference")
     return "; ".join(parts)
 

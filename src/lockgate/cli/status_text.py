@@ -127,6 +127,8 @@ def _sync(sync: Sync) -> str:
         text += f", the oldest for {amounts.duration(sync.lag_seconds)}"
     if sync.log_bytes:
         text += f"; log {amounts.size(sync.log_bytes)} of {amounts.size(sync.log_cap)}"
+    if sync.conflicts:
+        text += f"; {amounts.count(sync.conflicts)} keys written in both models (lockgate.conflicts)"
     if sync.recheck:
         text += f"; {amounts.count(sync.recheck)} keys to look at again"
     return text

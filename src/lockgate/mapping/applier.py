@@ -229,6 +229,7 @@ class Applier:
         want = self._intake.known(evaluation.want, self._execute(evaluation.fill_want(active)).rowcount)
         deleted = updated = inserted = 0
         if not evaluation.updates_only:
+            self._execute(evaluation.list_conflicts(want))
             self._execute(evaluation.forget_born(want))
             deleted = self._execute(evaluation.delete_stale(active, want)).rowcount
         if evaluation.keeps_before:

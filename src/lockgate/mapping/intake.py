@@ -243,11 +243,13 @@ class Intake:
     def _add_touched(self, log: ChangeLog, window: Window) -> int:
         old, new = _images_of(self.group.evaluation.key)
         rows = window.rows(log, f"op, {old}, {new}")
-        return self._execute(
-            f"INSERT INTO {self.group.evaluation.candidates} ({names(self.group.evaluation.key)}) "
-            f"SELECT {old} FROM ({rows}) AS r WHERE op IN ('U', 'D') "
+        evaluation, listed = self.group.evaluation, names(self.group.evaluation.key)
+        count = self._execute(
+            f"INSERT INTO {evaluation.own} ({listed}) SELECT {old} FROM ({rows}) AS r WHERE op IN ('U', 'D') "
             f"UNION SELECT {new} FROM ({rows}) AS r WHERE op IN ('U', 'I')"
         ).rowcount
+        self._execute(f"INSERT INTO {evaluation.candidates} ({listed}) SELECT {listed} FROM {evaluation.own}")
+        return count
 
     def take_recheck(self, state: State, batch: Batch) -> None:
         """Take the keys whose second look is due, and those that were refused and may be tried again."""

@@ -33,6 +33,7 @@ class Reconciled:
     :param extra: rows of the target that nothing yields, without those born in the new model.
     :param pending: keys among the differences that were visibly still to be applied.
     :param poisoned: keys that the target refuses; they count as missing or different, too.
+    :param conflicts: keys that both models wrote differently, and of which the old one's row stands.
     :param yields: rows that each mapping of the target yields.
     :param identical: whether both sides agreed in every bucket at once: then no key is yielded twice.
     :param examples: some keys that are wrong, as JSON.
@@ -43,6 +44,7 @@ class Reconciled:
     extra: int
     pending: int
     poisoned: int
+    conflicts: int
     born: int
     yields: tuple[int, ...]
     compared_rows: int
@@ -128,6 +130,9 @@ class _Comparison:
             extra=found[2],
             pending=found[3],
             poisoned=self._number("SELECT count(*) FROM lockgate.poison WHERE target_id = %s", self.group.target_id),
+            conflicts=self._number(
+                "SELECT count(*) FROM lockgate.conflicts WHERE target_id = %s", self.group.target_id
+            ),
             born=self._born(),
             yields=yields,
             compared_rows=sum(yields),

@@ -55,13 +55,14 @@ def _first_of(compiled: Sequence[Compiled], sources: Sequence[str], key: str, mo
 class Evaluation:
     """The statements that make a target equal to its mappings for some keys.
 
-    They work on two temporary tables: ``candidates`` (keys, numbered) and ``want`` (the desired rows, with the
-    numbers of their keys).
+    They work on temporary tables: ``candidates`` (keys, numbered), ``want`` (the desired rows, with the numbers of
+    their keys) and ``own`` (keys that the application wrote in the target).
 
     :param target_id: number of the target in the ledger; it names the temporary tables.
     """
 
     def __init__(self, target_id: int, compiled: Sequence[Compiled]) -> None:
+        self.target_id = target_id
         self.compiled = tuple(compiled)
         self.target: Relation = compiled[0].target
         self.key = compiled[0].key
@@ -70,6 +71,7 @@ class Evaluation:
         self.shown = self.columns if self.updates_only else compiled[0].shown
         self.candidates = f"pg_temp.lockgate_cand_{target_id}"
         self.want = f"pg_temp.lockgate_want_{target_id}"
+        self.own = f"pg_temp.lockgate_own_{target_id}"
         self.born = f"lockgate.born_{target_id}"
         self.before = f"lockgate.before_{target_id}"
         self.keeps_before = compiled[0].definition.keep_before
@@ -83,6 +85,7 @@ class Evaluation:
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {_bare(self.candidates)} (lockgate_n bigserial, {key}) {end}",
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {_bare(self.want)} "
             f"(lockgate_n bigint, {everything}, lockgate_prio integer) {end}",
+            f"CREATE TEMPORARY TABLE IF NOT EXISTS {_bare(self.own)} ({key}) {end}",
         ]
 
     def active(self, low: int, high: int) -> str:
@@ -193,6 +196,23 @@ class Evaluation:
         columns = ", ".join([c.sql for c in self.compiled[0].outputs] + [quote(name) for name in on_insert])
         values = [f"{alias}.{c.sql}" for c in self.compiled[0].outputs]
         return columns, ", ".join(values + [f"({text}\n)" for text in on_insert.values()])
+
+    def list_conflicts(self, want: str) -> str:
+        """List the keys that the application wrote in the new model and that are about to become what the old one says.
+
+        Also those that it only had there, before the old one came to yield them.
+        """
+        written = " UNION ".join(
+            f"SELECT {key_json(self.key, 'w')} FROM {want} AS w JOIN {table} AS o ON {equal(self.key, 'o', 'w')} "
+            f"LEFT JOIN {self.target.sql} AS t ON {equal(self.key, 't', 'w')} "
+            f"WHERE t.{self.key[0].sql} IS NOT DISTINCT FROM NULL OR {self.differs('t', 'w')}"
+            for table in (self.own, self.born)
+        )
+        return (
+            f"INSERT INTO lockgate.conflicts AS f (target_id, key) SELECT {self.target_id}, o.key "
+            f"FROM ({written} ORDER BY 1) AS o (key) ON CONFLICT (target_id, key) DO UPDATE SET times = f.times + 1, "
+            "last_at = pg_catalog.clock_timestamp()"
+        )
 
     def forget_born(self, want: str) -> str:
         """A key that a mapping yields is not born in the new model."""

@@ -21,6 +21,7 @@ class SyncStatus:
     :param oldest_change_age_seconds: age of the oldest of them; None without any.
     :param log_bytes: size of the change logs that it reads (a log may have several readers).
     :param poison: keys that the target refuses.
+    :param conflicts: keys that both models wrote differently; the old one's rows stand.
     :param recheck: keys that wait for a second look.
     :param silent_seconds: since somebody last looked for changes, or since the target was made.
     """
@@ -35,6 +36,7 @@ class SyncStatus:
     log_bytes: int
     log_cap: int
     poison: int
+    conflicts: int
     recheck: int
     silent_seconds: float
 
@@ -45,7 +47,8 @@ def status(conn: Connection[Any], plan: str) -> list[SyncStatus]:
         "SELECT t.id, t.name, t.state, t.reason, t.snapshot::text, "
         "extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(t.last_applied_at, t.made_at))::float8, "
         "ARRAY(SELECT m.name FROM lockgate.mappings m WHERE m.target_id = t.id ORDER BY m.position), "
-        "(SELECT count(*) FROM lockgate.poison p WHERE p.target_id = t.id) "
+        "(SELECT count(*) FROM lockgate.poison p WHERE p.target_id = t.id), "
+        "(SELECT count(*) FROM lockgate.conflicts c WHERE c.target_id = t.id) "
         "FROM lockgate.sync_targets t WHERE t.plan = %s ORDER BY t.id",
         (plan,),
     ).fetchall()
@@ -53,7 +56,7 @@ def status(conn: Connection[Any], plan: str) -> list[SyncStatus]:
 
 
 def _status(conn: Connection[Any], row: tuple[Any, ...]) -> SyncStatus:
-    target_id, name, state, reason, snapshot, silent, mappings, poison = row
+    target_id, name, state, reason, snapshot, silent, mappings, poison, conflicts = row
     logs = changelog.read_by(conn, target_id)
     pending, oldest, size = 0, None, 0
     for log in logs:
@@ -78,6 +81,7 @@ def _status(conn: Connection[Any], row: tuple[Any, ...]) -> SyncStatus:
         log_bytes=size,
         log_cap=min((log.cap for log in logs), default=0),
         poison=poison,
+        conflicts=conflicts,
         recheck=_one(conn, f"SELECT count(*) FROM lockgate.recheck_{target_id}") or 0,
         silent_seconds=silent,
     )

@@ -67,6 +67,7 @@ class Sync:
     :param lag_seconds: age of the oldest change that is not applied; 0 without any.
     :param silent_seconds: since somebody last looked for changes, or since the target was made; whoever applies
         looks every second.
+    :param conflicts: keys that both models wrote differently.
     :param alarm: why somebody should look, and ``release`` what to do; None when all is well.
     """
 
@@ -79,6 +80,7 @@ class Sync:
     log_bytes: int
     log_cap: int
     poison: int
+    conflicts: int
     recheck: int
     silent_seconds: float
     alarm: str | None

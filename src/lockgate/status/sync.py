@@ -35,6 +35,7 @@ def _sync(found: SyncStatus, settings: Settings) -> Sync:
         log_bytes=found.log_bytes,
         log_cap=found.log_cap,
         poison=found.poison,
+        conflicts=found.conflicts,
         recheck=found.recheck,
         silent_seconds=found.silent_seconds,
         alarm=alarm,

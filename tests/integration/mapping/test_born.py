@@ -141,6 +141,40 @@ def test_a_row_written_to_the_target_before_its_chunk_comes_is_decided_by_the_ol
     mapped.assert_agrees()
 
 
+def test_what_both_models_write_differently_is_listed(bench: Bench) -> None:
+    """An update, a removal and a new row of the new model, each of a key that the old one says otherwise."""
+    mapped = people(bench)
+    assert mapped.compare().conflicts == 0
+    bench.sql(
+        "UPDATE new.c SET id = 9 WHERE mail = 'm1'",
+        "DELETE FROM new.c WHERE mail = 'm2'",
+        "INSERT INTO new.c VALUES ('early', 7)",
+        "UPDATE new.c SET id = 3 WHERE mail = 'm3'",
+    )
+    mapped.drain()
+    bench.sql("INSERT INTO old.p VALUES (4, 'early')")
+    mapped.drain()
+    assert held(bench) == [("early", 4), ("m1", 1), ("m2", 2), ("m3", 3)]
+    listed = "SELECT key ->> 'mail', times FROM lockgate.conflicts ORDER BY 1"
+    assert bench.rows(listed) == [("early", 1), ("m1", 1), ("m2", 1)]
+    bench.sql("UPDATE new.c SET id = 10 WHERE mail = 'm1'")
+    mapped.drain()
+    assert bench.rows(listed) == [("early", 1), ("m1", 2), ("m2", 1)]
+    assert mapped.compare().conflicts == 3
+
+
+def test_an_application_that_writes_both_models_alike_is_no_conflict(bench: Bench) -> None:
+    """In one transaction, or first here and then there."""
+    mapped = people(bench)
+    bench.sql("BEGIN; UPDATE old.p SET mail = 'x' WHERE id = 1; UPDATE new.c SET mail = 'x' WHERE id = 1; COMMIT")
+    bench.sql("INSERT INTO new.c VALUES ('y', 5)")
+    mapped.drain()
+    bench.sql("INSERT INTO old.p VALUES (5, 'y')")
+    mapped.drain()
+    assert held(bench) == [("m2", 2), ("m3", 3), ("x", 1), ("y", 5)]
+    assert bench.one("SELECT count(*) FROM lockgate.conflicts") == 0
+
+
 def test_a_key_that_another_mapping_yields_is_not_stale(bench: Bench) -> None:
     """One mapping yields it no more, another one does."""
     mapped = people(bench)

@@ -21,6 +21,7 @@ FINE = SyncStatus(
     log_bytes=1000,
     log_cap=10_000,
     poison=0,
+    conflicts=0,
     recheck=0,
     silent_seconds=0.5,
 )

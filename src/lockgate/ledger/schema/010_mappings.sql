@@ -14,7 +14,6 @@ CREATE TABLE lockgate.sync_targets (
     repair          boolean NOT NULL DEFAULT false,
     changes_applied bigint NOT NULL DEFAULT 0,
     rows_written    bigint NOT NULL DEFAULT 0,
-    conflicts       bigint NOT NULL DEFAULT 0,
     made_at         timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     last_applied_at timestamptz,
     UNIQUE (plan, name)
@@ -80,6 +79,17 @@ CREATE TABLE lockgate.poison (
     UNIQUE (target_id, key)
 );
 COMMENT ON TABLE lockgate.poison IS 'Keys (or logged changes) that the target refuses; tried again, and when touched.';
+
+CREATE TABLE lockgate.conflicts (
+    target_id bigint NOT NULL REFERENCES lockgate.sync_targets ON DELETE CASCADE,
+    key       jsonb NOT NULL,
+    times     integer NOT NULL DEFAULT 1,
+    first_at  timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    last_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (target_id, key)
+);
+COMMENT ON TABLE lockgate.conflicts IS
+    'Keys that the application wrote in the new model otherwise than the old one says; the old one''s row stands.';
 
 CREATE TABLE lockgate.quarantine (
     plan     text NOT NULL,
