@@ -40,7 +40,7 @@ def outcome(
     with sessions.open("demo") as conn:
         with conn.transaction():
             chain.evidence(conn, plan=plan, phase=None, step=None, name="load", query=_QUERY, result=shown)
-        report = collect(conn, plan)
+        report = collect(conn, plan, show_values=True)  # all of them were made up
     report_md, report_json = folder / "report.md", folder / "report.json"
     report_md.write_text(render(report), encoding="utf-8")
     report_json.write_text(json.dumps(as_json(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -19,7 +19,7 @@ from lockgate.engine.clock import Clock
 from lockgate.engine.faults import fault
 from lockgate.engine.retry import Policy, lost_connection, passing
 from lockgate.engine.session import Sessions
-from lockgate.errors import ConnectionFailed, LeaseLost, LockgateError
+from lockgate.errors import ConnectionFailed, LeaseLost, LedgerError, LockgateError
 from lockgate.mapping import changelog, group, upkeep
 from lockgate.mapping.applier import Applier
 from lockgate.mapping.intake import Batch
@@ -29,6 +29,7 @@ Told = Callable[[str], None]
 _POLL = 0.05
 _HEARTBEAT = 1.0
 _STANDBY = 5.0
+_FOLLOWED = "(state IN ('backfill', 'live') OR (state = 'off' AND repair))"
 _RESTART = Policy(retries=1_000_000, base=0.2, cap=10.0)
 
 
@@ -103,8 +104,7 @@ class Service:
         rows = conn.execute(
             "SELECT id, name, epoch, "
             "coalesce(last_applied_at > pg_catalog.clock_timestamp() - %s * interval '1 second', false) "
-            "FROM lockgate.sync_targets WHERE plan = %s "
-            "AND (state IN ('backfill', 'live') OR (state = 'off' AND repair)) ORDER BY id",
+            f"FROM lockgate.sync_targets WHERE plan = %s AND {_FOLLOWED} ORDER BY id".encode(),
             (_STANDBY, self.plan),
         ).fetchall()
         present = {int(row[0]) for row in rows}
@@ -119,7 +119,9 @@ class Service:
 
     def _take(self, conn: Connection[Any], target_id: int, name: str) -> None:
         row = conn.execute(
-            "UPDATE lockgate.sync_targets SET epoch = epoch + 1 WHERE id = %s RETURNING epoch", (target_id,)
+            "UPDATE lockgate.sync_targets SET epoch = epoch + 1 "
+            f"WHERE id = %s AND {_FOLLOWED} RETURNING epoch".encode(),
+            (target_id,),
         ).fetchone()
         if row is None:
             return
@@ -127,6 +129,9 @@ class Service:
         own = self.sessions.open("applier")
         try:
             loaded = group.load(own, target_id)
+        except LedgerError:  # taken back in this very moment
+            own.close()
+            return
         except BaseException:
             own.close()
             raise
@@ -217,17 +222,17 @@ def serve(sessions: Sessions, plan: str, clock: Clock, stop: threading.Event, on
 def applying(sessions: Sessions, plan: str, clock: Clock, on_event: Told) -> Iterator[None]:
     """Apply in a thread for as long as the block runs (inside a runner, under its lease).
 
-    :raises LockgateError: at the end, why the service gave up, if it did and nothing else failed.
+    :raises Exception: at the end, why the service gave up, if it did and nothing else failed.
     """
     stop = threading.Event()
-    failed: list[LockgateError] = []
+    failed: list[Exception] = []
 
     def work() -> None:
         try:
             Service(sessions, plan, clock, stop, takes_over=True, told=on_event).run()
-        except LockgateError as error:
+        except Exception as error:  # whatever it is, it must not pass unseen: nobody applies from here on
             failed.append(error)
-            on_event(f"sync stopped: {error.what}")
+            on_event(f"sync stopped: {error.what if isinstance(error, LockgateError) else repr(error)}")
 
     thread = threading.Thread(target=work, name="lockgate-applying", daemon=True)
     thread.start()

@@ -100,7 +100,7 @@ def refuse_unlike(compiled: Sequence[Compiled]) -> None:
 def load(conn: Connection[Any], target_id: int) -> Group:
     """Read a target and its mappings from the ledger, and check them against the database as it is now.
 
-    :raises LedgerError: if there is no such target.
+    :raises LedgerError: if there is no such target, or nothing feeds it any more.
     :raises PlanError: if the database no longer fits a mapping.
     """
     row = conn.execute("SELECT plan, name FROM lockgate.sync_targets WHERE id = %s", (target_id,)).fetchone()
@@ -109,6 +109,8 @@ def load(conn: Connection[Any], target_id: int) -> Group:
     stored = conn.execute(
         "SELECT definition FROM lockgate.mappings WHERE target_id = %s ORDER BY position", (target_id,)
     ).fetchall()
+    if not stored:
+        raise LedgerError(f"no mapping feeds {row[1]} any more")
     compiled = tuple(compile_mapping(conn, definition.load(value)) for (value,) in stored)
     return build(conn, target_id, row[0], row[1], compiled)
 

@@ -10,7 +10,7 @@ from psycopg import Connection
 from lockgate.errors import LedgerError
 from lockgate.ledger import audit, chain, require
 from lockgate.ledger.chain import ChainEntry
-from lockgate.report import measurements, model, phases, tell, visible
+from lockgate.report import listings, measurements, model, phases, tell, visible
 
 ACCOUNTING, RECONCILE = "accounting:", "reconcile:"
 
@@ -26,6 +26,7 @@ def collect(conn: Connection[Any], plan: str, *, show_values: bool = False) -> m
         entries = chain.entries(conn, plan)
         head = chain.head(conn)
         faults = audit.verify(conn)
+        rows = tuple(listings.collect(conn, plan, show_values=show_values))
     if not entries:
         raise LedgerError(
             f"Plan {plan} has no history in this database",
@@ -48,6 +49,7 @@ def collect(conn: Connection[Any], plan: str, *, show_values: bool = False) -> m
         phases_planned=len(parts),
         phases=parts,
         mappings=tuple(_mappings(_standing(entries))),
+        listings=rows,
         measurements=tuple(measurements.collect(_exhibit(entry, show_values) for entry in _standing(entries))),
         approvals=tuple(tell.lines(entries, {"approval"})),
         events=tuple(tell.line(entry) for entry in entries if tell.remarkable(entry)),

@@ -127,6 +127,21 @@ class MappingPart:
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """Rows that did not arrive one to one, as the ledger keeps them.
+
+    :param query: yields all of them.
+    :param rows: their values as text; none where values are not shown.
+    :param more: whether there are more than are shown.
+    """
+
+    what: str
+    query: str
+    rows: tuple[tuple[str, ...], ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Times:
     """How long one query took, milliseconds."""
 
@@ -194,6 +209,7 @@ class Report:
     phases_planned: int
     phases: tuple[Phase, ...]
     mappings: tuple[MappingPart, ...]
+    listings: tuple[Listing, ...]
     measurements: tuple[Measurement, ...]
     approvals: tuple[Line, ...]
     events: tuple[Line, ...]

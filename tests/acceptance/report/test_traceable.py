@@ -9,9 +9,13 @@ from typing import Any
 
 import psycopg
 
+from lockgate.engine.applying import applying
+from lockgate.engine.clock import SystemClock
+from lockgate.engine.session import Sessions
 from lockgate.ledger import chain
 from lockgate.ledger.chain import ChainEntry
 from tests.acceptance.shop import Shop
+from tests.waiting import wait_until
 
 COUNTS = {"phases_done", "phases_planned", "entries", "seq", "digest_seq", "evidence"}
 """Keys of the JSON whose numbers are counts of entries, or numbers of entries themselves."""
@@ -131,6 +135,24 @@ def test_no_value_of_a_row_and_no_secret(shop: Shop) -> None:
         assert '"value": "person61@example.com"' in shown
     # What the plan's author wrote into a query is the plan's, not a row's.
     assert "WHERE email = 'person500@example.com'" in shop.run("report", "{plan}").stdout
+
+
+def test_rows_that_did_not_arrive_one_to_one_are_listed(shop: Shop) -> None:
+    shop.finish()
+    shop.sql("INSERT INTO shop.subscribers VALUES ('of-its-own@example.com', 1, false, now())")
+    born = "SELECT 1 FROM lockgate.born_1 WHERE email = 'of-its-own@example.com'"
+    with applying(Sessions(shop.dsn), "shop", SystemClock(), lambda line: None):
+        wait_until(lambda: shop.sql(born), what="the row to be noted")
+    hidden, shown = shop.run("report", "{plan}").stdout, shop.run("report", "{plan}", "--show-values").stdout
+    assert "of-its-own" not in hidden
+    assert "subscribers: born in the new model: `SELECT" in hidden
+    assert '  - {"email": "of-its-own@example.com"}' in shown
+    for listing in shop.object("report", "{plan}", "--show-values")["listings"]:
+        found = shop.sql(listing["query"])
+        assert len(found) == len(listing["rows"]) > 0
+        assert not listing["more"]
+    kept = {listing["what"] for listing in shop.object("report", "{plan}")["listings"]}
+    assert {"subscribers: merged", "subscribers: rejected"} <= kept
 
 
 def test_files_by_their_names(shop: Shop) -> None:

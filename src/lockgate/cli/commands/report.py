@@ -24,7 +24,7 @@ from lockgate.errors import UsageError
     type=click.Path(path_type=Path),
     help="Write to this file, JSON if its name ends in .json; may be repeated.",
 )
-@click.option("--show-values", is_flag=True, help="Also show values of rows, such as example keys.")
+@click.option("--show-values", is_flag=True, help="Also show values of rows: example keys, rows that did not arrive.")
 @options.output
 def command(
     plan: Path | None, database: str | None, files: tuple[Path, ...], show_values: bool, output: Output
