@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -130,6 +131,10 @@ class Relation:
     def by_number(self, number: int) -> Column:
         """Find a column by its catalog number."""
         return next(column for column in self.columns if column.number == number)
+
+    def present(self, numbers: Collection[int]) -> list[Column]:
+        """The columns of these catalog numbers that are still there."""
+        return [column for column in self.columns if column.number in numbers]
 
     @property
     def primary_key(self) -> tuple[str, ...]:

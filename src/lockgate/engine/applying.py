@@ -6,6 +6,7 @@ applied for a while, so that a killed service is followed by the next without an
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,12 +16,13 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from lockgate.engine import sqlerrors
 from lockgate.engine.clock import Clock
 from lockgate.engine.faults import fault
-from lockgate.engine.retry import Policy, lost_connection, passing
+from lockgate.engine.retry import Policy, lost_conflict, lost_connection, passing
 from lockgate.engine.session import Sessions
 from lockgate.errors import ConnectionFailed, LeaseLost, LedgerError, LockgateError
-from lockgate.mapping import changelog, group, upkeep
+from lockgate.mapping import group, install, upkeep
 from lockgate.mapping.applier import Applier
 from lockgate.mapping.intake import Batch
 
@@ -29,7 +31,7 @@ Told = Callable[[str], None]
 _POLL = 0.05
 _HEARTBEAT = 1.0
 _STANDBY = 5.0
-_FOLLOWED = "(state IN ('backfill', 'live') OR (state = 'off' AND repair))"
+_FOLLOWED = "state IN ('backfill', 'live')"
 _RESTART = Policy(retries=1_000_000, base=0.2, cap=10.0)
 
 
@@ -45,8 +47,20 @@ class _Worked:
 
 
 @dataclass(slots=True)
+class _Trouble:
+    """Why a target is left alone for a while.
+
+    :param until: by the monotonic clock.
+    """
+
+    said: str
+    times: int
+    until: float
+
+
+@dataclass(slots=True)
 class Service:
-    """Applies the changes of all live targets of a plan.
+    """Applies the changes of all live targets of a plan. One that fails is tried again, and holds up no other.
 
     :param takes_over: whether it takes targets from a service that is alive (a runner does, under its lease).
     :param told: gets a line for people when something happens.
@@ -59,14 +73,12 @@ class Service:
     takes_over: bool
     told: Told
     _worked: dict[int, _Worked] = field(default_factory=dict)
+    _troubled: dict[int, _Trouble] = field(default_factory=dict)
     _conn: Connection[Any] | None = None
     _tidied: float = 0.0
 
     def run(self) -> None:
-        """Work until ``stop`` is set; start again after every failure that passes.
-
-        :raises LockgateError: if the plan's mappings no longer fit the database.
-        """
+        """Work until ``stop`` is set; start again after every failure."""
         failures = 0
         try:
             while not self.stop.is_set():
@@ -96,7 +108,7 @@ class Service:
         if now - self._tidied >= _HEARTBEAT:
             self._tidied = now
             for worked in self._worked.values():
-                for log in changelog.read_by(conn, worked.target_id):
+                for log in upkeep.logs_of(conn, worked.applier.group):
                     upkeep.tidy(conn, log)
         return busy
 
@@ -114,14 +126,15 @@ class Service:
             worked = self._worked.get(target_id)
             if worked is not None and worked.applier.epoch != epoch:
                 self._leave(target_id)
-            if target_id not in self._worked and (self.takes_over or not alive):
-                self._take(conn, int(target_id), str(name))
+            if target_id not in self._worked and (self.takes_over or not alive) and not self._rests(target_id):
+                with self._isolated(target_id, name):
+                    self._take(conn, int(target_id), str(name))
 
     def _take(self, conn: Connection[Any], target_id: int, name: str) -> None:
         row = conn.execute(
-            "UPDATE lockgate.sync_targets SET epoch = epoch + 1 "
-            f"WHERE id = %s AND {_FOLLOWED} RETURNING epoch".encode(),
-            (target_id,),
+            "UPDATE lockgate.sync_targets SET epoch = epoch + 1, trouble = CASE WHEN %s THEN trouble END "
+            f"WHERE id = %s AND {_FOLLOWED} RETURNING epoch, state".encode(),
+            (target_id in self._troubled, target_id),
         ).fetchone()
         if row is None:
             return
@@ -129,6 +142,11 @@ class Service:
         own = self.sessions.open("applier")
         try:
             loaded = group.load(own, target_id)
+            # While it is filled, its step is at the logs.
+            if row[1] == "live" and group.unfollowed(loaded):
+                install.follow(own, loaded, self.sessions.settings.log_cap)
+                own.close()  # and taken anew, with its new logs
+                return
         except LedgerError:  # taken back in this very moment
             own.close()
             return
@@ -139,42 +157,73 @@ class Service:
 
     def _apply(self, worked: _Worked) -> bool:
         now = self.clock.monotonic()
-        try:
+        with self._isolated(worked.target_id, worked.name):
             if now - worked.last < _HEARTBEAT and worked.applier.idle():
                 return False
             reason = upkeep.switched_off(worked.conn, worked.applier.group)
             if reason:
                 self._restore(worked, reason)
             batch = worked.applier.run()
+            worked.last = now
+            busy = self._after(worked, batch)
+            self._well(worked)
+            return busy
+        return True
+
+    # --- what fails -----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _isolated(self, target_id: int, name: str) -> Iterator[None]:
+        """Work at one target: what fails there is said, and tried again later, while the others go on."""
+        try:
+            yield
         except LeaseLost:
-            self._leave(worked.target_id)
-            return False
-        except psycopg.Error as error:
-            if not passing(error) or lost_connection(error):
+            self._leave(target_id)
+        except (psycopg.Error, LockgateError) as error:
+            if lost_connection(error):
                 raise
-            return True
-        worked.last = now
-        return self._after(worked, batch)
+            if not lost_conflict(error):
+                self._trouble(target_id, name, error)
+
+    def _trouble(self, target_id: int, name: str, error: psycopg.Error | LockgateError) -> None:
+        self._leave(target_id)  # it is loaded anew when its turn comes: perhaps it fits no more
+        said = sqlerrors.message(error)
+        before = self._troubled.get(target_id)
+        times = before.times + 1 if before else 1
+        until = self.clock.monotonic() + _RESTART.pause(min(times, 8))
+        self._troubled[target_id] = _Trouble(said, times, until)
+        if before is None or before.said != said:
+            self.told(f"{name}: its changes cannot be applied: {said}; it is tried again")
+        self._note(target_id, said)
+
+    def _well(self, worked: _Worked) -> None:
+        if self._troubled.pop(worked.target_id, None):
+            self._note(worked.target_id, None)
+
+    def _note(self, target_id: int, trouble: str | None) -> None:
+        with contextlib.suppress(psycopg.errors.LockNotAvailable):
+            self._connection().execute(
+                "UPDATE lockgate.sync_targets SET trouble = %s WHERE id = %s", (trouble, target_id)
+            )
+
+    def _rests(self, target_id: int) -> bool:
+        trouble = self._troubled.get(target_id)
+        return trouble is not None and self.clock.monotonic() < trouble.until
 
     def _after(self, worked: _Worked, batch: Batch) -> bool:
         # While chunks are open most rows are still missing; the comparison waits until they are done.
         due = batch.repair and not batch.backfill
         if due:
             self._repair(worked)
+            self._leave(worked.target_id)  # perhaps another table has taken a name: everything is looked up anew
         return bool(batch.changes or batch.pending or due)
 
     # --- what no log can tell -------------------------------------------------------------------------------
 
     def _restore(self, worked: _Worked, reason: str) -> None:
-        """A log was switched off: nothing followed since. Switch it on again and compare everything."""
-        with worked.conn.transaction():
-            upkeep.mark_off(worked.conn, worked.target_id, reason)
-        fault("sync.marked_off")
+        """A log was switched off: nothing followed since. Switch it on again; its readers compare everything."""
         self.told(f"sync of {worked.name} was switched off ({reason}); it starts again with a full comparison")
         self._reinstall(worked)
-        with worked.conn.transaction():
-            upkeep.forget_changes(worked.conn, worked.applier.group)
-        fault("sync.forgotten")
 
     def _repair(self, worked: _Worked) -> None:
         self._reinstall(worked)
@@ -185,7 +234,7 @@ class Service:
 
     def _reinstall(self, worked: _Worked) -> None:
         cap = self.sessions.settings.log_cap
-        for log in changelog.read_by(worked.conn, worked.target_id):
+        for log in upkeep.logs_of(worked.conn, worked.applier.group):
             with worked.conn.transaction():
                 upkeep.reinstall(worked.conn, worked.applier.group, cap, log)
             fault("sync.reinstalled")
@@ -213,7 +262,7 @@ class Service:
 def serve(sessions: Sessions, plan: str, clock: Clock, stop: threading.Event, on_event: Told) -> None:
     """`lockgate sync`: apply until told to stop; stand by while a runner or another service is at it.
 
-    :raises LockgateError: if a mapping no longer fits the database: somebody must look.
+    A mapping that no longer fits the database is said, in `status` as well, and tried again.
     """
     Service(sessions, plan, clock, stop, takes_over=False, told=on_event).run()
 

@@ -25,12 +25,12 @@ from lockgate.ledger import chunks, lease
 from lockgate.ledger.chunks import Chunk, ChunkProgress
 from lockgate.mapping import backfill, group
 from lockgate.mapping.group import Group
+from lockgate.mapping.poison import is_refusal
 
 if TYPE_CHECKING:
     from lockgate.engine.context import Progress
 
 _PATIENCE = Policy(retries=60, base=0.05, cap=2.0)
-_REFUSED = ("22", "23")
 _CANCELED = "57014"
 _REPORT_EVERY = 0.5
 _POLL = 0.05
@@ -136,8 +136,7 @@ class _Worker:
             if self._failures > _PATIENCE.retries:
                 raise error
         else:
-            state = error.sqlstate or ""
-            if self._chunk is not None and (state == _CANCELED or state[:2] in _REFUSED):
+            if self._chunk is not None and (error.sqlstate == _CANCELED or is_refusal(error)):
                 self._halve(self._chunk, error)
                 return
             if not passing(error) or self._failures > _PATIENCE.retries:

@@ -138,19 +138,29 @@ class Applier:
         )
 
     def _notice(self, state: State, batch: Batch) -> None:
-        present = fingerprint(self.conn, self.group)
-        if present != state.fingerprint:
-            batch.repair = batch.repair or state.fingerprint is not None
-            state.fingerprint = present
+        read, written = fingerprint(self.conn, self.group)
+        if state.fingerprint is not None:
+            before = state.fingerprint.split()
+            batch.unseen = before[1:] != [written]
+            batch.repair = batch.repair or batch.unseen or before[:1] != [read]
+        state.fingerprint = f"{read} {written}"
 
     def _end(self, state: State, batch: Batch) -> float:
         """Note what was done; return how many seconds it took by the server's clock."""
         row = self.conn.execute(
-            "UPDATE lockgate.sync_targets SET snapshot = %s, fingerprint = %s, repair = %s, "
+            "UPDATE lockgate.sync_targets SET snapshot = %s, fingerprint = %s, repair = %s, unseen = unseen OR %s, "
             "changes_applied = changes_applied + %s, rows_written = rows_written + %s, "
             "last_applied_at = pg_catalog.clock_timestamp() WHERE id = %s "
             "RETURNING extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.now())::float8",
-            (state.now, state.fingerprint, batch.repair, batch.changes, batch.written, self.group.target_id),
+            (
+                state.now,
+                state.fingerprint,
+                batch.repair,
+                batch.unseen,
+                batch.changes,
+                batch.written,
+                self.group.target_id,
+            ),
         ).fetchone()
         return float(row[0]) if row else 0.0
 

@@ -101,12 +101,18 @@ def ensure(
     no writer is between the old triggers and the new ones. Without a need it takes none.
     """
     wanted, noticed = {c.number for c in columns}, {c.number for c in watched}
+    # Held from here on, so that nobody narrows what is found to be wide enough.
+    conn.execute("SELECT FROM lockgate.logs WHERE relid = %s AND writer = %s FOR NO KEY UPDATE", (relation.oid, writer))
     found = of_relation(conn, relation.oid, writer)
-    if found is not None and found.off_reason is None and installed(conn, relation, found):
+    whole = found is not None and found.off_reason is None and installed(conn, relation, found)
+    if found is not None and whole:
         covers = wanted <= set(found.columns) and noticed <= set(found.watched)
         if covers and (found.every_update or not every_update):
             return found.id
+    if found is not None and not whole:
+        _mark_blind(conn, found)
     conn.execute(f"LOCK TABLE {relation.sql} IN SHARE ROW EXCLUSIVE MODE".encode())
+    found = found or of_relation(conn, relation.oid, writer)  # another plan may have made it meanwhile
     if found is None:
         log = _create(conn, relation, writer, sorted(wanted), sorted(noticed), every_update, cap)
     else:
@@ -124,10 +130,32 @@ def ensure(
     return log.id
 
 
+def _mark_blind(conn: Connection[Any], log: ChangeLog) -> None:
+    """What was written meanwhile is in no log: everybody who reads it must compare, not just who found it out.
+
+    Before the strong lock on the relation: an applier may hold the row of its target for a while.
+    """
+    why = log.off_reason or "its triggers were disabled or removed"
+    readers = "id IN (SELECT target_id FROM lockgate.log_readers WHERE log_id = %s)"
+    conn.execute(f"SELECT FROM lockgate.sync_targets WHERE {readers} ORDER BY id FOR NO KEY UPDATE".encode(), (log.id,))
+    conn.execute(
+        "UPDATE lockgate.sync_targets SET repair = true, unseen = unseen OR %s, reason = coalesce(reason, %s) "
+        f"WHERE {readers}".encode(),
+        (bool(log.writer), f"{log.label} was not logged ({why})", log.id),
+    )
+
+
 def narrow(conn: Connection[Any], relation: Relation) -> None:
-    """Log only updates that change a logged column again: no block ranges are open any more."""
+    """Log only updates that change a logged column again, once no block ranges are open any more.
+
+    Another mapping, of this plan or another, may still read the relation by blocks; then the last one narrows it.
+    """
+    conn.execute("SELECT FROM lockgate.logs WHERE relid = %s FOR NO KEY UPDATE", (relation.oid,))
     widened = conn.execute(
-        "UPDATE lockgate.logs SET every_update = false WHERE relid = %s AND every_update RETURNING id", (relation.oid,)
+        "UPDATE lockgate.logs l SET every_update = false WHERE l.relid = %s AND l.every_update AND NOT EXISTS ("
+        "SELECT FROM lockgate.log_readers r JOIN lockgate.sync_targets t ON t.id = r.target_id "
+        "WHERE r.log_id = l.id AND t.state = 'backfill') RETURNING l.id",
+        (relation.oid,),
     ).fetchall()
     for (log_id,) in widened:
         _write_triggers(conn, relation, by_id(conn, log_id))
@@ -224,8 +252,8 @@ def _widen(
 
 
 def _write_functions(conn: Connection[Any], relation: Relation, log: ChangeLog) -> None:
-    numbers = log.columns
-    names = [relation.by_number(number).sql for number in numbers]
+    logged = relation.present(log.columns)
+    numbers, names = [column.number for column in logged], [column.sql for column in logged]
     old = ("".join(f", o{n}" for n in numbers), "".join(f", OLD.{name}" for name in names))
     new = ("".join(f", n{n}" for n in numbers), "".join(f", NEW.{name}" for name in names))
     both = (old[0] + new[0], old[1] + new[1])
@@ -253,8 +281,8 @@ def _write_triggers(conn: Connection[Any], relation: Relation, log: ChangeLog) -
         mark = "pg_catalog.current_setting('lockgate.writer', true)"
         foreign = f"{mark} IS DISTINCT FROM '{log.writer}'"
     changed = ""
-    if log.watched:
-        names = [relation.by_number(number).sql for number in log.watched]
+    if relation.present(log.watched):
+        names = [column.sql for column in relation.present(log.watched)]
         old, new = (", ".join(f"{side}.{name}" for name in names) for side in ("OLD", "NEW"))
         changed = f"pg_catalog.record_image_ne(ROW({old}), ROW({new}))"
         # Said even where every update counts: the server refuses to drop a column that a condition names.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Connection
 
 from lockgate.catalog import relations as catalog
+from lockgate.catalog.relations import Relation
 from lockgate.errors import LedgerError, MappingRefused
 from lockgate.mapping import changelog, definition
 from lockgate.mapping.analysis import compile_mapping
@@ -36,6 +37,18 @@ class Group:
     touched: ChangeLog | None
     evaluation: Evaluation
     candidates: Candidates
+
+    @property
+    def bases(self) -> list[Base]:
+        """The relations that its mappings read, each with all columns that any of them reads."""
+        return bases(self.compiled)
+
+    @property
+    def writes_unlogged(self) -> bool:
+        """Whether the application's own writes to the target should be logged, and are not."""
+        target = self.evaluation.target.oid
+        reads_target = any(base.relation.oid == target for base in self.bases)
+        return self.touched is None and not (self.evaluation.updates_only and reads_target)
 
     @property
     def writer(self) -> str:
@@ -139,14 +152,34 @@ def build(conn: Connection[Any], target_id: int, plan: str, name: str, compiled:
     )
 
 
-def fingerprint(conn: Connection[Any], group: Group) -> str:
-    """What must not change unseen: partitions, files and triggers of the relations that are logged.
+def unfollowed(group: Group) -> bool:
+    """Whether a relation has no log, or one without a column that is read: a table has taken its name, or it grew."""
+    logged = {images.base.relation.oid: set(images.log.columns) for images in group.images.values()}
+    lacking = any({c.number for c in base.columns} - logged.get(base.relation.oid, set()) for base in group.bases)
+    unwatched = group.touched is not None and {c.number for c in group.evaluation.shown} - set(group.touched.watched)
+    absent = any(base.relation.oid not in logged for base in group.bases)
+    return lacking or absent or bool(unwatched) or group.writes_unlogged
 
-    A partition attached, a rewrite, a disabled trigger: nothing of it is logged, so it is looked for at each batch.
+
+def fingerprint(conn: Connection[Any], group: Group) -> tuple[str, str]:
+    """What must not change unseen, of the relations that are read and of the target: partitions, files, triggers.
+
+    A partition attached, a rewrite, a disabled trigger, another table of the name: nothing of it is logged, so it is
+    looked for at each batch.
     """
-    oids = sorted({images.base.relation.oid for images in group.images.values()})
-    own = [f"lockgate_log_{log_id}_{piece}" for log_id in group.images for piece in changelog.PIECES]
-    row = conn.execute(_FINGERPRINT, {"oids": oids, "triggers": own}).fetchone()
+    read = {images.log.id: images.base.relation for images in group.images.values()}
+    written = {group.touched.id: group.evaluation.target} if group.touched is not None else {}
+    return _fingerprint(conn, read, files=True), _fingerprint(conn, written, files=False)
+
+
+def _fingerprint(conn: Connection[Any], logged: Mapping[int, Relation], *, files: bool) -> str:
+    values = {
+        "oids": sorted({relation.oid for relation in logged.values()}),
+        "names": sorted({relation.sql for relation in logged.values()}),
+        "triggers": [f"lockgate_log_{log_id}_{piece}" for log_id in logged for piece in changelog.PIECES],
+        "files": files,
+    }
+    row = conn.execute(_FINGERPRINT, values).fetchone()
     return str(row[0]) if row else ""
 
 
@@ -155,13 +188,15 @@ WITH RECURSIVE tree AS (
     SELECT o.oid FROM unnest(%(oids)s::oid[]) AS o(oid)
     UNION
     SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid)
-SELECT pg_catalog.md5(pg_catalog.string_agg(
-    pg_catalog.concat_ws(',', c.oid, c.relkind, pg_catalog.pg_relation_filenode(c.oid),
+SELECT pg_catalog.md5(pg_catalog.concat(
+    (SELECT pg_catalog.string_agg(pg_catalog.concat(n, '=', pg_catalog.to_regclass(n)::oid), ' ' ORDER BY n)
+     FROM unnest(%(names)s::text[]) AS x(n)), pg_catalog.string_agg(
+    pg_catalog.concat_ws(',', c.oid, c.relkind, CASE WHEN %(files)s THEN pg_catalog.pg_relation_filenode(c.oid) END,
         -- Detached, loaded and attached again at once, a partition has another row here, and nothing else to show.
         (SELECT pg_catalog.string_agg(i.xmin::text, ' ') FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid),
         (SELECT pg_catalog.string_agg(g.tgname || g.tgenabled::text, ' ' ORDER BY g.tgname)
          FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname = ANY (%(triggers)s))),
-    ';' ORDER BY c.oid))
+    ';' ORDER BY c.oid)))
 FROM tree JOIN pg_catalog.pg_class c ON c.oid = tree.oid
 """
 

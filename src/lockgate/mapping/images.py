@@ -133,15 +133,21 @@ class Candidates:
 
         :param united: logs whose relations are read as they are and as they were, with the tables of their images.
         """
-        terms = self._terms(log_id, united)
-        if not terms:
-            return None
-        key = self.compiled[0].key
-        queries = [
-            f"SELECT {names(key, 'y')} FROM ({term.replace(_HOLE, active)}) AS y WHERE {mapping.not_null('y')}"
-            for term, mapping in terms
+        queries = self._queries(log_id, united, active)
+        return self._into(" UNION ".join(queries)) if queries else None
+
+    def each(self, log_id: int, united: Mapping[int, str], active: str) -> list[str]:
+        """The same as a statement for each query."""
+        return [self._into(query) for query in self._queries(log_id, united, active)]
+
+    def _into(self, query: str) -> str:
+        return f"INSERT INTO {self.table} ({names(self.compiled[0].key)}) {query}"
+
+    def _queries(self, log_id: int, united: Mapping[int, str], active: str) -> list[str]:
+        return [
+            f"SELECT {names(mapping.key, 'y')} FROM ({term.replace(_HOLE, active)}) AS y WHERE {mapping.not_null('y')}"
+            for term, mapping in self._terms(log_id, united)
         ]
-        return f"INSERT INTO {self.table} ({names(key)}) {' UNION '.join(queries)}"
 
     def meets(self, log_id: int) -> frozenset[int]:
         """The logs whose images the changes of one log meet: those of relations that are joined to find the keys."""

@@ -15,6 +15,7 @@ from lockgate.mapping.circles import refuse_circle
 from lockgate.mapping.compiled import Base, Compiled, names
 from lockgate.mapping.definition import Definition
 from lockgate.mapping.foreign import refuse_restricting
+from lockgate.mapping.group import Group
 
 Locked = Callable[[Relation, Callable[[Connection[Any]], None]], None]
 """Runs work that takes one strong lock on a relation, in a transaction of its own."""
@@ -165,6 +166,26 @@ def _keep_own_rows(conn: Connection[Any], compiled: Compiled, target_id: int) ->
     conn.execute(
         f"INSERT INTO lockgate.born_{target_id} ({key}) SELECT {key} FROM {compiled.target.sql} "
         f"ON CONFLICT ({key}) DO NOTHING".encode()
+    )
+
+
+def follow(conn: Connection[Any], loaded: Group, cap: int) -> None:
+    """Log what a target that is at work reads and what is not logged: another table of the name, or a new column.
+
+    What was written there before is in no log, so that everything must be compared.
+
+    :raises psycopg.Error: also when a lock is not had at once; to be tried again.
+    """
+
+    def locked(_: Relation, work: Callable[[Connection[Any]], None]) -> None:
+        with conn.transaction():
+            work(conn)
+
+    for compiled in loaded.compiled:
+        log_changes(compiled, loaded.target_id, cap, locked)
+    conn.execute(
+        "UPDATE lockgate.sync_targets SET repair = true, reason = coalesce(reason, %s) WHERE id = %s",
+        ("a table that it reads was not logged, or not all of it", loaded.target_id),
     )
 
 

@@ -36,6 +36,7 @@ class Batch:
     :param pending: whether there is more to do at once: a backlog, or keys to look at again.
     :param backfill: whether chunks of the target are still open.
     :param repair: whether something happened that no log can tell, so that the whole target must be compared.
+    :param unseen: whether the application may have written to the target without a log of it.
     """
 
     changes: int = 0
@@ -46,6 +47,7 @@ class Batch:
     poisoned: int = 0
     pending: bool = False
     repair: bool = False
+    unseen: bool = False
     backfill: bool = False
 
     @property
@@ -146,7 +148,7 @@ class Intake:
                 small.append(images)
         united = {images.log.id: images.table for images in small}
         for images in small:
-            self._candidates(images, united)
+            self._candidates(images, united, batch)
         touched = self.group.touched
         if touched is not None and seen.changes[touched.id][0]:
             batch.repair = batch.repair or seen.changes[touched.id][1]
@@ -192,14 +194,14 @@ class Intake:
             filled = self._execute(other.fill(other.others, Window(since))).rowcount
             if filled:
                 united[other_id] = other.others
-        self._candidates(images, united)
+        self._candidates(images, united, batch)
         if high >= until:
             self.conn.execute("DELETE FROM lockgate.backlog WHERE id = %s", (number,))
         else:
             self.conn.execute("UPDATE lockgate.backlog SET next = %s WHERE id = %s", (high, number))
         batch.pending = True
 
-    def _candidates(self, images: Images, united: Mapping[int, str]) -> None:
+    def _candidates(self, images: Images, united: Mapping[int, str], batch: Batch) -> None:
         low, high = self.numbers(images.table)
         if low == high:
             return
@@ -212,10 +214,18 @@ class Intake:
             if statement:
                 self._execute(statement)
 
-        poison.split(self.conn, low, high, add, self._bad_image)
+        def add_alone(number: int, _: psycopg.Error) -> None:
+            # One of the queries fails on a row that its whole SELECT may never get to see; the others do not.
+            for statement in self.group.candidates.each(images.log.id, united, images.active(number, number + 1)):
+                try:
+                    with self.conn.transaction():
+                        self._execute(statement)
+                except psycopg.Error as error:
+                    if not poison.is_refusal(error):
+                        raise
+                    batch.repair = True  # which keys it may touch cannot be told
 
-    def _bad_image(self, number: int, error: psycopg.Error) -> None:
-        poison.keep(self.conn, self.group.target_id, f"jsonb_build_object('logged change', {number})", error)
+        poison.split(self.conn, low, high, add, add_alone)
 
     def _take_touched(self, log: ChangeLog, window: Window, batch: Batch) -> None:
         """The application's own writes to the target: their keys are looked at, and new rows are born."""
@@ -312,7 +322,7 @@ class Intake:
             self._execute(images.fill(images.others, oldest))
         united = {log_id: images.others for log_id, images in self.group.images.items()}
         for images in self.group.images.values():
-            self._candidates(images, united)
+            self._candidates(images, united, Batch())
         if self.group.touched is not None:
             self._add_touched(self.group.touched, fresh)  # the rest of the caller's transaction goes over whole tables
 

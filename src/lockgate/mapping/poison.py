@@ -11,8 +11,9 @@ from psycopg import Connection
 from lockgate.mapping.compiled import names
 from lockgate.mapping.statements import Evaluation, key_json
 
-# Data exceptions and constraint violations: trying again changes nothing as long as the row is what it is.
-_REFUSED = ("22", "23")
+# Data exceptions, violated constraints and limits, and what functions and triggers raise: trying again changes nothing
+# as long as the row is what it is.
+_REFUSED = ("22", "23", "38", "39", "44", "54", "P0")
 _AT_ONCE = 200
 
 
@@ -77,7 +78,7 @@ def retry(conn: Connection[Any], target_id: int, evaluation: Evaluation) -> None
     conn.execute(
         f"INSERT INTO {evaluation.candidates} ({_escaped(names(evaluation.key))}) "
         f"SELECT {_escaped(values)} FROM lockgate.poison p "
-        "WHERE p.target_id = %s AND NOT p.key ? 'logged change' AND p.last_at < pg_catalog.clock_timestamp() "
+        "WHERE p.target_id = %s AND p.last_at < pg_catalog.clock_timestamp() "
         "- least(300, power(2, least(p.attempts, 10))) * interval '1 second' "
         f"ORDER BY p.last_at LIMIT {_AT_ONCE}".encode(),
         (target_id,),

@@ -107,15 +107,19 @@ class _Comparison:
         self.outputs = self.first.outputs
         self.target = self.evaluation.target.sql
 
-    def mark(self) -> int:
+    def mark(self, *, keep_extra: bool) -> int:
         buckets = self._bucket_count()
         self._fill_buckets(buckets)
         if not self._any_bucket():
             return 0
-        key = names(self.key)
+        key, wrong = names(self.key), self._wrong_rows(buckets)
+        if keep_extra and not self.evaluation.updates_only:
+            self._forgive_pending(wrong)  # those are looked at in any case, and may be stale
+            taken = f"WITH w AS (DELETE FROM {wrong} WHERE lockgate_kind = 'extra' RETURNING {key})"
+            keep = f"INSERT INTO {self.evaluation.born} ({key}) SELECT {key} FROM w ON CONFLICT ({key}) DO NOTHING"
+            self.conn.execute(f"{taken} {keep}".encode())
         return self.conn.execute(
-            f"INSERT INTO {self.group.recheck} ({key}, fence) "
-            f"SELECT {key}, '0'::xid8 FROM {self._wrong_rows(buckets)}".encode()
+            f"INSERT INTO {self.group.recheck} ({key}, fence) SELECT {key}, '0'::xid8 FROM {wrong}".encode()
         ).rowcount
 
     def run(self) -> Reconciled:
@@ -289,10 +293,12 @@ class _Comparison:
         return int(row[0]) if row else 0
 
 
-def mark_mismatches(conn: Connection[Any], group: Group) -> int:
+def mark_mismatches(conn: Connection[Any], group: Group, *, keep_extra: bool) -> int:
     """Compare, and put every key that is wrong into the table of keys to look at again; return how many.
 
     This is the repair after something that no log can tell: TRUNCATE, a partition attached, a log switched
     off. To be called in a transaction of the caller.
+
+    :param keep_extra: take rows that nothing yields for the application's own, born in the new model.
     """
-    return _Comparison(conn, group).mark()
+    return _Comparison(conn, group).mark(keep_extra=keep_extra)

@@ -17,6 +17,7 @@ class SyncStatus:
     """The sync of one target.
 
     :param state: backfill, live, off, or unsynced.
+    :param trouble: why its changes cannot be applied at present.
     :param pending_rows: logged changes that are not applied yet.
     :param oldest_change_age_seconds: age of the oldest of them; None without any.
     :param log_bytes: size of the change logs that it reads (a log may have several readers).
@@ -31,6 +32,7 @@ class SyncStatus:
     mappings: tuple[str, ...]
     state: str
     reason: str | None
+    trouble: str | None
     pending_rows: int
     oldest_change_age_seconds: float | None
     log_bytes: int
@@ -44,7 +46,7 @@ class SyncStatus:
 def status(conn: Connection[Any], plan: str) -> list[SyncStatus]:
     """Look at every target of a plan."""
     rows = conn.execute(
-        "SELECT t.id, t.name, t.state, t.reason, t.snapshot::text, "
+        "SELECT t.id, t.name, t.state, t.reason, t.trouble, t.snapshot::text, "
         "extract(epoch FROM pg_catalog.clock_timestamp() - coalesce(t.last_applied_at, t.made_at))::float8, "
         "ARRAY(SELECT m.name FROM lockgate.mappings m WHERE m.target_id = t.id ORDER BY m.position), "
         "(SELECT count(*) FROM lockgate.poison p WHERE p.target_id = t.id), "
@@ -56,7 +58,7 @@ def status(conn: Connection[Any], plan: str) -> list[SyncStatus]:
 
 
 def _status(conn: Connection[Any], row: tuple[Any, ...]) -> SyncStatus:
-    target_id, name, state, reason, snapshot, silent, mappings, poison, conflicts = row
+    target_id, name, state, reason, trouble, snapshot, silent, mappings, poison, conflicts = row
     logs = changelog.read_by(conn, target_id)
     pending, oldest, size = 0, None, 0
     for log in logs:
@@ -76,6 +78,7 @@ def _status(conn: Connection[Any], row: tuple[Any, ...]) -> SyncStatus:
         mappings=tuple(mappings),
         state="off" if any(log.off_reason for log in logs) else state,
         reason=reason,
+        trouble=trouble,
         pending_rows=pending,
         oldest_change_age_seconds=oldest,
         log_bytes=size,

@@ -74,38 +74,20 @@ def switched_off(conn: Connection[Any], group: Group) -> str | None:
     return None
 
 
-def mark_off(conn: Connection[Any], target_id: int, reason: str) -> None:
-    """Nothing follows any more: the target must be repaired before it can be trusted again."""
-    conn.execute(
-        "UPDATE lockgate.sync_targets SET state = 'off', repair = true, reason = %s WHERE id = %s", (reason, target_id)
-    )
-
-
 def reason(conn: Connection[Any], target_id: int) -> str | None:
-    """Why a target is off or must be compared, where that was decided and not just noticed."""
+    """Why a target must be compared as a whole, where that is known."""
     row = conn.execute("SELECT reason FROM lockgate.sync_targets WHERE id = %s", (target_id,)).fetchone()
     return row[0] if row else None
-
-
-def forget_changes(conn: Connection[Any], group: Group) -> None:
-    """Before a repair of a target that was off: what its logs still hold is older than the repair will be."""
-    conn.execute("DELETE FROM lockgate.backlog WHERE target_id = %s", (group.target_id,))
-    conn.execute(
-        "UPDATE lockgate.sync_targets SET snapshot = pg_catalog.pg_current_snapshot() WHERE id = %s",
-        (group.target_id,),
-    )
 
 
 def reinstall(conn: Connection[Any], group: Group, cap: int, images_log: ChangeLog) -> None:
     """Put the triggers of one log back, in a transaction of its own: it takes one strong lock, if any is missing."""
     relation = catalog.read(conn, images_log.relid)
-    columns = [relation.by_number(number) for number in images_log.columns]
-    watched = [relation.by_number(number) for number in images_log.watched]
     changelog.ensure(
         conn,
         relation,
-        columns,
-        watched=watched,
+        relation.present(images_log.columns),
+        watched=relation.present(images_log.watched),
         writer=images_log.writer,
         every_update=images_log.every_update,
         cap=cap,
@@ -115,16 +97,17 @@ def reinstall(conn: Connection[Any], group: Group, cap: int, images_log: ChangeL
 def repair(conn: Connection[Any], group: Group) -> int:
     """Compare the whole target in one snapshot, and have every key that differs looked at again; return how many."""
     with reconcile.one_snapshot(conn, group):
-        marked = reconcile.mark_mismatches(conn, group)
+        row = conn.execute("SELECT unseen FROM lockgate.sync_targets WHERE id = %s", (group.target_id,)).fetchone()
+        marked = reconcile.mark_mismatches(conn, group, keep_extra=bool(row and row[0]))
         conn.execute(
-            "UPDATE lockgate.sync_targets SET repair = false, reason = NULL, "
-            "state = CASE state WHEN 'off' THEN 'live' ELSE state END WHERE id = %s",
+            "UPDATE lockgate.sync_targets SET repair = false, unseen = false, reason = NULL WHERE id = %s",
             (group.target_id,),
         )
         fault("sync.repair.commit")
     return marked
 
 
-def logs_of(group: Group) -> list[ChangeLog]:
-    """All logs that a target's applier reads."""
-    return [images.log for images in group.images.values()] + ([group.touched] if group.touched else [])
+def logs_of(conn: Connection[Any], group: Group) -> list[ChangeLog]:
+    """The logs of the relations that a target reads, and of its own, as they are now."""
+    known = {*group.images, *([group.touched.id] if group.touched else [])}
+    return [log for log in changelog.read_by(conn, group.target_id) if log.id in known]

@@ -55,6 +55,11 @@ def alarm_of(found: SyncStatus, settings: Settings) -> tuple[str, str] | None:
 
 def _alarms(found: SyncStatus, settings: Settings) -> Iterator[tuple[str, str]]:
     oldest = found.oldest_change_age_seconds or 0.0
+    if found.trouble:
+        yield (
+            f"its changes cannot be applied: {found.trouble}",
+            "Mend what it says; it is tried again by itself.",
+        )
     limit = settings.log_age_alarm.total_seconds()
     if found.silent_seconds > SILENT:
         yield (

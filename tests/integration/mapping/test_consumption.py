@@ -183,7 +183,6 @@ def test_a_log_that_grows_over_its_cap_is_switched_off_and_no_write_fails(bench:
     assert "reached" in reason
     (seen,) = status(bench.conn, PLAN)
     assert (seen.state, seen.reason is not None) == ("off", True)
-    upkeep.mark_off(bench.conn, mapped.target_id, reason)
     mapped.repair()
     mapped.drain()
     assert bench.rows("SELECT mail FROM new.c WHERE id < 3") == [("unlogged",)]

@@ -28,6 +28,61 @@ def rows(
     return bench.map(**STEP)
 
 
+def test_a_value_that_an_index_cannot_hold_stops_nobody_else(bench: Bench) -> None:
+    """A limit of the server is a refusal like another."""
+    mapped = rows(bench, "")
+    bench.sql("CREATE INDEX ON new.c (v)", "CREATE TABLE old.long (v text)")
+    bench.sql("INSERT INTO old.long SELECT string_agg(md5(n::text), '') FROM generate_series(1, 1000) AS n")
+    bench.sql("UPDATE old.p SET v = (SELECT v FROM old.long) WHERE id = 1", "UPDATE old.p SET v = 'ok' WHERE id = 2")
+    mapped.batch()
+    assert mapped.poison() == [({"id": "1"}, "54000")]
+    assert bench.one("SELECT v FROM new.c WHERE id = 2") == "ok"
+
+
+def test_what_a_trigger_of_the_target_refuses_stops_nobody_else(bench: Bench) -> None:
+    """RAISE EXCEPTION is the application's word on this row."""
+    bench.sql(
+        SOURCE,
+        "CREATE TABLE new.c (id int PRIMARY KEY, owner int, v text, flag boolean)",
+        "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN IF NEW.v = 'bad' THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$",
+        "CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON new.c FOR EACH ROW EXECUTE FUNCTION public.refuse()",
+    )
+    mapped = bench.map(**STEP, acknowledge_triggers=["refuse"])
+    bench.sql("INSERT INTO old.p VALUES (1, 1, 'bad'), (2, 1, 'good')")
+    mapped.batch()
+    assert mapped.poison() == [({"id": "1"}, "P0001")]
+    assert bench.rows("SELECT id FROM new.c") == [(2,)]
+
+
+def test_a_change_whose_keys_cannot_be_told_is_found_by_comparing(bench: Bench) -> None:
+    """The query that finds the keys of a change sees rows that the whole SELECT never gets to."""
+    bench.sql(
+        "CREATE TABLE old.p (id int PRIMARY KEY, code text, x int)",
+        "CREATE TABLE old.x (id int PRIMARY KEY, add int)",
+        "CREATE TABLE old.nums (id int PRIMARY KEY)",
+        "CREATE TABLE new.k (code text PRIMARY KEY, src int)",
+        "INSERT INTO old.x VALUES (1, 5)",
+    )
+    step: Step = {"into": "new.k", "key": ["code"], "from_": "old.p"}
+    bench.map(**step, map="raw", select="SELECT 'raw ' || s.code AS code, s.id AS src FROM old.p s")
+    counted = (
+        "SELECT 'num ' || (s.code::int + x.add)::text AS code, s.id AS src FROM old.p s JOIN old.x x ON x.id = s.x "
+        "WHERE EXISTS (SELECT FROM old.nums n WHERE n.id = s.id)"
+    )
+    mapped = bench.map(**step, map="num", select=counted)
+    bench.sql("INSERT INTO old.nums VALUES (2)", "INSERT INTO old.p VALUES (1, 'hello', 1), (2, '7', 1)")
+    first, *_ = mapped.drain()
+    assert first.repair
+    # Nor can one key be looked at alone; each is shown with the reason, and arrives when that is mended.
+    assert {key["code"] for key, state in mapped.poison() if state == "22P02"} == {"num 12", "raw 7", "raw hello"}
+    bench.sql("UPDATE old.p SET code = '8' WHERE id = 1")
+    mapped.make_retry_due()
+    mapped.drain()
+    assert bench.rows("SELECT code FROM new.k ORDER BY code") == [("num 12",), ("raw 7",), ("raw 8",)]
+    assert mapped.poison() == []
+
+
 def test_a_flag_that_one_row_of_several_may_have_moves_in_one_change(bench: Bench) -> None:
     """A partial unique index refuses the second row while the first still has the flag, in either direction."""
     mapped = rows(bench, "")

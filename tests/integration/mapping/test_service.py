@@ -55,6 +55,61 @@ def test_a_target_that_goes_as_it_is_taken_does_not_stop_the_others(
     assert told == []
 
 
+def test_another_table_of_the_name_is_followed(bench: Bench) -> None:
+    """Tables are swapped by renaming: the plan speaks of the name."""
+    two_targets(bench)
+    bench.sql("INSERT INTO old.p VALUES (7, 'before')")
+    swap = "ALTER TABLE old.p RENAME TO p_before; ALTER TABLE old.q RENAME TO p"
+    with applying(bench.sessions, PLAN, SystemClock(), lambda line: None):
+        wait_until(lambda: bench.rows("SELECT id FROM new.b") == [(7,)], what="the first table to be followed")
+        bench.sql(f"BEGIN; CREATE TABLE old.q (LIKE old.p INCLUDING ALL); {swap}; COMMIT")
+        bench.sql("INSERT INTO old.p VALUES (1, 'x')")
+        wait_until(lambda: follows(bench), 30, what="the second table to be followed")
+        bench.sql("DELETE FROM old.p", "INSERT INTO old.p VALUES (2, 'y')")
+        wait_until(lambda: bench.rows("SELECT id FROM new.a") == [(2,)], 30, what="its changes to be followed")
+
+
+def test_a_column_that_is_read_as_part_of_the_whole_row_is_followed(bench: Bench) -> None:
+    """It is added later; its log grows with the table."""
+    bench.sql("CREATE TABLE old.p (id int PRIMARY KEY, v text)", "CREATE TABLE new.a (id int PRIMARY KEY, v text)")
+    select = "SELECT s.id, CASE WHEN s IS NOT NULL THEN 'full' ELSE 'gaps' END AS v FROM old.p s"
+    mapped = bench.map(map="a", into="new.a", key=["id"], from_="old.p", select=select)
+    bench.sql("ALTER TABLE old.p ADD w int", "INSERT INTO old.p VALUES (1, 'x', NULL)")
+    with applying(bench.sessions, PLAN, SystemClock(), lambda line: None):
+        wait_until(lambda: bench.rows("SELECT * FROM new.a") == [(1, "gaps")], what="the row to arrive")
+        bench.sql("UPDATE old.p SET w = 1")
+        wait_until(lambda: bench.rows("SELECT * FROM new.a") == [(1, "full")], what="the column to be followed")
+    mapped.assert_agrees()
+
+
+BROKEN = {
+    "its table is gone": ("DROP TABLE new.a", "CREATE TABLE new.a (id int PRIMARY KEY, v text)"),
+    "its key is not unique any more": (
+        "ALTER TABLE new.a DROP CONSTRAINT a_pkey",
+        "ALTER TABLE new.a ADD PRIMARY KEY (id)",
+    ),
+    "a column is gone": ("ALTER TABLE new.a DROP COLUMN v CASCADE", "ALTER TABLE new.a ADD COLUMN v text"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_target_that_does_not_fit_any_more_holds_up_no_other(bench: Bench, what: str) -> None:
+    """It is said, in the status as well, and is right again when it fits again."""
+    two_targets(bench)
+    breaks, mends = BROKEN[what]
+    told: list[str] = []
+    trouble = "SELECT trouble FROM lockgate.sync_targets WHERE name = 'new.a'"
+    with applying(bench.sessions, PLAN, SystemClock(), told.append):
+        bench.sql(breaks)
+        bench.sql("INSERT INTO old.p VALUES (1, 'x')")
+        wait_until(lambda: follows(bench), what="the other target to follow")
+        wait_until(lambda: bench.one(trouble), what="the trouble to be noted")
+        assert "new.a: its changes cannot be applied" in told[0]
+        bench.sql(mends)
+        wait_until(lambda: bench.rows("SELECT * FROM new.a") == [(1, "x")], 30, what="it to be right again")
+        wait_until(lambda: bench.one(trouble) is None, 30, what="the trouble to be over")
+
+
 def test_what_nobody_foresaw_is_said_and_raised(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that dies in silence would leave nobody to apply."""
     two_targets(bench)

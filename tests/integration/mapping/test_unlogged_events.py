@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lockgate.errors import PlanError
+from lockgate.mapping import changelog, upkeep
 from tests.integration.mapping.harness import Bench, Mapped, Step
 
 STEP: Step = {
@@ -177,6 +178,97 @@ def test_what_was_written_while_a_trigger_was_disabled_is_found(bench: Bench, wa
     mapped.drain()
     assert "seen" in mails(bench)
     mapped.assert_agrees()
+
+
+def second(bench: Bench, **more: int) -> Mapped:
+    """Another target that reads the same log."""
+    bench.sql("CREATE TABLE new.d (mail text PRIMARY KEY, id bigint NOT NULL)")
+    return bench.map(**STEP | {"map": "others", "into": "new.d"} | more)
+
+
+def test_what_one_target_finds_out_is_told_to_all_that_read_the_log(bench: Bench) -> None:
+    """The first one puts the triggers back, so that the second has nothing to notice any more."""
+    mapped = plain(bench)
+    other = second(bench)
+    with bench.app.transaction():
+        bench.sql("ALTER TABLE old.p DISABLE TRIGGER ALL", "INSERT INTO old.p VALUES (10, 'unseen')")
+    mapped.drain()
+    other.drain()
+    assert bench.one("SELECT count(*) FROM new.d WHERE mail = 'unseen'") == 1
+    for each in (mapped, other):
+        each.assert_agrees()
+
+
+def test_a_log_that_was_switched_off_is_missed_by_all_that_read_it(bench: Bench) -> None:
+    """Whoever switches it on again may not be the only one."""
+    bench.patch.setattr(changelog, "_CAP_INTERVAL", 1)
+    bench.sql(
+        "CREATE TABLE old.p (id bigint PRIMARY KEY, mail text)",
+        "CREATE TABLE new.c (mail text PRIMARY KEY, id bigint NOT NULL)",
+    )
+    mapped = bench.map(**STEP, cap=1)
+    other = second(bench, cap=1)
+    bench.sql("INSERT INTO old.p VALUES (1, 'logged')", "INSERT INTO old.p VALUES (2, 'unlogged')")
+    assert upkeep.switched_off(bench.conn, other.load()) is not None
+    mapped.repair()
+    assert upkeep.switched_off(bench.conn, other.load()) is None
+    other.drain()
+    assert bench.one("SELECT count(*) FROM new.d") == 2
+    other.assert_agrees()
+
+
+WAYS = {
+    "its triggers disabled": ("ALTER TABLE new.c DISABLE TRIGGER ALL", "ALTER TABLE new.c ENABLE TRIGGER ALL"),
+    "its triggers left disabled": ("ALTER TABLE new.c DISABLE TRIGGER ALL", "SELECT"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_rows_that_the_application_may_have_written_unseen_are_kept(bench: Bench, way: str) -> None:
+    """A comparison may not take for stale what only the new model has; what is missing there comes back."""
+    mapped = plain(bench)
+    before, after = WAYS[way]
+    bench.sql(before, "INSERT INTO new.c VALUES ('own', 100)", "DELETE FROM new.c WHERE mail = 'm1'", after)
+    bench.sql("TRUNCATE old.p", "INSERT INTO old.p VALUES (1, 'm1')")
+    mapped.drain()
+    assert {"own", "m1"} <= set(mails(bench))
+    bench.sql("INSERT INTO new.c VALUES ('seen', 101)")
+    mapped.drain()
+    assert mapped.compare().agrees
+    assert {"own", "seen"} <= {mail for (mail,) in bench.rows(f"SELECT mail FROM lockgate.born_{mapped.target_id}")}
+
+
+def test_a_partition_that_the_application_attaches_to_the_target_keeps_its_rows(bench: Bench) -> None:
+    """Its rows were never inserted there, and no mapping yields them."""
+    bench.sql(
+        "CREATE TABLE old.p (id bigint PRIMARY KEY, mail text)",
+        "CREATE TABLE new.c (mail text PRIMARY KEY, id bigint NOT NULL) PARTITION BY RANGE (mail)",
+        "CREATE TABLE new.c1 PARTITION OF new.c FOR VALUES FROM ('a') TO ('n')",
+        "CREATE TABLE new.c2 (LIKE new.c INCLUDING ALL)",
+        "INSERT INTO new.c2 VALUES ('own', 100)",
+        "INSERT INTO old.p VALUES (1, 'm1')",
+    )
+    mapped = bench.map(**STEP)
+    bench.sql("ALTER TABLE new.c ATTACH PARTITION new.c2 FOR VALUES FROM ('n') TO ('z')", "TRUNCATE old.p")
+    mapped.drain()
+    assert "own" in mails(bench)
+
+
+def test_the_logs_of_a_target_being_filled_stay_wide_while_another_one_is_done(bench: Bench) -> None:
+    """A row may still move from a block to be read to one that is done."""
+    bench.sql(
+        "CREATE TABLE old.p (id bigint PRIMARY KEY, mail text, note text)",
+        "CREATE TABLE new.c (mail text PRIMARY KEY, id bigint NOT NULL)",
+        "CREATE TABLE new.d (mail text PRIMARY KEY, id bigint NOT NULL)",
+        "INSERT INTO old.p SELECT n, 'm' || n FROM generate_series(1, 9) AS n",
+    )
+    slow = bench.define(**STEP)
+    bench.map(**STEP | {"map": "others", "into": "new.d"}, plan="another")
+    bench.sql("UPDATE old.p SET note = 'moved' WHERE id = 1")
+    assert slow.logged("old.p") == "U"
+    slow.backfill()
+    bench.sql("UPDATE old.p SET note = 'again' WHERE id = 1")
+    assert slow.logged("old.p") == "U", "nobody reads it by blocks any more"
 
 
 def test_a_source_that_was_dropped_is_said(bench: Bench) -> None:

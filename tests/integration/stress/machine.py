@@ -350,7 +350,7 @@ class _Run:
 
     def _to_be_repaired(self, target_id: int) -> bool:
         group = self.world.group(target_id)
-        logs = upkeep.logs_of(group)
+        logs = upkeep.logs_of(self.world.conn, group)
         truncated = " OR ".join(
             f"EXISTS (SELECT FROM {log.table(segment)} WHERE op = 'T')"
             for log in logs

@@ -16,6 +16,7 @@ FINE = SyncStatus(
     mappings=("m",),
     state="live",
     reason=None,
+    trouble=None,
     pending_rows=3,
     oldest_change_age_seconds=0.2,
     log_bytes=1000,
@@ -45,6 +46,7 @@ def test_all_is_well() -> None:
         ({"state": "off", "reason": "the log is full"}, "it is not kept in step: the log is full"),
         ({"oldest_change_age_seconds": 301.0}, "its oldest change has waited for 301 s (alarm at 300 s)"),
         ({"log_bytes": 8001}, "its change log takes 8001 bytes of the 10000 that it may"),
+        ({"trouble": "no table x"}, "its changes cannot be applied: no table x"),
         ({"poison": 2}, "the table refuses 2 keys"),
     ],
 )

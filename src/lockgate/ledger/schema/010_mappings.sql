@@ -12,6 +12,8 @@ CREATE TABLE lockgate.sync_targets (
     snapshot        pg_snapshot NOT NULL,
     fingerprint     text,
     repair          boolean NOT NULL DEFAULT false,
+    unseen          boolean NOT NULL DEFAULT false,
+    trouble         text,
     changes_applied bigint NOT NULL DEFAULT 0,
     rows_written    bigint NOT NULL DEFAULT 0,
     made_at         timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
@@ -19,6 +21,10 @@ CREATE TABLE lockgate.sync_targets (
     UNIQUE (plan, name)
 );
 COMMENT ON TABLE lockgate.sync_targets IS 'One applier works for each row: a table that mappings fill, or a transform.';
+COMMENT ON COLUMN lockgate.sync_targets.repair IS 'Something happened that no log tells: everything must be compared.';
+COMMENT ON COLUMN lockgate.sync_targets.unseen IS
+    'The application may have written to the target unseen: what nothing yields is then taken for its own.';
+COMMENT ON COLUMN lockgate.sync_targets.trouble IS 'Why changes cannot be applied at present.';
 
 CREATE TABLE lockgate.mappings (
     plan       text NOT NULL,
@@ -78,7 +84,7 @@ CREATE TABLE lockgate.poison (
     last_at    timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     UNIQUE (target_id, key)
 );
-COMMENT ON TABLE lockgate.poison IS 'Keys (or logged changes) that the target refuses; tried again, and when touched.';
+COMMENT ON TABLE lockgate.poison IS 'Keys that the target refuses; tried again, and when touched.';
 
 CREATE TABLE lockgate.conflicts (
     target_id bigint NOT NULL REFERENCES lockgate.sync_targets ON DELETE CASCADE,
