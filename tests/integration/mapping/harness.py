@@ -175,6 +175,18 @@ class Bench:
         with self.conn.transaction():
             work(self.conn)
 
+    def listen(self, conn: Connection[Any]) -> list[str]:
+        """The statements that are sent over a connection of the tool from now on."""
+        sent: list[str] = []
+        execute = conn.execute
+
+        def note(query: bytes | str, *values: object, **more: object) -> object:
+            sent.append(query if isinstance(query, str) else query.decode())
+            return execute(query, *values, **more)  # type: ignore[call-overload]
+
+        self.patch.setattr(conn, "execute", note)
+        return sent
+
     def at(self, point: str, work: Callable[[], object]) -> None:
         """Do ``work`` once, when a batch passes the named point ``point``, in the middle of its transaction."""
         passed: list[str] = []
