@@ -5,6 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from lockgate.errors import PlanError
+from lockgate.mapping.renaming import refuse_rename
 from tests.integration.mapping.harness import Bench, Mapped, Step
 
 STEP: Step = {
@@ -48,6 +50,26 @@ def test_a_role_without_any_right_on_the_ledger_can_write(bench: Bench) -> None:
         app.execute("SELECT * FROM lockgate.logs")
     mapped.drain()
     assert bench.rows("SELECT id FROM new.c") == [(50,)]
+
+
+def test_the_triggers_call_no_operator_of_the_application(bench: Bench) -> None:
+    """Its own come first in the search_path of its session, and fit better; the functions name the server's."""
+    mapped = people(bench)
+    bench.sql("CREATE TABLE old.called (operator text)")
+    for operator, result, value in (("%", "bigint", "1"), ("=", "boolean", "false")):
+        bench.sql(
+            f'CREATE FUNCTION old."{operator}"(bigint, int) RETURNS {result} LANGUAGE sql AS '
+            f"$$ INSERT INTO old.called VALUES ('{operator}'); SELECT {value}; $$",
+            f'CREATE OPERATOR old.{operator} (FUNCTION = old."{operator}", LEFTARG = bigint, RIGHTARG = int)',
+        )
+    app = bench.connect()
+    app.execute("SET search_path = old, pg_catalog")
+    app.execute("INSERT INTO p VALUES (2, 2, '{}', 'n')")
+    app.execute("UPDATE p SET amount = 3")
+    app.execute("DELETE FROM p WHERE note = 'n'")
+    app.execute("TRUNCATE p")
+    assert mapped.logged("old.p") == "IUUDDT"
+    assert bench.rows("SELECT * FROM old.called") == []
 
 
 def test_rows_that_arrive_by_replication_are_logged(bench: Bench) -> None:
@@ -136,6 +158,19 @@ def test_a_changed_input_of_a_generated_column_is_logged(bench: Bench) -> None:
         mapped.drain()
         assert bench.rows("SELECT mail, id FROM new.c") == [("new@x", 1)], kind
         mapped.assert_agrees()
+
+
+def test_a_rename_of_a_column_that_is_logged_is_refused(bench: Bench) -> None:
+    """The server would let it pass, and every write of the application would fail from then on."""
+    people(bench)
+    bench.sql("CREATE SCHEMA other", "CREATE TABLE other.p (amount numeric)")
+    for text in ("ALTER TABLE old.p RENAME COLUMN amount TO total", "ALTER TABLE IF EXISTS ONLY p RENAME doc TO d"):
+        with pytest.raises(PlanError, match="is read by a live mapping and cannot be renamed") as error:
+            refuse_rename(bench.conn, text, "file.sql:1")
+        assert error.value.where == "file.sql:1"
+    harmless = "ALTER TABLE old.p RENAME note TO remark; ALTER TABLE other.p RENAME amount TO total"
+    refuse_rename(bench.conn, harmless, "file.sql:1")
+    bench.sql(*harmless.split("; "), "INSERT INTO old.p VALUES (2, 2, '{}', 'n')")
 
 
 def test_the_server_refuses_to_drop_or_retype_a_column_that_is_read(bench: Bench) -> None:

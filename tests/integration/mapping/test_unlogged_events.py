@@ -42,6 +42,11 @@ def partitioned(bench: Bench) -> Mapped:
     return bench.map(**STEP)
 
 
+def only_markers_tell(bench: Bench) -> None:
+    """Let the comparison of files and triggers, which would notice a TRUNCATE as well, see nothing."""
+    bench.patch.setattr("lockgate.mapping.applier.fingerprint", lambda conn, group: "unchanged")
+
+
 def mails(bench: Bench) -> list[str]:
     """What the target holds."""
     return [mail for (mail,) in bench.rows("SELECT mail FROM new.c ORDER BY id, mail")]
@@ -49,6 +54,7 @@ def mails(bench: Bench) -> list[str]:
 
 def test_truncate_of_a_source_is_followed(bench: Bench) -> None:
     """No row trigger fires: a marker in the log asks for the comparison."""
+    only_markers_tell(bench)
     mapped = plain(bench)
     bench.sql("TRUNCATE old.p", "INSERT INTO old.p VALUES (1, 'again')")
     mapped.drain()
@@ -58,6 +64,7 @@ def test_truncate_of_a_source_is_followed(bench: Bench) -> None:
 
 def test_truncate_of_one_partition_is_followed(bench: Bench) -> None:
     """Its statement trigger stands on each leaf, for the parent's does not fire."""
+    only_markers_tell(bench)
     mapped = partitioned(bench)
     bench.sql("TRUNCATE old.p2")
     mapped.drain()
@@ -77,12 +84,32 @@ def test_truncate_of_the_target_is_put_right(bench: Bench) -> None:
 def test_truncate_behind_more_changes_than_a_batch_takes_is_followed(bench: Bench) -> None:
     """The marker is the last of many logged rows."""
     bench.patch.setattr("lockgate.mapping.intake.BATCH", 20)
+    only_markers_tell(bench)
     mapped = plain(bench)
     with bench.app.transaction():
         bench.sql("INSERT INTO old.p SELECT n, 'm' || n FROM generate_series(10, 99) AS n", "TRUNCATE old.p")
     mapped.drain()
     assert mails(bench) == []
     mapped.assert_agrees()
+
+
+def test_the_comparison_is_asked_for_until_it_is_made(bench: Bench) -> None:
+    """While chunks are open it waits, for many batches, and maybe for another applier."""
+    bench.sql(
+        "CREATE TABLE old.p (id bigint PRIMARY KEY, mail text)",
+        "CREATE TABLE new.c (mail text PRIMARY KEY, id bigint NOT NULL)",
+        "INSERT INTO old.p SELECT n, 'm' || n FROM generate_series(1, 9) AS n",
+    )
+    mapped = bench.define(**STEP)
+    assert not mapped.batch().repair
+    mapped.chunk()
+    bench.sql("TRUNCATE old.p")
+    assert [mapped.batch().repair for _ in range(3)] == [True, True, True]
+    assert mapped.new_applier().run().repair
+    mapped.backfill()
+    mapped.drain()
+    assert not mapped.batch().repair
+    assert mails(bench) == []
 
 
 def test_a_partition_attached_with_rows_is_read(bench: Bench) -> None:
