@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from lockgate.ledger import chunks
+from lockgate.mapping import backfill
+from lockgate.mapping.backfill import Written
 from tests.integration.mapping.harness import Bench, Step
 
 # Four rows a block, so that each chunk has four.
@@ -51,6 +54,22 @@ def test_a_key_is_looked_at_again_once_and_then_no_more(bench: Bench) -> None:
         bench.others_end()
     assert keys == [2, 2, 0, 0]
     assert people.rechecks() == 0
+
+
+def test_a_key_whose_time_has_come_takes_no_other_with_it(bench: Bench) -> None:
+    """One need not wait for a chunk; the others still do."""
+    bench.sql(PEOPLE)
+    people = bench.define(**STEP)
+    people.batch()
+    with people.open_chunk():
+        bench.sql("UPDATE old.p SET mail = 'changed' WHERE id = 1")
+        people.batch()
+        bench.sql(f"INSERT INTO lockgate.recheck_{people.target_id} (mail, fence) VALUES ('m8', '0')")
+        people.batch()
+        assert people.rechecks() == 2, "m1 and changed"
+    people.backfill()
+    people.drain()
+    people.assert_agrees()
 
 
 def test_a_chunk_has_its_transaction_number_before_it_reads(bench: Bench) -> None:
@@ -204,4 +223,48 @@ def test_a_partition_that_was_detached_is_not_read_any_more(bench: Bench) -> Non
     people.backfill()
     people.drain()
     assert bench.one("SELECT count(*) FROM new.c") == 9
+    people.assert_agrees()
+
+
+def test_a_partition_that_is_detached_while_its_chunk_begins_is_not_read(bench: Bench) -> None:
+    """The chunk finds it in its place and waits for the lock; when it has the lock, it looks again."""
+    bench.patch.setattr("lockgate.mapping.manners.LOCK_TIMEOUT_MS", 60_000)
+    bench.sql(
+        "CREATE TABLE old.p (id bigint, mail text, rank int DEFAULT 0) PARTITION BY RANGE (id)",
+        "CREATE TABLE old.p1 PARTITION OF old.p FOR VALUES FROM (0) TO (10)",
+        "CREATE TABLE new.c (mail text PRIMARY KEY, id bigint NOT NULL)",
+        "INSERT INTO old.p SELECT n, 'm' || n FROM generate_series(1, 9) AS n",
+    )
+    people = bench.define(**STEP)
+    loaded, chunk, app = people.load(), bench.tool(), bench.connect()
+    chunk.execute("SET deadlock_timeout = '1h'")
+
+    def begin() -> Written:
+        with chunk.transaction():
+            claimed = chunks.claim(chunk, people.step_id)
+            assert claimed is not None
+            return backfill.run_chunk(chunk, loaded, people.compiled(loaded), claimed)
+
+    app.execute("BEGIN")
+    app.execute("ALTER TABLE old.p DETACH PARTITION old.p1")
+    with bench.blocked(chunk, begin) as waiting:
+        app.execute("COMMIT")
+        assert waiting.result(timeout=60) == Written(0, 0)
+    assert bench.one("SELECT count(*) FROM new.c") == 0
+
+
+def test_keys_that_are_too_many_for_a_batch_wait_for_the_chunk_as_well(bench: Bench) -> None:
+    """They are put off twice: until the next batch, and until no chunk can hold an old row any more."""
+    bench.patch.setattr("lockgate.mapping.intake.KEYS", 1)
+    bench.sql(PEOPLE)
+    people = bench.define(**STEP)
+    people.batch()
+    with people.open_chunk():
+        bench.sql("UPDATE old.p SET mail = 'changed' || id WHERE id <= 4")
+        for _ in range(10):
+            people.batch()
+    assert bench.one("SELECT count(*) FROM new.c WHERE mail LIKE 'm%'") == 4, "the stale rows are there"
+    people.backfill()
+    people.drain()
+    assert bench.one("SELECT count(*) FROM new.c WHERE mail LIKE 'm%' AND id <= 4") == 0
     people.assert_agrees()

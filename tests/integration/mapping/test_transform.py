@@ -82,6 +82,24 @@ def test_a_chunk_that_waited_for_the_application_is_looked_at_again(bench: Bench
     mapped.assert_agrees()
 
 
+def test_a_row_that_moved_before_its_chunk_could_change_it_is_looked_at_again(bench: Bench) -> None:
+    """The application changed a column that nobody follows: no log tells of it."""
+    bench.patch.setattr("lockgate.mapping.manners.LOCK_TIMEOUT_MS", 60_000)
+    bench.sql(TABLE, "CREATE TABLE old.v (id bigint PRIMARY KEY, n int)", "INSERT INTO old.v VALUES (1, 5)")
+    mapped = bench.define(**STEP | {"select": "SELECT v.id, v.n FROM old.v v", "from_": "old.v"})
+    mapped.batch()
+    chunk, app = bench.tool(), bench.connect()
+    chunk.execute("SET deadlock_timeout = '1h'")
+    app.execute("BEGIN")
+    app.execute("UPDATE old.p SET note = 'changed' WHERE id = 1")
+    with bench.blocked(chunk, lambda: mapped.chunk(chunk)):
+        app.execute("COMMIT")
+    mapped.backfill()
+    mapped.drain()
+    assert bench.rows("SELECT n, note FROM old.p WHERE id = 1") == [(5, "changed")]
+    mapped.assert_agrees()
+
+
 def test_what_another_table_says_is_followed(bench: Bench) -> None:
     """A column filled from a join, and from the row itself."""
     bench.sql(TABLE, "CREATE TABLE old.k (kind text PRIMARY KEY, n int)", "INSERT INTO old.k VALUES ('k0', 5)")
@@ -114,6 +132,23 @@ def test_a_row_that_several_rows_decide_has_the_winners_value(bench: Bench) -> N
     bench.sql("DELETE FROM old.v WHERE n = 80")
     mapped.drain()
     assert bench.rows("SELECT n FROM old.p WHERE id < 3 ORDER BY id") == [(82,), (81,)]
+    mapped.assert_agrees()
+
+
+def test_a_row_that_rows_of_several_chunks_decide_has_the_winners_value(bench: Bench) -> None:
+    """Each chunk changes it once, and the last one does not read the winner."""
+    bench.sql(
+        TABLE,
+        "CREATE TABLE old.v (id int PRIMARY KEY, p bigint, n int, note text)",
+        "ALTER TABLE old.v ALTER note SET STORAGE PLAIN",
+        "INSERT INTO old.v SELECT n, 1, n, repeat('x', 5000) FROM generate_series(1, 4) AS n",
+    )
+    select = "SELECT p.id, s.n FROM old.v s JOIN old.p p ON p.id = s.p"
+    mapped = bench.define(**STEP | {"select": select, "from_": "old.v", "winner": ["s.n"]})
+    assert mapped.chunks_left() == 4
+    mapped.backfill()
+    mapped.drain()
+    assert bench.one("SELECT n FROM old.p WHERE id = 1") == 1
     mapped.assert_agrees()
 
 
