@@ -90,6 +90,21 @@ def test_fresh_changes_meet_a_backlog_of_the_other_relation(bench: Bench, first:
     mapped.assert_agrees()
 
 
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_a_backlog_meets_what_changed_with_it(bench: Bench, first: str) -> None:
+    """Both rows of a key change in one transaction; one is among many that wait, the other is taken in before."""
+    bench.patch.setattr("lockgate.mapping.intake.BATCH", 10)
+    fill = "INSERT INTO old.{0} SELECT n, '{0}' || n{1} FROM generate_series(10, 400) AS n"
+    mapped = mapping(bench, JOIN, fill.format("a", ", n"), fill.format("b", ""))
+    column, other, its = ("x", "b", "y") if first == "a" else ("y", "a", "x")
+    with bench.app.transaction():
+        bench.sql(f"UPDATE old.{first} SET {column} = upper({column})")
+        bench.sql(f"UPDATE old.{other} SET {its} = 'fresh' WHERE id = 399")
+    mapped.drain()
+    assert {key for key in held(bench) if "399" in key} == {"A399 fresh" if first == "a" else "fresh B399"}
+    mapped.assert_agrees()
+
+
 def test_a_self_join_is_followed_through_each_of_its_places(bench: Bench) -> None:
     """One change is an image at either place, while the other place reads the table as it is and as it was."""
     select = "SELECT s.x, p.x AS y FROM old.a s JOIN old.a p ON p.id = s.b"
@@ -129,6 +144,25 @@ def test_nested_left_joins_are_followed_at_every_level(bench: Bench) -> None:
         bench.sql("DELETE FROM old.b WHERE id = 1", "INSERT INTO old.c VALUES (2, 'c2')")
     mapped.drain()
     assert held(bench) == {"a1 --", "a2 b2c2", "a3 --"}
+    mapped.assert_agrees()
+
+
+def test_partners_of_two_left_joins_that_come_and_go_together_are_followed(bench: Bench) -> None:
+    """Before, and after, a row has neither: no change alone tells that key."""
+    select = (
+        "SELECT s.x, coalesce(b.y, '-') || coalesce(c.y, '-') AS y FROM old.a s "
+        "LEFT JOIN old.b b ON b.id = s.b LEFT JOIN old.c c ON c.b = s.b"
+    )
+    mapped = mapping(bench, select, "CREATE TABLE old.c (b int PRIMARY KEY, y text)", "UPDATE old.a SET b = 9")
+    assert held(bench) == {"a1 --", "a2 --", "a3 --"}
+    with bench.app.transaction():
+        bench.sql("INSERT INTO old.b VALUES (9, 'b9')", "INSERT INTO old.c VALUES (9, 'c9')")
+    mapped.drain()
+    assert held(bench) == {"a1 b9c9", "a2 b9c9", "a3 b9c9"}
+    with bench.app.transaction():
+        bench.sql("DELETE FROM old.b WHERE id = 9", "DELETE FROM old.c WHERE b = 9")
+    mapped.drain()
+    assert held(bench) == {"a1 --", "a2 --", "a3 --"}
     mapped.assert_agrees()
 
 

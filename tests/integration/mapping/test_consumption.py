@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 import pytest
+from psycopg import Connection
 
 from lockgate.mapping import changelog, upkeep
+from lockgate.mapping.changelog import ChangeLog
 from lockgate.mapping.status import status
 from tests.integration.mapping.harness import PLAN, Bench, Mapped, Step
 
@@ -87,6 +91,17 @@ def test_a_batch_that_failed_is_repeated_whole(bench: Bench) -> None:
     assert bench.one("SELECT count(*) FROM new.c WHERE mail LIKE 'M%'") == 9
 
 
+def test_temporary_tables_are_made_once_a_session(bench: Bench) -> None:
+    """Made anew for each batch, they would bloat the server's catalog."""
+    mapped = people(bench)
+    applier = mapped.applier()
+    assert applier.run().updated == 0
+    sent = bench.listen(applier.conn)
+    bench.sql("UPDATE old.p SET mail = 'new' WHERE id = 1")
+    assert applier.run().updated == 1
+    assert [text for text in sent if "CREATE" in text] == []
+
+
 def test_an_idle_applier_knows_it(bench: Bench) -> None:
     """Asking costs no transaction number and takes no turn."""
     mapped = people(bench)
@@ -118,6 +133,22 @@ def test_many_changes_are_taken_in_pieces_and_fresh_ones_before_them(bench: Benc
     more = mapped.drain()
     assert len(more) > 5
     assert bench.one("SELECT count(*) FROM new.c WHERE mail LIKE 'bulk%'") == 1999
+    mapped.assert_agrees()
+
+
+def test_a_backlog_shrinks_while_fresh_changes_come(bench: Bench) -> None:
+    """Each batch takes in what is fresh, and a piece of what is old."""
+    bench.patch.setattr("lockgate.mapping.intake.BATCH", 50)
+    bench.patch.setattr("lockgate.mapping.intake.PIECE_BLOCKS", 1)
+    mapped = people(bench, 600)
+    bench.sql("UPDATE old.p SET mail = 'bulk' || id")
+    waiting = []
+    for number in range(30):
+        bench.sql(f"UPDATE old.p SET mail = 'fresh{number}' WHERE id = 600")
+        mapped.batch()
+        waiting.append(bench.one("SELECT coalesce(sum(until - next), 0) FROM lockgate.backlog"))
+    assert waiting[0] > waiting[1] > waiting[-1] == 0
+    mapped.drain()
     mapped.assert_agrees()
 
 
@@ -242,7 +273,28 @@ def test_the_age_of_what_waits_is_known(bench: Bench) -> None:
 
 def _tidy(mapped: Mapped, relation: str) -> bool:
     conn = mapped.bench.conn
+    conn.execute("SET statement_timeout = '20s'")  # whoever waits for the test itself would wait for ever
     return upkeep.tidy(conn, changelog.by_id(conn, mapped.log_of(relation)))
+
+
+def test_nobody_writes_to_a_log_while_it_is_asked_whether_it_is_needed(bench: Bench) -> None:
+    """What came between the answer and the emptying would be lost."""
+    bench.patch.setattr("lockgate.mapping.upkeep.ROTATE_BYTES", 1)
+    mapped = people(bench)
+    bench.sql("UPDATE old.p SET mail = 'new'")
+    mapped.drain()
+    assert _tidy(mapped, "old.p"), "rotated"
+    needed = upkeep._needed
+
+    def ask(conn: Connection[Any], log: ChangeLog, segment: str) -> bool:
+        answer = needed(conn, log, segment)
+        bench.sql("SET lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            bench.sql(f"INSERT INTO {log.table(segment)} (op) VALUES ('T')")
+        return answer
+
+    bench.patch.setattr(upkeep, "_needed", ask)
+    assert _tidy(mapped, "old.p"), "emptied"
 
 
 def test_tidying_never_waits_for_the_application(bench: Bench) -> None:
