@@ -7,6 +7,7 @@ import pytest
 
 from lockgate.errors import LeaseLost, MappingRefused
 from lockgate.mapping.applier import Applier
+from lockgate.mapping.manners import behave
 from tests.integration.mapping.harness import Bench, Mapped, Step
 
 STEP: Step = {
@@ -96,7 +97,7 @@ def test_in_a_deadlock_the_applier_loses_and_not_the_application(bench: Bench) -
     mapped = people(bench)
     bench.sql("DELETE FROM old.p WHERE id = 1", "UPDATE old.p SET id = 22 WHERE id = 2")
     applier = mapped.applier()
-    applier.conn.execute("SET deadlock_timeout = '1h'")
+    applier.conn.execute("SET deadlock_timeout = '1h'; SET lock_timeout = 0")
     app = bench.connect()
     app.execute("SET deadlock_timeout = '1s'")
     with app.transaction():
@@ -118,7 +119,7 @@ def test_in_a_deadlock_the_chunk_loses_and_not_the_application(bench: Bench) -> 
     )
     mapped = bench.define(**STEP)
     chunk = bench.tool()
-    chunk.execute("SET deadlock_timeout = '1h'")
+    chunk.execute("SET deadlock_timeout = '1h'; SET lock_timeout = 0")
     app = bench.connect()
     app.execute("SET deadlock_timeout = '1s'")
     with app.transaction():
@@ -130,6 +131,18 @@ def test_in_a_deadlock_the_chunk_loses_and_not_the_application(bench: Bench) -> 
     mapped.backfill()
     mapped.drain()
     mapped.assert_agrees()
+
+
+@pytest.mark.parametrize(("deadlock", "patience"), [("1h", "700ms"), ("1s", "700ms"), ("100ms", "70ms")])
+def test_the_tools_patience_ends_before_the_server_looks_for_deadlocks(
+    bench: Bench, deadlock: str, patience: str
+) -> None:
+    """However soon it looks, it then finds none in which the application could be the one to be cancelled."""
+    conn = bench.tool()
+    conn.execute(f"SET deadlock_timeout = '{deadlock}'".encode())
+    with conn.transaction():
+        behave(conn, "1")
+        assert conn.execute("SHOW lock_timeout").fetchone() == (patience,)
 
 
 def test_the_tools_own_writes_are_marked_and_no_others(bench: Bench) -> None:
