@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Callable
+from typing import Any
 
+import pytest
+from psycopg import Connection
+
+from lockgate.catalog.relations import Relation
 from lockgate.errors import MappingRefused
-from tests.integration.mapping.harness import Bench, Mapped, Step
+from lockgate.mapping import install
+from tests.integration.mapping.harness import PLAN, Bench, Mapped, Step
 
 STEP: Step = {
     "map": "people",
@@ -66,6 +72,27 @@ def test_rows_that_were_there_before_the_mapping_are_kept(bench: Bench) -> None:
     bench.sql("TRUNCATE old.p")
     mapped.drain()
     assert held(bench) == [("before", 100)]
+
+
+def test_what_was_made_before_the_last_log_stands_is_not_born(bench: Bench) -> None:
+    """An applier works as soon as one log is there: that of the target must be the first."""
+    bench.sql(TABLES)
+    compiled = bench.compile(**STEP)
+    with bench.conn.transaction():
+        registered = install.register(bench.conn, PLAN, compiled)
+    mapped = Mapped(bench, registered.target_id, 0, compiled.name)
+
+    def locked(relation: Relation, work: Callable[[Connection[Any]], None]) -> None:
+        with bench.conn.transaction():
+            work(bench.conn)
+        bench.sql("INSERT INTO old.p SELECT max(id) + 1, 'm' || max(id) + 1 FROM old.p")
+        mapped.batch()
+
+    install.log_changes(compiled, registered.target_id, 1 << 30, locked)
+    assert held(bench) == [("m5", 5)]
+    bench.sql("DELETE FROM old.p")
+    mapped.drain()
+    assert held(bench) == []
 
 
 def test_a_second_mapping_takes_no_row_of_the_first_for_born(bench: Bench) -> None:

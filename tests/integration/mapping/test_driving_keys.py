@@ -53,6 +53,21 @@ def test_a_mapping_over_rows_of_each_key(bench: Bench, key: str) -> None:
     assert set(source) == names
 
 
+def test_where_a_row_without_a_key_stands_decides_nothing(bench: Bench) -> None:
+    """Its place changes unseen, by an update of a column that is not read."""
+    bench.sql(
+        "CREATE TABLE old.p (mail text, n int, note text)",
+        "CREATE TABLE new.c (mail text PRIMARY KEY, n int)",
+        "INSERT INTO old.p VALUES ('same', 1), ('same', 2)",
+    )
+    mapped = bench.map(map="p", into="new.c", key=["mail"], from_="old.p", select="SELECT s.mail, s.n FROM old.p s")
+    bench.sql("UPDATE old.p SET note = 'moved' WHERE n = 1")
+    assert bench.rows("SELECT n FROM old.p ORDER BY ctid") == [(2,), (1,)]
+    mapped.drain()
+    mapped.assert_agrees()
+    assert bench.one("SELECT n FROM new.c") == 1
+
+
 def test_an_empty_source_is_followed_from_its_first_row(bench: Bench) -> None:
     """It has no block, and so no chunk."""
     bench.sql("CREATE TABLE old.p (id int PRIMARY KEY)", "CREATE TABLE new.c (id int PRIMARY KEY)")

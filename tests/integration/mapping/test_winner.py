@@ -70,9 +70,11 @@ def test_with_several_yields_of_one_row_the_columns_decide_last(bench: Bench) ->
     bench.sql(
         TABLES,
         "CREATE TABLE old.t (owner int, label text, PRIMARY KEY (owner, label))",
-        "INSERT INTO old.t VALUES (1, '7'), (1, '5'), (2, '6')",
+        "INSERT INTO old.t VALUES (1, '3'), (1, '5'), (1, '4'), (2, '4')",
     )
-    select = "SELECT s.owner, 'same' AS mail, t.label::int AS id, s.prim FROM old.m s JOIN old.t t ON t.owner = s.owner"
+    select = (
+        "SELECT s.owner, 'same' AS mail, 10 - t.label::int AS id, s.prim FROM old.m s JOIN old.t t ON t.owner = s.owner"
+    )
     mapped = bench.map(**STEP | {"select": select, "winner": ["0"]})
     assert winners(bench) == [5, 6]
     bench.sql("UPDATE old.m SET prim = NOT prim")
