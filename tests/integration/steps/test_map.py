@@ -1,0 +1,70 @@
+"""The step that copies and follows: its parts in the order on which the rest relies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from lockgate.engine import runner
+from lockgate.steps import filling
+from tests.integration.engine.plans import one, rows, sessions, write_plan
+from tests.waiting import wait_until
+
+PLAN = """
+phases:
+  - id: copy
+    steps:
+      - {map: people, into: new.c, key: [id], from: old.p, select: SELECT s.id FROM old.p s}
+"""
+TABLES = """
+CREATE SCHEMA old CREATE TABLE p (id bigint PRIMARY KEY, note text);
+CREATE SCHEMA new CREATE TABLE c (id bigint PRIMARY KEY);
+INSERT INTO old.p SELECT n, repeat('x', 1500) FROM generate_series(1, 20) AS n
+"""
+
+
+def copy(dsn: str, folder: Path, patch: pytest.MonkeyPatch, **at: Callable[[], object]) -> None:
+    """Run the step, and do something at its named points (``map_planned`` is ``map.planned``)."""
+
+    def pass_by(name: str) -> None:
+        at.get(name.replace(".", "_"), lambda: None)()
+
+    patch.setattr(filling, "fault", pass_by)
+    runner.apply(write_plan(folder, PLAN), sessions(dsn))
+
+
+def test_the_logs_stand_before_the_source_is_cut(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that comes behind the last block is in no chunk: only the log tells of it."""
+    there = "SELECT count(*) FROM new.c WHERE id = 1000"
+    with psycopg.connect(dsn, autocommit=True) as app:
+        app.execute(TABLES)
+        row = "INSERT INTO old.p VALUES (1000, repeat('x', 7000)) RETURNING (ctid::text::point)[0]::int"
+        app.execute("ALTER TABLE old.p ALTER note SET STORAGE PLAIN")
+        blocks = one(dsn, "SELECT pg_relation_size('old.p') / 8192")
+        copy(
+            dsn,
+            tmp_path,
+            monkeypatch,
+            map_planned=lambda: app.execute(row),
+            map_settled=lambda: wait_until(lambda: one(dsn, there), 20, what="the row has been followed"),
+        )
+    assert one(dsn, "SELECT (ctid::text::point)[0]::int FROM old.p WHERE id = 1000") == blocks, "behind the last block"
+    assert one(dsn, "SELECT count(*) FROM new.c") == 21
+
+
+def test_when_it_is_done_only_what_the_mapping_reads_is_logged(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as block ranges are open, every update is."""
+    open_ones: list[bool] = []
+    every = "SELECT every_update FROM lockgate.logs WHERE relid = 'old.p'::regclass"
+    with psycopg.connect(dsn, autocommit=True) as app:
+        app.execute(TABLES)
+        copy(dsn, tmp_path, monkeypatch, map_copied=lambda: open_ones.append(one(dsn, every)))
+        assert (open_ones, one(dsn, every)) == ([True], False)
+        (log,) = rows(dsn, "SELECT id FROM lockgate.logs WHERE relid = 'old.p'::regclass")[0]
+        app.execute("UPDATE old.p SET note = 'y'")
+        assert one(dsn, f"SELECT count(*) FROM lockgate.log_{log}_a") == 0
