@@ -16,7 +16,7 @@ from psycopg import Connection, IsolationLevel
 
 from lockgate.engine.faults import fault
 from lockgate.errors import LeaseLost
-from lockgate.mapping import poison
+from lockgate.mapping import changelog, poison
 from lockgate.mapping.compiled import names
 from lockgate.mapping.group import Group, fingerprint
 from lockgate.mapping.images import Window
@@ -138,10 +138,14 @@ class Applier:
         )
 
     def _notice(self, state: State, batch: Batch) -> None:
+        """Look for what no log tells."""
         read, written = fingerprint(self.conn, self.group)
+        blind = changelog.touched(self.conn, self.group.log_ids)
+        batch.unseen = any(blind.values())
+        batch.repair = batch.repair or bool(blind)
         if state.fingerprint is not None:
             before = state.fingerprint.split()
-            batch.unseen = before[1:] != [written]
+            batch.unseen = batch.unseen or before[1:] != [written]
             batch.repair = batch.repair or batch.unseen or before[:1] != [read]
         state.fingerprint = f"{read} {written}"
 

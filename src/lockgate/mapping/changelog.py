@@ -6,7 +6,7 @@ and operator in them is qualified, so that nothing depends on the caller's ``sea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +104,7 @@ def ensure(
     # Held from here on, so that nobody narrows what is found to be wide enough.
     conn.execute("SELECT FROM lockgate.logs WHERE relid = %s AND writer = %s FOR NO KEY UPDATE", (relation.oid, writer))
     found = of_relation(conn, relation.oid, writer)
-    whole = found is not None and found.off_reason is None and installed(conn, relation, found)
+    whole = found is not None and found.off_reason is None and not touched(conn, [found.id])
     if found is not None and whole:
         covers = wanted <= set(found.columns) and noticed <= set(found.watched)
         if covers and (found.every_update or not every_update):
@@ -171,16 +171,17 @@ def drop(conn: Connection[Any], log: ChangeLog) -> None:
     conn.execute("DELETE FROM lockgate.logs WHERE id = %s", (log.id,))
 
 
-def installed(conn: Connection[Any], relation: Relation, log: ChangeLog) -> bool:
-    """Whether the triggers are there and fire always, on the relation and on each of its partitions."""
-    tables = sorted({relation.oid, *(leaf.oid for leaf in relation.leaves)})
-    names = [f"lockgate_log_{log.id}_{piece}" for piece in PIECES]
-    row = conn.execute(
-        "SELECT bool_and((SELECT count(*) FROM pg_catalog.pg_trigger g WHERE g.tgrelid = t.oid "
-        "AND g.tgname = ANY (%s) AND g.tgenabled = 'A') = %s) FROM unnest(%s::oid[]) AS t(oid)",
-        (names, len(names), tables),
-    ).fetchone()
-    return bool(row and row[0])
+def touched(conn: Connection[Any], log_ids: Collection[int]) -> dict[int, str]:
+    """The logs whose triggers are not as they were written, on the relation or one of its partitions: id -> writer.
+
+    What was written meanwhile may be in no log, also when they have been put back since.
+    """
+    rows = conn.execute(
+        "SELECT id, writer FROM lockgate.logs WHERE id = ANY (%s) "
+        "AND triggers IS DISTINCT FROM lockgate.log_triggers(id, relid)",
+        (list(log_ids),),
+    ).fetchall()
+    return {int(log_id): str(writer) for log_id, writer in rows}
 
 
 def rotate(conn: Connection[Any], relation: Relation, log: ChangeLog) -> None:
@@ -303,6 +304,7 @@ def _write_triggers(conn: Connection[Any], relation: Relation, log: ChangeLog) -
             f"FOR EACH STATEMENT EXECUTE FUNCTION lockgate.log_{log.id}_truncate()".encode()
         )
         conn.execute(f"ALTER TABLE ONLY {table} ENABLE ALWAYS TRIGGER {name}".encode())
+    conn.execute("UPDATE lockgate.logs SET triggers = lockgate.log_triggers(id, relid) WHERE id = %s", (log.id,))
 
 
 def _fire_always(conn: Connection[Any], relation: Relation, trigger: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,11 @@ class Group:
     def bases(self) -> list[Base]:
         """The relations that its mappings read, each with all columns that any of them reads."""
         return bases(self.compiled)
+
+    @property
+    def log_ids(self) -> list[int]:
+        """The numbers of the logs that its applier reads."""
+        return [*self.images, *([self.touched.id] if self.touched is not None else [])]
 
     @property
     def writes_unlogged(self) -> bool:
@@ -162,21 +167,20 @@ def unfollowed(group: Group) -> bool:
 
 
 def fingerprint(conn: Connection[Any], group: Group) -> tuple[str, str]:
-    """What must not change unseen, of the relations that are read and of the target: partitions, files, triggers.
+    """What must not change unseen, of the relations that are read and of the target: partitions and files.
 
-    A partition attached, a rewrite, a disabled trigger, another table of the name: nothing of it is logged, so it is
-    looked for at each batch.
+    A partition attached, a rewrite, another table of the name: nothing of it is logged, so it is looked for at
+    each batch.
     """
-    read = {images.log.id: images.base.relation for images in group.images.values()}
-    written = {group.touched.id: group.evaluation.target} if group.touched is not None else {}
+    read = [images.base.relation for images in group.images.values()]
+    written = [group.evaluation.target] if group.touched is not None else []
     return _fingerprint(conn, read, files=True), _fingerprint(conn, written, files=False)
 
 
-def _fingerprint(conn: Connection[Any], logged: Mapping[int, Relation], *, files: bool) -> str:
+def _fingerprint(conn: Connection[Any], logged: Sequence[Relation], *, files: bool) -> str:
     values = {
-        "oids": sorted({relation.oid for relation in logged.values()}),
-        "names": sorted({relation.sql for relation in logged.values()}),
-        "triggers": [f"lockgate_log_{log_id}_{piece}" for log_id in logged for piece in changelog.PIECES],
+        "oids": sorted({relation.oid for relation in logged}),
+        "names": sorted({relation.sql for relation in logged}),
         "files": files,
     }
     row = conn.execute(_FINGERPRINT, values).fetchone()
@@ -193,9 +197,7 @@ SELECT pg_catalog.md5(pg_catalog.concat(
      FROM unnest(%(names)s::text[]) AS x(n)), pg_catalog.string_agg(
     pg_catalog.concat_ws(',', c.oid, c.relkind, CASE WHEN %(files)s THEN pg_catalog.pg_relation_filenode(c.oid) END,
         -- Detached, loaded and attached again at once, a partition has another row here, and nothing else to show.
-        (SELECT pg_catalog.string_agg(i.xmin::text, ' ') FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid),
-        (SELECT pg_catalog.string_agg(g.tgname || g.tgenabled::text, ' ' ORDER BY g.tgname)
-         FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND g.tgname = ANY (%(triggers)s))),
+        (SELECT pg_catalog.string_agg(i.xmin::text, ' ') FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid)),
     ';' ORDER BY c.oid)))
 FROM tree JOIN pg_catalog.pg_class c ON c.oid = tree.oid
 """

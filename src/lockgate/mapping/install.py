@@ -16,6 +16,7 @@ from lockgate.mapping.compiled import Base, Compiled, names
 from lockgate.mapping.definition import Definition
 from lockgate.mapping.foreign import refuse_restricting
 from lockgate.mapping.group import Group
+from lockgate.mapping.overlap import refuse_overlap
 
 Locked = Callable[[Relation, Callable[[Connection[Any]], None]], None]
 """Runs work that takes one strong lock on a relation, in a transaction of its own."""
@@ -48,6 +49,7 @@ def register(conn: Connection[Any], plan: str, compiled: Compiled) -> Registered
     if made:
         _refuse_unlike(conn, target_id, compiled)
         refuse_circle(conn, compiled)
+        refuse_overlap(conn, target_id, compiled)
         refuse_restricting(conn, compiled)
         state = "backfill" if definition.sync else "unsynced"
         conn.execute("UPDATE lockgate.sync_targets SET state = %s, epoch = epoch + 1 WHERE id = %s", (state, target_id))

@@ -109,5 +109,4 @@ def repair(conn: Connection[Any], group: Group) -> int:
 
 def logs_of(conn: Connection[Any], group: Group) -> list[ChangeLog]:
     """The logs of the relations that a target reads, and of its own, as they are now."""
-    known = {*group.images, *([group.touched.id] if group.touched else [])}
-    return [log for log in changelog.read_by(conn, group.target_id) if log.id in known]
+    return [log for log in changelog.read_by(conn, group.target_id) if log.id in group.log_ids]

@@ -228,11 +228,28 @@ def test_a_trigger_of_the_target_is_acknowledged_or_refused(bench: Bench) -> Non
     bench.compile(**STEP)
 
 
-@pytest.mark.parametrize("action", ["", "ON DELETE RESTRICT", "ON DELETE CASCADE", "ON DELETE SET NULL"])
-def test_a_foreign_key_that_would_fail_the_applications_deletes_is_refused(bench: Bench, action: str) -> None:
-    """The application deletes a row of the old model that the target points to, before the applier has seen it."""
+REFUSING = (
+    "",
+    "ON DELETE RESTRICT ON UPDATE CASCADE",
+    "ON DELETE SET DEFAULT ON UPDATE CASCADE",
+    "ON DELETE CASCADE",
+    "ON DELETE CASCADE ON UPDATE RESTRICT",
+)
+YIELDING = ("ON DELETE CASCADE ON UPDATE CASCADE", "ON DELETE SET NULL ON UPDATE SET NULL")
+
+
+def test_a_foreign_key_that_sets_null_what_may_not_be_null_is_refused(bench: Bench) -> None:
+    """It yields to nobody."""
+    bench.sql(TABLES, f"ALTER TABLE new.c ALTER id SET NOT NULL, ADD FOREIGN KEY (id) REFERENCES old.p {YIELDING[1]}")
+    with pytest.raises(MappingRefused, match="foreign key"):
+        bench.define(**STEP)
+
+
+@pytest.mark.parametrize("action", REFUSING + YIELDING)
+def test_a_foreign_key_that_would_fail_the_applications_writes_is_refused(bench: Bench, action: str) -> None:
+    """The application removes or renumbers a row of the old model before the applier has seen it."""
     bench.sql(TABLES, f"ALTER TABLE new.c ADD FOREIGN KEY (id) REFERENCES old.p {action}")
-    if action in ("", "ON DELETE RESTRICT"):
+    if action in REFUSING:
         with pytest.raises(MappingRefused, match="foreign key") as error:
             bench.define(**STEP)
         assert "ON DELETE CASCADE" in str(error.value.hint)

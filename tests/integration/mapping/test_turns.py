@@ -200,6 +200,25 @@ def test_a_circle_of_mappings_is_refused(bench: Bench) -> None:
         bench.define(**circle, select="SELECT s.id, s.mail FROM new.d s")
 
 
+def test_two_that_decide_one_column_are_refused(bench: Bench) -> None:
+    """A map and a transform, two transforms, or the maps of two plans would undo each other's writes for ever."""
+    bench.sql(
+        "CREATE TABLE old.p (id int PRIMARY KEY, a text, b text)",
+        "CREATE TABLE new.c (id int PRIMARY KEY, a text, b text, c text)",
+    )
+    fill: Step = {"map": "fill", "into": "new.c", "key": ["id"], "from_": "old.p"}
+    change: Step = {"table": "new.c", "key": ["id"], "from_": "new.c"}
+    bench.map(**fill, select="SELECT p.id, p.a FROM old.p p")
+    with pytest.raises(MappingRefused, match=r"upper and fill of plan shop both decide column a of new\.c"):
+        bench.define(**change, transform="upper", select="SELECT c.id, upper(c.a) AS a FROM new.c c")
+    bench.map(**change, transform="longer", select="SELECT c.id, c.a || '!' AS b FROM new.c c")
+    with pytest.raises(MappingRefused, match="both decide column b"):
+        bench.define(**change, transform="again", select="SELECT c.id, c.c AS b FROM new.c c")
+    with pytest.raises(MappingRefused, match="of plan shop both decide the rows"):
+        bench.define(**fill, select="SELECT p.id, p.b AS c FROM old.p p", plan="another")
+    assert bench.rows("SELECT DISTINCT plan FROM lockgate.sync_targets") == [("shop",)]
+
+
 def test_mappings_into_one_table_agree_on_sync(bench: Bench) -> None:
     """Sync of one of them would remove what the other one filled."""
     people(bench)

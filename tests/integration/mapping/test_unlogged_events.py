@@ -43,8 +43,8 @@ def partitioned(bench: Bench) -> Mapped:
 
 
 def only_markers_tell(bench: Bench) -> None:
-    """Let the comparison of files and triggers, which would notice a TRUNCATE as well, see nothing."""
-    bench.patch.setattr("lockgate.mapping.applier.fingerprint", lambda conn, group: "unchanged")
+    """Let the comparison of files, which would notice a TRUNCATE as well, see nothing."""
+    bench.patch.setattr("lockgate.mapping.applier.fingerprint", lambda conn, group: ("a", "b"))
 
 
 def mails(bench: Bench) -> list[str]:
