@@ -37,9 +37,9 @@ SELECT a.attnum::int AS number, a.attname AS name,
            WHERE opc.opcdefault AND opc.opcintype = element.oid) AS hashable,
        coalesce((SELECT co.collisdeterministic FROM pg_catalog.pg_collation co WHERE co.oid = a.attcollation), true)
            AS deterministic,
-       coalesce((SELECT pg_catalog.format(' COLLATE %%I.%%I', con.nspname, co.collname) FROM pg_catalog.pg_collation co
+       coalesce((SELECT pg_catalog.format('%%I.%%I', con.nspname, co.collname) FROM pg_catalog.pg_collation co
                  JOIN pg_catalog.pg_namespace con ON con.oid = co.collnamespace
-                 WHERE co.oid = a.attcollation AND co.collprovider <> 'd'), '') AS collate
+                 WHERE co.oid = a.attcollation), '') AS collation
 FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 JOIN LATERAL (

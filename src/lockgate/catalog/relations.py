@@ -25,7 +25,7 @@ class Column:
     :param exact_hash: whether the type's own hash sees every difference of the stored value.
     :param hashable: whether the type has a hash of its own, equal for equal values.
     :param deterministic: whether texts of its collation are equal only if they are the same.
-    :param collate: the COLLATE clause of a column whose collation is not the database's; else empty.
+    :param collation: the quoted name of its collation; empty for a type without one.
     :param generated: ``s`` stored, ``v`` virtual, empty otherwise; ``inputs`` are the numbers of its columns.
     """
 
@@ -45,12 +45,17 @@ class Column:
     exact_hash: bool
     hashable: bool
     deterministic: bool
-    collate: str
+    collation: str
 
     @property
     def sql(self) -> str:
         """The quoted name."""
         return quote(self.name)
+
+    @property
+    def collate(self) -> str:
+        """The COLLATE clause of its collation; empty for a type without one."""
+        return f" COLLATE {self.collation}" if self.collation else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from lockgate.mapping.compiled import Compiled, equal, names
+from lockgate.mapping.compiled import Compiled, equal_as_held, names, names_as_held
 from lockgate.mapping.group import Group
 from lockgate.mapping.reconcile import Reconciled, doubtful
 from lockgate.mapping.statements import key_json
@@ -100,7 +100,7 @@ def _keep_losers(conn: Connection[Any], group: Group, compiled: Compiled) -> int
     """
     key = compiled.key
     every = " UNION ALL ".join(
-        f"SELECT {names(key, 'y')} FROM {doubtful(number)} AS y" for number in range(len(group.compiled))
+        f"SELECT {names_as_held(key, 'y')} FROM {doubtful(number)} AS y" for number in range(len(group.compiled))
     )
     conn.execute(b"DROP TABLE IF EXISTS pg_temp.lockgate_repeated, pg_temp.lockgate_losers")
     conn.execute(
@@ -108,9 +108,10 @@ def _keep_losers(conn: Connection[Any], group: Group, compiled: Compiled) -> int
         f"GROUP BY {names(key, 'y')} HAVING count(*) > 1".encode()
     )
     ranked = " UNION ALL ".join(
-        f"SELECT {number} AS lockgate_prio, {names(key, 'y')}, row_number() OVER (PARTITION BY {names(key, 'y')} "
-        f"ORDER BY {mapping.order('y')}) AS lockgate_rank, {_own_identity(compiled, mapping)} "
-        f"FROM {doubtful(number)} AS y JOIN pg_temp.lockgate_repeated AS r ON {equal(key, 'y', 'r')}"
+        f"SELECT {number} AS lockgate_prio, {names_as_held(key, 'y')}, "
+        f"row_number() OVER (PARTITION BY {names(key, 'y')} ORDER BY {mapping.order('y')}) AS lockgate_rank, "
+        f"{_own_identity(compiled, mapping)} "
+        f"FROM {doubtful(number)} AS y JOIN pg_temp.lockgate_repeated AS r ON {equal_as_held(key, 'r', 'y')}"
         for number, mapping in enumerate(group.compiled)
     )
     mine = group.compiled.index(compiled)
@@ -134,7 +135,7 @@ def _keep_merged(conn: Connection[Any], group: Group, compiled: Compiled) -> int
     won = (
         f"NOT EXISTS (SELECT FROM ({compiled.yields()}) AS y WHERE {compiled.not_null('y')} AND "
         f"{' AND '.join(f'y.lockgate_d{i} = l.lockgate_d{i}' for i in range(len(_identity(compiled, 'l'))))} "
-        f"AND NOT EXISTS (SELECT FROM pg_temp.lockgate_losers AS o WHERE {equal(compiled.key, 'o', 'y')} AND "
+        f"AND NOT EXISTS (SELECT FROM pg_temp.lockgate_losers AS o WHERE {equal_as_held(compiled.key, 'o', 'y')} AND "
         f"{' AND '.join(f'o.lockgate_d{i} = y.lockgate_d{i}' for i in range(len(_identity(compiled, 'l'))))}))"
     )
     losers = (

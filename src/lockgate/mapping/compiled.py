@@ -131,6 +131,11 @@ def names(columns: Sequence[Column], alias: str = "") -> str:
     return ", ".join(prefix + column.sql for column in columns)
 
 
+def names_as_held(columns: Sequence[Column], alias: str) -> str:
+    """The same of key columns that are yielded, under the collations of the target's."""
+    return ", ".join(f"{alias}.{c.sql}{c.collate} AS {c.sql}" for c in columns)
+
+
 def equal(columns: Sequence[Column], left: str, right: str) -> str:
     """The condition that two rows agree in ``columns``, by each type's own equality."""
     return " AND ".join(f"{left}.{c.sql} {c.equals} {right}.{c.sql}" for c in columns)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lockgate.catalog.relations import Column
 from lockgate.mapping.changelog import SEGMENTS, ChangeLog
-from lockgate.mapping.compiled import Base, Compiled, names
+from lockgate.mapping.compiled import Base, Compiled, names, names_as_held
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,11 @@ class Images:
         return f"pg_temp.lockgate_oth_{self.target_id}_{self.log.id}"
 
     def create_tables(self) -> list[str]:
-        """Statements that make the temporary tables, once a session."""
-        columns = "".join(f", {c.sql} {c.plain_type}" for c in self.base.columns)
+        """Statements that make the temporary tables, once a session.
+
+        Under the relation's own collations: the SELECT must understand an image as it understands the row.
+        """
+        columns = "".join(f", {c.sql} {c.plain_type}{c.collate}" for c in self.base.columns)
         return [
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {table.removeprefix('pg_temp.')} "
             f"(lockgate_n bigserial{columns}) ON COMMIT DELETE ROWS"
@@ -96,7 +99,7 @@ class Images:
 
     def shaped(self, source: str) -> str:
         """A relation of images in the shape of the base relation."""
-        items = [f"({c.expression}) AS {c.sql}" if c.generated == "v" else c.sql for c in self._readable()]
+        items = [f"({c.expression}){c.collate} AS {c.sql}" if c.generated == "v" else c.sql for c in self._readable()]
         return f"(SELECT {', '.join(items)} FROM {source}{' AS i' if source.startswith('(') else ''})"
 
     def united(self, table: str) -> str:
@@ -145,7 +148,7 @@ class Candidates:
 
     def _queries(self, log_id: int, united: Mapping[int, str], active: str) -> list[str]:
         return [
-            f"SELECT {names(mapping.key, 'y')} FROM ({term.replace(_HOLE, active)}) AS y WHERE {mapping.not_null('y')}"
+            f"SELECT {names_as_held(mapping.key, 'y')} FROM ({term.replace(_HOLE, active)}) AS y WHERE {mapping.not_null('y')}"
             for term, mapping in self._terms(log_id, united)
         ]
 

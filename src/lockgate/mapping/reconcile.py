@@ -207,7 +207,7 @@ class _Comparison:
 
     def _typed_yields(self, number: int) -> str:
         mapping = self.group.compiled[number]
-        items = ", ".join(f"y.{c.sql}::{c.type} AS {c.sql}" for c in self.outputs)
+        items = ", ".join(f"(y.{c.sql}::{c.type}){c.collate} AS {c.sql}" for c in self.outputs)
         rows = f"({mapping.select.render()}) AS y WHERE {mapping.not_null('y')}"
         return f"SELECT {number} AS lockgate_prio, {items} FROM {rows}"
 
@@ -239,7 +239,7 @@ class _Comparison:
                 f"CREATE TEMPORARY TABLE {doubtful(number).removeprefix('pg_temp.')} ON COMMIT DROP AS "
                 f"SELECT y.* FROM ({mapping.yields()}) AS y WHERE {mapping.not_null('y')} AND {inside('y')}".encode()
             )
-        typed = ", ".join(f"d.{c.sql}::{c.type} AS {c.sql}" for c in self.outputs)
+        typed = ", ".join(f"(d.{c.sql}::{c.type}){c.collate} AS {c.sql}" for c in self.outputs)
         kept = [doubtful(number) for number in range(len(self.group.compiled))]
         source = f"SELECT {typed} FROM ({desired(self.group.compiled, yields=kept)}) AS d"
         first = self.key[0].sql

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lockgate.catalog.relations import Column, Relation
-from lockgate.mapping.compiled import Compiled, differ, equal, names
+from lockgate.mapping.compiled import Compiled, differ, equal, names, names_as_held
 from lockgate.sql.tree import quote
 
 
@@ -38,8 +38,9 @@ def evaluated(compiled: Sequence[Compiled], candidates: str) -> str:
 def _first_of(compiled: Sequence[Compiled], sources: Sequence[str], key: str, more: str = "") -> str:
     """The first row of each key, by the order inside each mapping and then by the order of the mappings."""
     outputs = names(compiled[0].outputs, "y")
+    yielded = ", ".join(filter(None, (names_as_held(compiled[0].key, "y"), names(compiled[0].columns, "y"))))
     parts = [
-        f"SELECT DISTINCT ON ({key}) {more}{outputs}, {number} AS lockgate_prio FROM {source} AS y "
+        f"SELECT DISTINCT ON ({key}) {more}{yielded}, {number} AS lockgate_prio FROM {source} AS y "
         f"WHERE {mapping.not_null('y')} ORDER BY {key}, {mapping.order('y')}"
         for number, (mapping, source) in enumerate(zip(compiled, sources, strict=True))
     ]

@@ -215,3 +215,61 @@ def test_a_type_that_does_not_fit_is_refused_before_anything_runs(bench: Bench) 
     with pytest.raises(PlanError, match='"v" does not fit') as error:
         bench.compile(map="t", into="new.c", key=["id"], from_="old.p", select="SELECT s.id, s.v FROM old.p s")
     assert "integer" in str(error.value.hint)
+
+
+def test_an_image_is_read_under_the_collation_of_its_column(bench: Bench) -> None:
+    """What a function makes of a text, and which texts are equal, is the collation's to say."""
+    bench.sql(
+        'CREATE TABLE old.p (id int PRIMARY KEY, v text COLLATE "C")',
+        "CREATE TABLE new.c (k text PRIMARY KEY, id int)",
+        "INSERT INTO old.p SELECT n, 'É' || n FROM generate_series(1, 9) AS n",
+    )
+    assert bench.one('SELECT count(*) FROM old.p WHERE lower(v) <> lower(v COLLATE "default")') == 9
+    mapped = bench.map(
+        map="t", into="new.c", key=["k"], from_="old.p", select="SELECT lower(s.v) AS k, s.id FROM old.p s"
+    )
+    bench.sql(
+        "DELETE FROM old.p WHERE id = 3",
+        "UPDATE old.p SET id = 70 WHERE id = 7",
+        "INSERT INTO old.p VALUES (1000, 'É1000')",
+    )
+    mapped.drain()
+    assert bench.rows("SELECT k FROM new.c WHERE id NOT BETWEEN 1 AND 9 ORDER BY id") == [("É7",), ("É1000",)]
+    mapped.assert_agrees()
+
+
+def test_an_image_of_a_virtual_column_has_the_collation_of_that_column(bench: Bench) -> None:
+    """Not that of what it is made of."""
+    if bench.version < 18:
+        pytest.skip("virtual generated columns are new in PostgreSQL 18")
+    bench.sql(
+        'CREATE TABLE old.p (id int PRIMARY KEY, c text COLLATE "C", d text, '
+        "v text GENERATED ALWAYS AS (c || '!') VIRTUAL, w text COLLATE \"C\" GENERATED ALWAYS AS (d || '!') VIRTUAL)",
+        "CREATE TABLE new.c (v text, w text, PRIMARY KEY (v, w))",
+        "INSERT INTO old.p SELECT n, 'É' || n, 'É' || n FROM generate_series(1, 9) AS n",
+    )
+    select = "SELECT lower(s.v) AS v, lower(s.w) AS w FROM old.p s"
+    mapped = bench.map(map="t", into="new.c", key=["v", "w"], from_="old.p", select=select)
+    bench.sql("DELETE FROM old.p WHERE id < 9")
+    mapped.drain()
+    assert bench.rows("SELECT v, w FROM new.c") == [("é9!", "É9!")]
+    mapped.assert_agrees()
+
+
+def test_two_mappings_whose_keys_have_two_collations(bench: Bench) -> None:
+    """Their yields are told apart under the target's collation."""
+    bench.sql(
+        'CREATE TABLE old.p (v text COLLATE "C" PRIMARY KEY, w int)',
+        'CREATE TABLE old.q (v text COLLATE "POSIX" PRIMARY KEY, w int)',
+        "CREATE TABLE new.c (v text PRIMARY KEY, w int)",
+        "INSERT INTO old.p VALUES ('a', 1), ('b', 2)",
+        "INSERT INTO old.q VALUES ('b', 3), ('c', 4)",
+    )
+    bench.map(map="p", into="new.c", key=["v"], from_="old.p", select="SELECT s.v, s.w FROM old.p s")
+    mapped = bench.map(map="q", into="new.c", key=["v"], from_="old.q", select="SELECT s.v, s.w FROM old.q s")
+    bench.sql("DELETE FROM old.p WHERE v = 'b'", "INSERT INTO old.q VALUES ('d', 5)")
+    mapped.drain()
+    assert bench.rows("SELECT v, w FROM new.c ORDER BY v") == [("a", 1), ("b", 3), ("c", 4), ("d", 5)]
+    mapped.assert_agrees()
+    bench.sql("DELETE FROM new.c WHERE v = 'a'", "INSERT INTO old.p VALUES ('d', 6)")
+    assert mapped.account().merged == 1
