@@ -2,6 +2,11 @@ SELECT a.attnum::int AS number, a.attname AS name,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type,
        -- As a type of its own, without what a domain or a length demands of it.
        pg_catalog.format_type(base.oid, -1) AS plain_type,
+       pg_catalog.format_type(
+           base.oid, CASE WHEN element.oid IN ('bit'::regtype, 'varbit'::regtype) THEN -1 ELSE base.modifier END
+       ) AS held_type,
+       CASE WHEN element.oid IN ('varchar'::regtype, 'bpchar'::regtype) AND base.modifier > 4
+            THEN base.modifier - 4 END AS length,
        a.atttypid::bigint AS type_oid, base.oid::bigint AS base_type_oid,
        a.attnotnull AS not_null, a.attgenerated::text AS generated, a.attidentity::text AS identity,
        a.atthasdef OR t.typdefault IS NOT NULL AS has_default,
@@ -44,9 +49,11 @@ FROM pg_catalog.pg_attribute a
 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
 JOIN LATERAL (
     WITH RECURSIVE unwrapped AS (
-        SELECT t.oid, t.typtype, t.typbasetype, t.typname, t.typnamespace, t.typcategory, t.typelem
+        SELECT t.oid, t.typtype, t.typbasetype, t.typname, t.typnamespace, t.typcategory, t.typelem,
+               t.typtypmod, a.atttypmod AS modifier
         UNION ALL
-        SELECT b.oid, b.typtype, b.typbasetype, b.typname, b.typnamespace, b.typcategory, b.typelem
+        SELECT b.oid, b.typtype, b.typbasetype, b.typname, b.typnamespace, b.typcategory, b.typelem,
+               b.typtypmod, u.typtypmod
         FROM unwrapped u JOIN pg_catalog.pg_type b ON b.oid = u.typbasetype WHERE u.typtype = 'd')
     SELECT * FROM unwrapped WHERE typtype <> 'd') base ON true
 JOIN pg_catalog.pg_type element ON element.oid = CASE base.typcategory WHEN 'A' THEN base.typelem ELSE base.oid END

@@ -21,6 +21,8 @@ class Column:
     """A column.
 
     :param plain_type: the type without a domain's constraints and without length, for copies of a value.
+    :param held_type: the type without a domain's constraints, with its precision, and without the length of bits.
+    :param length: how many characters it holds at most, or each element of an array; None: any number.
     :param equals: the operator that compares two values, qualified where the type is an extension's.
     :param exact_hash: whether the type's own hash sees every difference of the stored value.
     :param hashable: whether the type has a hash of its own, equal for equal values.
@@ -33,6 +35,8 @@ class Column:
     name: str
     type: str
     plain_type: str
+    held_type: str
+    length: int | None
     type_oid: int
     base_type_oid: int
     not_null: bool

@@ -62,6 +62,8 @@ def _sentence(name: str, compared: dict[str, int], accounts: accounting.Accounts
         parts.append(f"{undeclared} rejected for no declared reason")
     if compared["conflicts"]:
         parts.append(f"{compared['conflicts']} keys were written in both models: the old one's rows stand")
+    if compared["poisoned"]:
+        parts.append(f"{compared['poisoned']} keys are refused by the target")
     parts.append(", ".join(f"{count} {kind}" for kind, count in wrong.items()) or "no difference")
     return "; ".join(parts)
 

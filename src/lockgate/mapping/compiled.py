@@ -136,6 +136,24 @@ def names_as_held(columns: Sequence[Column], alias: str) -> str:
     return ", ".join(f"{alias}.{c.sql}{c.collate} AS {c.sql}" for c in columns)
 
 
+def as_held(column: Column, value: str) -> str:
+    """A value in the form that the column holds it in when it is assigned to it.
+
+    A text too long for the column stays as it is, so that it equals nothing in there: a cast would cut it, where an
+    assignment refuses it (and cuts but spaces). Neither does it fail for what only a domain refuses.
+    """
+    held = f"{value}::{column.held_type}"
+    if column.length is not None:
+        over = f"pg_catalog.rtrim(pg_catalog.substr({{}}, {column.length + 1}), ' ') <> ''"
+        if column.plain_type.endswith("[]"):
+            elements = f"pg_catalog.unnest({value}::text[]) AS lockgate_e (v)"
+            too_long = f"EXISTS (SELECT FROM {elements} WHERE {over.format('lockgate_e.v')})"
+        else:
+            too_long = over.format(f"{value}::text")
+        held = f"CASE WHEN {too_long} THEN {value}::{column.plain_type} ELSE {held} END"
+    return f"({held}){column.collate}"
+
+
 def equal(columns: Sequence[Column], left: str, right: str) -> str:
     """The condition that two rows agree in ``columns``, by each type's own equality."""
     return " AND ".join(f"{left}.{c.sql} {c.equals} {right}.{c.sql}" for c in columns)

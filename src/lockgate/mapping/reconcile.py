@@ -15,7 +15,7 @@ from psycopg import Connection, IsolationLevel
 
 from lockgate.catalog.relations import Column
 from lockgate.mapping.changelog import SEGMENTS
-from lockgate.mapping.compiled import Compiled, equal, equal_as_held, names
+from lockgate.mapping.compiled import Compiled, as_held, equal, equal_as_held, names
 from lockgate.mapping.group import Group
 from lockgate.mapping.intake import Intake
 from lockgate.mapping.statements import desired, key_json
@@ -199,15 +199,13 @@ class _Comparison:
 
     def _key_hash(self, alias: str) -> str:
         """The same for equal keys, however they are stored: 1.0 and 1.00 are in one bucket."""
-        items = (f"{alias}.{c.sql}::{c.type}" for c in self.key)
-        values = (
-            item if c.hashable or c.exact_hash else f"({item})::text" for c, item in zip(self.key, items, strict=True)
-        )
+        items = ((c, as_held(c, f"{alias}.{c.sql}")) for c in self.key)
+        values = (item if c.hashable or c.exact_hash else f"({item})::text" for c, item in items)
         return f"pg_catalog.hash_record_extended(ROW({', '.join(values)}), 0)"
 
     def _typed_yields(self, number: int) -> str:
         mapping = self.group.compiled[number]
-        items = ", ".join(f"(y.{c.sql}::{c.type}){c.collate} AS {c.sql}" for c in self.outputs)
+        items = ", ".join(f"{as_held(c, f'y.{c.sql}')} AS {c.sql}" for c in self.outputs)
         rows = f"({mapping.select.render()}) AS y WHERE {mapping.not_null('y')}"
         return f"SELECT {number} AS lockgate_prio, {items} FROM {rows}"
 
@@ -239,7 +237,7 @@ class _Comparison:
                 f"CREATE TEMPORARY TABLE {doubtful(number).removeprefix('pg_temp.')} ON COMMIT DROP AS "
                 f"SELECT y.* FROM ({mapping.yields()}) AS y WHERE {mapping.not_null('y')} AND {inside('y')}".encode()
             )
-        typed = ", ".join(f"(d.{c.sql}::{c.type}){c.collate} AS {c.sql}" for c in self.outputs)
+        typed = ", ".join(f"{as_held(c, f'd.{c.sql}')} AS {c.sql}" for c in self.outputs)
         kept = [doubtful(number) for number in range(len(self.group.compiled))]
         source = f"SELECT {typed} FROM ({desired(self.group.compiled, yields=kept)}) AS d"
         first = self.key[0].sql

@@ -172,3 +172,58 @@ def test_a_transform_is_compared_in_the_rows_that_it_speaks_of(bench: Bench) -> 
     assert mapped.compare().target_rows == 5
     bench.sql("ALTER TABLE old.p DISABLE TRIGGER ALL", "UPDATE old.p SET w = 'damaged'")
     assert counts(mapped) == (0, 5, 0)
+
+
+# Type of the target's column -> what is yielded of an unlimited type, and whether the target can hold it.
+LIMITED = {
+    "a varchar that is too long": ("varchar(5)", "text", "'abcdeXXX'", False),
+    "a varchar with spaces too many": ("varchar(5)", "text", "'abc      '", True),
+    "a char that is too long": ("char(5)", "text", "'abcdeXXX'", False),
+    "a char that is padded": ("char(5)", "text", "'abc'", True),
+    "a domain over varchar": ("public.short", "text", "'abcdeXXX'", False),
+    "a value that a domain refuses": ("public.short", "text", "'bad'", False),
+    "an array of varchar": ("varchar(5)[]", "text[]", "'{abcde,abcdeXXX}'", False),
+    "an array of char": ("char(5)[]", "text[]", "'{abc,NULL}'", True),
+    "bits that are too many": ("bit(3)", "varbit", "B'1010'", False),
+    "bits that are too few": ("bit(3)", "varbit", "B'10'", False),
+    "varying bits that are too many": ("varbit(3)", "varbit", "B'1010'", False),
+    "a number with a long fraction": ("numeric(10,2)", "numeric", "1.23456", True),
+    "a domain over a number": ("public.money2", "numeric", "1.23456", True),
+    "a time with a long fraction": ("timestamp(0)", "timestamp", "'2024-01-01 00:00:00.4'", True),
+}
+
+
+@pytest.mark.parametrize("case", LIMITED)
+def test_a_value_that_the_target_cannot_hold_is_a_difference(bench: Bench, case: str) -> None:
+    """It is compared as it would be assigned, not as a cast would cut it."""
+    type_, given, value, fits = LIMITED[case]
+    first = {"text": "'abcde'", "text[]": "'{abcde,abcde}'", "varbit": "B'101'", "numeric": "1"}.get(
+        given, "'2000-01-01'"
+    )
+    bench.sql(
+        "CREATE DOMAIN public.short AS varchar(5) CHECK (VALUE <> 'bad')",
+        "CREATE DOMAIN public.money2 AS numeric(10,2)",
+        f"CREATE TABLE old.p (id int PRIMARY KEY, v {given})",
+        f"CREATE TABLE new.c (id int PRIMARY KEY, v {type_})",
+        f"INSERT INTO old.p VALUES (1, {first}), (2, {first}), (3, NULL)",
+    )
+    mapped = bench.map(map="t", into="new.c", key=["id"], from_="old.p", select="SELECT s.id, s.v FROM old.p s")
+    mapped.assert_agrees()
+    bench.sql(f"UPDATE old.p SET v = {value} WHERE id = 1")
+    mapped.drain()
+    assert len(mapped.poison()) == (0 if fits else 1)
+    assert counts(mapped) == (0, 0 if fits else 1, 0)
+
+
+def test_a_key_that_is_too_long_is_missing(bench: Bench) -> None:
+    """And not taken for the one that it would be cut to."""
+    bench.sql(
+        "CREATE TABLE old.p (v text PRIMARY KEY, w int)",
+        "CREATE TABLE new.c (v varchar(5) PRIMARY KEY, w int)",
+        "INSERT INTO old.p VALUES ('abcde', 1)",
+    )
+    mapped = bench.map(map="t", into="new.c", key=["v"], from_="old.p", select="SELECT s.v, s.w FROM old.p s")
+    bench.sql("UPDATE old.p SET v = 'abcdeXXX'")
+    mapped.drain()
+    assert [key for key, _ in mapped.poison()] == [{"v": "abcdeXXX"}]
+    assert counts(mapped) == (1, 0, 0)
