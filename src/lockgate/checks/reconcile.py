@@ -63,7 +63,7 @@ def _sentence(name: str, compared: dict[str, int], accounts: accounting.Accounts
     if compared["conflicts"]:
         parts.append(f"{compared['conflicts']} keys were written in both models: the old one's rows stand")
     if compared["poisoned"]:
-        parts.append(f"{compared['poisoned']} keys are refused by the target")
+        parts.append(f"keys that the target refuses: {compared['poisoned']}")
     parts.append(", ".join(f"{count} {kind}" for kind, count in wrong.items()) or "no difference")
     return "; ".join(parts)
 

@@ -90,7 +90,7 @@ def _same_row(compiled: Compiled, left: str, right: str) -> str:
 def yielding_query(compiled: Compiled) -> str:
     """Count the driving rows that yield at all."""
     distinct = f"SELECT DISTINCT {', '.join(_identity(compiled, 'y'))}"
-    return f"SELECT count(*) FROM ({distinct} FROM ({compiled.yields()}) AS y WHERE {compiled.not_null('y')}) AS x"
+    return f"SELECT count(*) FROM ({distinct} FROM {compiled.keyed(compiled.yields(), 'y')}) AS x"
 
 
 def _keep_losers(conn: Connection[Any], group: Group, compiled: Compiled) -> int:
@@ -133,7 +133,7 @@ def _keep_merged(conn: Connection[Any], group: Group, compiled: Compiled) -> int
     """Keep each driving row that won no key, with a key that it went into; return how many."""
     ids = ", ".join(_identity(compiled, "l"))
     won = (
-        f"NOT EXISTS (SELECT FROM ({compiled.yields()}) AS y WHERE {compiled.not_null('y')} AND "
+        f"NOT EXISTS (SELECT FROM {compiled.keyed(compiled.yields(), 'y')} AND "
         f"{' AND '.join(f'y.lockgate_d{i} = l.lockgate_d{i}' for i in range(len(_identity(compiled, 'l'))))} "
         f"AND NOT EXISTS (SELECT FROM pg_temp.lockgate_losers AS o WHERE {equal_as_held(compiled.key, 'o', 'y')} AND "
         f"{' AND '.join(f'o.lockgate_d{i} = y.lockgate_d{i}' for i in range(len(_identity(compiled, 'l'))))}))"
@@ -157,7 +157,7 @@ def _keep_rejected(conn: Connection[Any], group: Group, compiled: Compiled) -> d
     cases = "".join(
         f" WHEN ({condition}\n) THEN {literal(reason)}" for reason, condition in compiled.definition.rejected.items()
     )
-    yielded = f"({compiled.yields()}) AS y WHERE {compiled.not_null('y')} AND {_same_row(compiled, 'y', alias)}"
+    yielded = f"{compiled.keyed(compiled.yields(), 'y')} AND {_same_row(compiled, 'y', alias)}"
     counted_only = ", ".join(literal(reason) for reason in compiled.definition.not_kept)
     kept = f"WHERE r.reason NOT IN ({counted_only})" if counted_only else ""
     conn.execute(b"DROP TABLE IF EXISTS pg_temp.lockgate_rejected")

@@ -240,7 +240,7 @@ class Applier:
     def _make_equal(self, active: str, change: Callable[[str], str], batch: Batch) -> None:
         evaluation = self.group.evaluation
         self._execute(f"DELETE FROM {evaluation.want}")
-        want = self._intake.known(evaluation.want, self._execute(evaluation.fill_want(active)).rowcount)
+        want = self._intake.known(evaluation.want, self._fill_want(active))
         deleted = updated = inserted = 0
         if not evaluation.updates_only:
             self._execute(evaluation.list_conflicts(want))
@@ -255,6 +255,20 @@ class Applier:
         batch.deleted += deleted
         batch.updated += updated
         batch.inserted += inserted
+
+    def _fill_want(self, active: str) -> int:
+        """Evaluate keys; return how many rows they should have.
+
+        A look-up by a key that is computed fails on rows which the SELECT leaves out. Then all of it is evaluated.
+        """
+        evaluation = self.group.evaluation
+        if not any(mapping.computes_key for mapping in evaluation.compiled):
+            return self._execute(evaluation.fill_want(active)).rowcount
+        try:
+            with self.conn.transaction():
+                return self._execute(evaluation.fill_want(active)).rowcount
+        except psycopg.DataError:
+            return self._execute(evaluation.fill_want(active, apart=True)).rowcount
 
     def _bad_key(self, number: int, error: psycopg.Error) -> None:
         poison.keep_key(self.conn, self.group.target_id, self.group.evaluation, number, error)

@@ -198,6 +198,6 @@ def mark_repeated(conn: Connection[Any], group: Group, compiled: Compiled) -> in
     key = names(compiled.key, "y")
     return conn.execute(
         f"INSERT INTO {group.recheck} ({names(compiled.key)}, fence) SELECT {key}, '0'::xid8 "
-        f"FROM ({compiled.select.render()}) AS y WHERE {compiled.not_null('y')} "
+        f"FROM {compiled.keyed(compiled.select.render(), 'y')} "
         f"GROUP BY {key} HAVING count(*) > 1".encode()
     ).rowcount

@@ -10,6 +10,8 @@ from lockgate.mapping.definition import Definition
 from lockgate.sql.select import Occurrence, Select
 from lockgate.sql.tree import quote
 
+_TABLES = ("r", "p")
+
 
 @dataclass(frozen=True, slots=True)
 class Base:
@@ -100,6 +102,24 @@ class Compiled:
             for i, expression in enumerate(self.driving_identity(quote(self.driving.alias)))
         ]
         return self.select.render(extra=extra, replace=replace, where=where)
+
+    @property
+    def computes_key(self) -> bool:
+        """Whether a column of the key is made of others, so that making it of a row that is not yielded may fail."""
+        relations = all(base.relation.kind in _TABLES for base in self.bases)
+        return not relations or not {column.name for column in self.key} <= self.select.stored_outputs
+
+    def apart(self, query: str) -> str:
+        """A query derived from the SELECT, so that conditions on the key are asked of its rows, and of no others.
+
+        The server asks them below its joins otherwise: of ``code::int`` also where the join finds no number. A key
+        that is read as it stands needs no fence, and the indexes on it go on to serve.
+        """
+        return f"{query} OFFSET 0" if self.computes_key else query
+
+    def keyed(self, query: str, alias: str) -> str:
+        """What stands behind FROM for the rows of such a query, without those that have no key."""
+        return f"({self.apart(query)}) AS {alias} WHERE {self.not_null(alias)}"
 
     def order(self, alias: str) -> str:
         """ORDER BY items after the key: the winner's words, the driving key, and what else tells two rows apart.

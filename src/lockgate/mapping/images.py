@@ -129,44 +129,50 @@ class Candidates:
     compiled: Sequence[Compiled]
     images: Mapping[int, Images]
     table: str
-    _cache: dict[tuple[int, frozenset[tuple[int, str]]], list[tuple[str, Compiled]]] = field(default_factory=dict)
+    _cache: dict[tuple[int, frozenset[tuple[int, str]], bool], list[tuple[str, Compiled]]] = field(default_factory=dict)
 
     def insert(self, log_id: int, united: Mapping[int, str], active: str) -> str | None:
         """The statement that adds the keys which the ``active`` images of one log may touch.
 
+        A changed row is asked alone for its key where that is possible, also where the SELECT would not yield it.
+
         :param united: logs whose relations are read as they are and as they were, with the tables of their images.
         """
-        queries = self._queries(log_id, united, active)
+        queries = self._queries(log_id, united, active, alone=True)
         return self._into(" UNION ".join(queries)) if queries else None
 
     def each(self, log_id: int, united: Mapping[int, str], active: str) -> list[str]:
-        """The same as a statement for each query."""
-        return [self._into(query) for query in self._queries(log_id, united, active)]
+        """The same as a statement for each query, all of them joined as the SELECT says."""
+        return [self._into(query) for query in self._queries(log_id, united, active, alone=False)]
 
     def _into(self, query: str) -> str:
         return f"INSERT INTO {self.table} ({names(self.compiled[0].key)}) {query}"
 
-    def _queries(self, log_id: int, united: Mapping[int, str], active: str) -> list[str]:
+    def _queries(self, log_id: int, united: Mapping[int, str], active: str, *, alone: bool) -> list[str]:
         return [
-            f"SELECT {names_as_held(mapping.key, 'y')} FROM ({term.replace(_HOLE, active)}) AS y WHERE {mapping.not_null('y')}"
-            for term, mapping in self._terms(log_id, united)
+            f"SELECT {names_as_held(mapping.key, 'y')} FROM {mapping.keyed(term.replace(_HOLE, active), 'y')}"
+            for term, mapping in self._terms(log_id, united, alone)
         ]
 
     def meets(self, log_id: int) -> frozenset[int]:
         """The logs whose images the changes of one log meet: those of relations that are joined to find the keys."""
         tables = {other: images.others for other, images in self.images.items()}
-        text = " ".join(term for term, _ in self._terms(log_id, tables))
+        text = " ".join(term for term, _ in self._terms(log_id, tables, True))
         return frozenset(other for other, table in tables.items() if f"{table.removeprefix('pg_temp.')})" in text)
 
-    def _terms(self, log_id: int, united: Mapping[int, str]) -> list[tuple[str, Compiled]]:
-        place = (log_id, frozenset(united.items()))
+    def _terms(self, log_id: int, united: Mapping[int, str], alone: bool) -> list[tuple[str, Compiled]]:
+        place = (log_id, frozenset(united.items()), alone)
         known = self._cache.get(place)
         if known is None:
-            known = [(term, mapping) for mapping in self.compiled for term in self._of_mapping(mapping, log_id, united)]
+            known = [
+                (term, mapping)
+                for mapping in self.compiled
+                for term in self._of_mapping(mapping, log_id, united, alone)
+            ]
             self._cache[place] = known
         return known
 
-    def _of_mapping(self, mapping: Compiled, log_id: int, united: Mapping[int, str]) -> list[str]:
+    def _of_mapping(self, mapping: Compiled, log_id: int, united: Mapping[int, str], alone: bool) -> list[str]:
         relation = self.images[log_id].base.relation.oid
         others = {
             index: self.images[other].united(table)
@@ -180,7 +186,7 @@ class Candidates:
         for base in mapping.bases:
             if base.relation.oid == relation:
                 for index in base.occurrences:
-                    terms += mapping.select.candidate_terms(index, _HOLE, others, key)
+                    terms += mapping.select.candidate_terms(index, _HOLE, others, key, alone=alone)
         return terms
 
 

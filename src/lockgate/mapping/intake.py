@@ -214,8 +214,9 @@ class Intake:
             if statement:
                 self._execute(statement)
 
-        def add_alone(number: int, _: psycopg.Error) -> None:
-            # One of the queries fails on a row that its whole SELECT may never get to see; the others do not.
+        def add_joined(number: int, _: psycopg.Error) -> None:
+            # A row that its join leaves out may have no key that can be computed; nor may fail with it what another
+            # query tells of it.
             for statement in self.group.candidates.each(images.log.id, united, images.active(number, number + 1)):
                 try:
                     with self.conn.transaction():
@@ -225,7 +226,7 @@ class Intake:
                         raise
                     batch.repair = True  # which keys it may touch cannot be told
 
-        poison.split(self.conn, low, high, add, add_alone)
+        poison.split(self.conn, low, high, add, add_joined)
 
     def _take_touched(self, log: ChangeLog, window: Window, batch: Batch) -> None:
         """The application's own writes to the target: their keys are looked at, and new rows are born."""

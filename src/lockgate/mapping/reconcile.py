@@ -11,9 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from psycopg import Connection, IsolationLevel
 
 from lockgate.catalog.relations import Column
+from lockgate.engine.sqlerrors import explain
+from lockgate.errors import LockgateError
+from lockgate.mapping import poison
 from lockgate.mapping.changelog import SEGMENTS
 from lockgate.mapping.compiled import Compiled, as_held, equal, equal_as_held, names
 from lockgate.mapping.group import Group
@@ -65,6 +69,8 @@ def one_snapshot(conn: Connection[Any], group: Group) -> Iterator[None]:
     """A transaction with one snapshot, in which no log of the target is emptied behind its back.
 
     TRUNCATE is not bound by snapshots, so the logs are locked against it before the snapshot is taken.
+
+    :raises DatabaseError: if the data is what the comparison fails on.
     """
     logs = [images.log for images in group.images.values()] + ([group.touched] if group.touched else [])
     tables = [log.table(segment) for log in logs for segment in SEGMENTS]
@@ -74,15 +80,25 @@ def one_snapshot(conn: Connection[Any], group: Group) -> Iterator[None]:
             if tables:
                 conn.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS SHARE MODE".encode())
             yield
+    except psycopg.Error as error:
+        if not poison.is_refusal(error):
+            raise
+        raise _refused(group, error) from None
     finally:
         conn.isolation_level = None
 
 
-def reconcile(conn: Connection[Any], group: Group) -> Reconciled:
-    """Compare a target with its mappings, in the transaction of ``one_snapshot``.
+def _refused(group: Group, error: psycopg.Error) -> LockgateError:
+    yielding = " and ".join(mapping.name for mapping in group.compiled)
+    return explain(
+        error,
+        group.compiled[0].definition.place("select"),
+        f"What {yielding} yields cannot be compared with {group.evaluation.target.label}",
+    )
 
-    :raises psycopg.Error: if the SELECT fails on a row.
-    """
+
+def reconcile(conn: Connection[Any], group: Group) -> Reconciled:
+    """Compare a target with its mappings, in the transaction of ``one_snapshot``."""
     return _Comparison(conn, group).run()
 
 
@@ -206,15 +222,14 @@ class _Comparison:
     def _typed_yields(self, number: int) -> str:
         mapping = self.group.compiled[number]
         items = ", ".join(f"{as_held(c, f'y.{c.sql}')} AS {c.sql}" for c in self.outputs)
-        rows = f"({mapping.select.render()}) AS y WHERE {mapping.not_null('y')}"
-        return f"SELECT {number} AS lockgate_prio, {items} FROM {rows}"
+        return f"SELECT {number} AS lockgate_prio, {items} FROM {mapping.keyed(mapping.select.render(), 'y')}"
 
     def _target_rows(self) -> str:
         rows = f"SELECT {names(self.outputs, 't')} FROM {self.target} AS t"
         if not self.evaluation.updates_only:
             return rows
         # Of a transform only the rows count that it speaks of.
-        yields = " UNION ALL ".join(f"({mapping.select.render()})" for mapping in self.group.compiled)
+        yields = " UNION ALL ".join(f"({mapping.apart(mapping.select.render())})" for mapping in self.group.compiled)
         return f"{rows} WHERE EXISTS (SELECT FROM ({yields}) AS y WHERE {equal_as_held(self.key, 't', 'y')})"
 
     def _any_bucket(self) -> bool:
@@ -235,7 +250,7 @@ class _Comparison:
             self.conn.execute(f"DROP TABLE IF EXISTS {doubtful(number)}".encode())
             self.conn.execute(
                 f"CREATE TEMPORARY TABLE {doubtful(number).removeprefix('pg_temp.')} ON COMMIT DROP AS "
-                f"SELECT y.* FROM ({mapping.yields()}) AS y WHERE {mapping.not_null('y')} AND {inside('y')}".encode()
+                f"SELECT y.* FROM {mapping.keyed(mapping.yields(), 'y')} AND {inside('y')}".encode()
             )
         typed = ", ".join(f"{as_held(c, f'd.{c.sql}')} AS {c.sql}" for c in self.outputs)
         kept = [doubtful(number) for number in range(len(self.group.compiled))]

@@ -19,16 +19,18 @@ def desired(compiled: Sequence[Compiled], yields: Sequence[str] | None = None) -
     return _first_of(compiled, sources, key)
 
 
-def evaluated(compiled: Sequence[Compiled], candidates: str) -> str:
+def evaluated(compiled: Sequence[Compiled], candidates: str, *, apart: bool = False) -> str:
     """The rows that the target should hold for some keys, each with the number of its key.
 
     Few rows are sorted and joined by a number far faster than by a key of several columns, and the planner knows
     how many rows of equal number there are; of several columns it only multiplies the guesses.
 
     :param candidates: a relation of the keys, numbered; no key twice.
+    :param apart: whether the key is made of yielded rows only, as of ``Compiled.apart``: then no index finds them.
     """
     sources = [
-        f"(SELECT c.lockgate_n, y.* FROM {candidates} AS c JOIN ({mapping.yields()}) AS y "
+        f"(SELECT c.lockgate_n, y.* FROM {candidates} AS c "
+        f"JOIN ({mapping.apart(mapping.yields()) if apart else mapping.yields()}) AS y "
         f"ON {equal(mapping.key, 'y', 'c')})"
         for mapping in compiled
     ]
@@ -98,9 +100,9 @@ class Evaluation:
         listed = ", ".join(str(number) for number in numbers)
         return f"(SELECT * FROM {self.candidates} WHERE lockgate_n IN ({listed}))"
 
-    def fill_want(self, active: str) -> str:
+    def fill_want(self, active: str, *, apart: bool = False) -> str:
         """Evaluate the active keys."""
-        rows = evaluated(self.compiled, active)
+        rows = evaluated(self.compiled, active, apart=apart)
         return f"INSERT INTO {self.want} (lockgate_n, {names(self.compiled[0].outputs)}, lockgate_prio) {rows}"
 
     def delete_stale(self, active: str, want: str) -> str:

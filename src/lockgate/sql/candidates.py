@@ -33,7 +33,7 @@ from lockgate.sql.tree import Node, kind, unwrap, walk
 
 
 def candidate_terms(
-    statement: Node, index: int, images: str, others: Mapping[int, str], key: Sequence[str]
+    statement: Node, index: int, images: str, others: Mapping[int, str], key: Sequence[str], *, alone: bool = True
 ) -> list[str]:
     """Write the queries for a change of one occurrence of a SELECT without WITH and DISTINCT.
 
@@ -41,10 +41,11 @@ def candidate_terms(
     :param index: the occurrence, which reads ``images``: old and new versions of changed rows.
     :param others: what other occurrences read instead of their relations, where rows of those changed as well.
     :param key: names of the outputs that are wanted.
+    :param alone: whether the changed rows may be asked alone, without those that they are joined with.
     """
-    alone = _alone(statement, index, images, key)
-    if alone is not None:
-        return [alone]
+    simple = _alone(statement, index, images, key) if alone else None
+    if simple is not None:
+        return [simple]
     plan = _Plan(statement, index, frozenset(others) - {index}, key)
     terms = [_term(statement, plan, index, {**others, index: images}, key, choice) for choice in plan.choices()]
     return list(dict.fromkeys(terms))

@@ -115,14 +115,33 @@ class Select:
         found = [(output.name, qualified(output.val)) for output in outputs]
         return {name or column[1]: column for name, column in found if column}
 
-    def candidate_terms(self, index: int, images: str, others: Mapping[int, str], key: Sequence[str]) -> list[str]:
+    @property
+    def stored_outputs(self) -> frozenset[str]:
+        """The names of the outputs that are columns of a relation of the outermost FROM: nothing computes them."""
+        select = self._select(self._statement)
+        relations = {o.alias for o in self.occurrences if o.outermost}
+        only_relations = not any(kind(node) in ("RangeSubselect", "RangeFunction") for node in walk(select))
+        stored = set()
+        for output in (target.res_target for target in select.target_list):
+            column = unwrap(output.val)
+            parts = [unwrap(part) for part in column.fields] if kind(column) == "ColumnRef" else []
+            if not parts or kind(parts[-1]) != "String":
+                continue
+            if parts[0].sval in relations if len(parts) == 2 else only_relations and len(parts) == 1:
+                stored.add(output.name or parts[-1].sval)
+        return frozenset(stored)
+
+    def candidate_terms(
+        self, index: int, images: str, others: Mapping[int, str], key: Sequence[str], *, alone: bool = True
+    ) -> list[str]:
         """Write the queries whose rows hold every key that a change of one occurrence may touch.
 
         :param images: what the occurrence reads: old and new versions of changed rows.
         :param others: what other occurrences read instead of their relations: occurrence number -> relation.
         :param key: names of the outputs that are wanted.
+        :param alone: whether the changed rows may be asked alone, without those that they are joined with.
         """
-        return candidate_terms(self._statement, index, images, others, key)
+        return candidate_terms(self._statement, index, images, others, key, alone=alone)
 
     def _copy(self) -> tuple[Node, Node]:
         statement = type(self._statement)()
