@@ -12,7 +12,9 @@ from lockgate.errors import UsageError
 
 _LIBPQ = ("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE", "PGSERVICEFILE")
 _HIDDEN = "***"
-_URL_PASSWORD = re.compile(r"(?P<head>\bpostgres(?:ql)?(?:\+\w+)?://[^\s/@:?]*):(?P<password>[^\s/]*)@")
+# Up to the last @: a password that is not percent-encoded may hold any sign, and whatever it holds is hidden.
+_URL_PASSWORD = re.compile(r"://(?P<user>[^\s/@:?]*)(?P<rest>\S*)@")
+_PORTS = re.compile(r"[0-9,]*")
 _KEY_PASSWORD = re.compile(
     r"\b(?P<key>password|sslpassword|passfile)(?P<equals>\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.I
 )
@@ -24,7 +26,8 @@ def resolve(database: str | None, env: Mapping[str, str]) -> str:
     A name without ``=`` or ``://`` is the name of a database, as for psql. URLs of other drivers
     (``postgresql+asyncpg://``) are read as what they mean.
 
-    :raises UsageError: when there is no address at all, or it cannot be read.
+    :raises UsageError: when there is no address at all, or it cannot be read. No part of it is shown then, nor what
+        libpq says of it: nobody knows which part is the password.
     """
     text = database or env.get("DATABASE_URL")
     if not text:
@@ -34,25 +37,51 @@ def resolve(database: str | None, env: Mapping[str, str]) -> str:
             "No database was named",
             hint="Give --database postgresql://user@host/name, or set DATABASE_URL or libpq's variables.",
         )
-    if "://" not in text and "=" not in text:
+    if "://" not in text and "=" not in text and not re.search(r"[:@/]", text):
         return make_conninfo(dbname=text)
     url = re.sub(r"^(postgres(?:ql)?)\+\w+://", r"\1://", text.strip())
-    try:
-        conninfo_to_dict(url)
-    except ProgrammingError as error:
+    if not _readable(url):
         raise UsageError(
             "The database address cannot be read",
-            where=redact(text),
-            why=redact(str(error).strip()),
+            where="--database" if database else "DATABASE_URL",
+            why="It is not shown, because it may hold a password.",
             hint="Write postgresql://user@host:5432/name; percent-encode special characters.",
-        ) from None
+        )
     return url
+
+
+def _readable(address: str) -> bool:
+    """Whether libpq understands it, and nothing of a password stands where it would be shown.
+
+    In a URL, a password with a sign that is not percent-encoded ends up in the host, the port or the name.
+    """
+    try:
+        parts = conninfo_to_dict(address)
+    except (ProgrammingError, UnicodeError):
+        return False
+    if not _PORTS.fullmatch(str(parts.get("port", ""))) or "@" in str(parts.get("host", "")).lstrip("@"):
+        return False
+    scheme, found, rest = address.partition("://")
+    if not found or "=" in scheme:
+        return True
+    place, _, query = rest.partition("?")
+    authority, _, name = place.partition("/")
+    if "@" not in authority and ":" in authority:
+        name += query
+    return not re.search(r"\s", rest) and authority.count("@") < 2 and "@" not in name
 
 
 def redact(text: str) -> str:
     """``text`` without any password that it holds in a URL or a conninfo string."""
-    hidden = _URL_PASSWORD.sub(rf"\g<head>:{_HIDDEN}@", text)
+    hidden = _URL_PASSWORD.sub(_without_password, text)
     return _KEY_PASSWORD.sub(rf"\g<key>\g<equals>{_HIDDEN}", hidden)
+
+
+def _without_password(found: re.Match[str]) -> str:
+    rest = found["rest"]
+    if rest.startswith(":"):
+        return f"://{found['user']}:{_HIDDEN}@"
+    return f"://{_HIDDEN}@" if rest else found[0]
 
 
 def describe(dsn: str) -> str:
