@@ -131,4 +131,6 @@ def _sync(sync: Sync) -> str:
         text += f"; {amounts.count(sync.conflicts)} keys written in both models (lockgate.conflicts)"
     if sync.recheck:
         text += f"; {amounts.count(sync.recheck)} keys to look at again"
+    if sync.recheck_waits_for:
+        text += f" after {sync.recheck_waits_for}"
     return text

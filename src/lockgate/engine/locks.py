@@ -33,6 +33,7 @@ class Blocker:
     :param query: its latest statement as the server shows it, or the prepared transaction's name.
     :param kind: ``backend_type``, or ``prepared``.
     :param relation: what both want, quoted where needed.
+    :param database: where it is, if that may be another one.
     """
 
     pid: int
@@ -44,6 +45,7 @@ class Blocker:
     query: str
     kind: str
     relation: str | None
+    database: str = ""
 
     @property
     def autovacuum(self) -> bool:
@@ -65,6 +67,7 @@ class Blocker:
     def __str__(self) -> str:
         age = "" if self.age is None else f", transaction {self.age:.0f} s old"
         on = f" on {self.relation}" if self.relation else ""
+        on += f" in database {self.database}" if self.database else ""
         if self.pid == 0:
             return f"prepared transaction {self.query!r} of user {self.user}{on}{age}"
         details = ", ".join(filter(None, (self.state, self.kind if self.kind != "client backend" else "")))
@@ -89,6 +92,15 @@ def holders(conn: Connection[Any], relations: Sequence[str], older_than: float) 
     with conn.cursor(row_factory=class_row(Blocker)) as cursor:
         values = {"relations": list(relations), "older_than": older_than}
         return cursor.execute(queries.load("holders"), values).fetchall()
+
+
+def holding_back(conn: Connection[Any], older_than: float = 1.0) -> Blocker | None:
+    """The transaction, of any database of the server, that everything waits for which must see all older ones ended.
+
+    :param older_than: seconds; a younger one is about to end by itself.
+    """
+    with conn.cursor(row_factory=class_row(Blocker)) as cursor:
+        return cursor.execute(queries.load("holding_back"), {"older_than": older_than}).fetchone()
 
 
 def still_there(conn: Connection[Any], seen: Sequence[Blocker]) -> list[Blocker]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import Connection
 
+from lockgate.engine import locks
 from lockgate.engine.clock import Clock
 from lockgate.engine.retry import passing
 from lockgate.engine.session import Sessions
@@ -15,30 +18,64 @@ from lockgate.errors import DatabaseError, Interrupted, LeaseLost
 from lockgate.mapping import group, upkeep
 from lockgate.mapping.applier import Applier
 
+if TYPE_CHECKING:
+    from lockgate.engine.context import Progress
+
 _POLL = 0.05
-# What an earlier run met is no trouble of the service that has just begun.
-_GRACE = 1.0
+# Seconds after which a person wonders what is waited for, and between two looks at it. By then the service has begun,
+# and what an earlier run met is no trouble any more.
+_PATIENCE = 2.0
 
 
-def settle(sessions: Sessions, target_id: int, clock: Clock, stop: threading.Event, where: str) -> None:
+def settle(
+    sessions: Sessions, target_id: int, clock: Clock, stop: threading.Event, where: str, progress: Progress
+) -> None:
     """Wait until no key of a target waits for a second look.
 
-    The service of the same process does the work; a target without sync has none, so it is done here.
+    The service of the same process does the work; a target without sync has none, so it is done here. A key waits
+    for every transaction that was open when it was noted, also in another database of the server: that is told.
 
     :raises Interrupted: when told to stop.
     :raises DatabaseError: if its changes cannot be applied.
     """
-    with sessions.open("settle") as conn:
-        state = _state(conn, target_id)
-        if state == "unsynced":
-            _apply_here(sessions, conn, target_id, clock, stop)
-            return
-        begun = clock.monotonic()
-        while _waiting(conn, target_id):
-            if clock.monotonic() - begun > _GRACE:
+    with sessions.open("settle") as conn, _telling(conn, clock, progress) as tell:
+
+        def pause() -> None:
+            if tell():
                 _refuse_trouble(conn, target_id, where)
             if clock.wait(stop, _POLL):
                 raise Interrupted("Stopped while the last changes were applied", where=where)
+
+        if _state(conn, target_id) == "unsynced":
+            _apply_here(sessions, conn, target_id, pause)
+            return
+        while _waiting(conn, target_id):
+            pause()
+
+
+@contextmanager
+def _telling(conn: Connection[Any], clock: Clock, progress: Progress) -> Iterator[Callable[[], bool]]:
+    """Gives what to call again and again while waiting: it tells whom it takes so long for, and whether it looked."""
+    due = clock.monotonic() + _PATIENCE
+    told = ""
+
+    def tell() -> bool:
+        nonlocal due, told
+        if clock.monotonic() < due:
+            return False
+        due = clock.monotonic() + _PATIENCE
+        found = locks.holding_back(conn)
+        reason = f"waits for an older transaction: {found}" if found else ""
+        if reason or told:
+            progress.waiting(reason, found.release if found else "")
+        told = reason
+        return True
+
+    try:
+        yield tell
+    finally:
+        if told:
+            progress.waiting("", "")
 
 
 def _state(conn: Connection[Any], target_id: int) -> str | None:
@@ -70,7 +107,7 @@ def _waiting(conn: Connection[Any], target_id: int) -> bool:
     return bool(row and row[0])
 
 
-def _apply_here(sessions: Sessions, conn: Connection[Any], target_id: int, clock: Clock, stop: threading.Event) -> None:
+def _apply_here(sessions: Sessions, conn: Connection[Any], target_id: int, pause: Callable[[], None]) -> None:
     row = conn.execute(
         "UPDATE lockgate.sync_targets SET epoch = epoch + 1 WHERE id = %s RETURNING epoch", (target_id,)
     ).fetchone()
@@ -83,10 +120,13 @@ def _apply_here(sessions: Sessions, conn: Connection[Any], target_id: int, clock
             except LeaseLost:
                 raise
             except psycopg.Error as error:
-                if not passing(error) or clock.wait(stop, _POLL):
+                if not passing(error):
                     raise
+                pause()
                 continue
             if batch.repair:
                 upkeep.repair(own, applier.group)
             elif not _waiting(conn, target_id):
                 return
+            elif not batch.pending:
+                pause()

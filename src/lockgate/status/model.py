@@ -68,6 +68,7 @@ class Sync:
     :param silent_seconds: since somebody last looked for changes, or since the target was made; whoever applies
         looks every second.
     :param conflicts: keys that both models wrote differently.
+    :param recheck: keys to look at again, and ``recheck_waits_for`` the transaction that must end before.
     :param alarm: why somebody should look, and ``release`` what to do; None when all is well.
     """
 
@@ -82,6 +83,7 @@ class Sync:
     poison: int
     conflicts: int
     recheck: int
+    recheck_waits_for: str | None
     silent_seconds: float
     alarm: str | None
     release: str | None

@@ -7,6 +7,8 @@ from typing import Any
 
 from psycopg import Connection
 
+from lockgate.engine import locks
+from lockgate.engine.locks import Blocker
 from lockgate.mapping.status import SyncStatus, status
 from lockgate.plan.models import Settings
 from lockgate.status.model import Sync
@@ -20,10 +22,12 @@ _FOLLOWED = {"backfill", "live"}
 
 def targets(conn: Connection[Any], plan: str, settings: Settings) -> list[Sync]:
     """Every target of the plan, with the alarm that it gives."""
-    return [_sync(found, settings) for found in status(conn, plan)]
+    synced = status(conn, plan)
+    holding = locks.holding_back(conn) if any(found.recheck for found in synced) else None
+    return [_sync(found, settings, holding) for found in synced]
 
 
-def _sync(found: SyncStatus, settings: Settings) -> Sync:
+def _sync(found: SyncStatus, settings: Settings, holding: Blocker | None) -> Sync:
     alarm, release = alarm_of(found, settings) or (None, None)
     return Sync(
         target=found.target,
@@ -37,6 +41,7 @@ def _sync(found: SyncStatus, settings: Settings) -> Sync:
         poison=found.poison,
         conflicts=found.conflicts,
         recheck=found.recheck,
+        recheck_waits_for=str(holding) if holding is not None and found.recheck else None,
         silent_seconds=found.silent_seconds,
         alarm=alarm,
         release=release,

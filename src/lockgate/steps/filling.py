@@ -76,7 +76,7 @@ class Runner:
             target_id = self._forget(ctx, conn, name, lose_rows)
             if target_id is not None and removal.still_mapped(conn, target_id):
                 # Without this mapping, its rows are found to be too many and removed.
-                settle(ctx.sessions, target_id, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step))
+                _until_settled(ctx, target_id)
                 return StepResult(f"{name}: taken out; the other mappings keep its table")
             if target_id is not None:
                 self._drop_logs(ctx, conn, target_id)
@@ -138,7 +138,7 @@ class Runner:
                 backfill.mark_repeated(conn, loaded, compiled)
             _patiently(ctx, conn, lambda: install.go_live(conn, target_id))
             fault("map.live")
-            settle(ctx.sessions, target_id, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step))
+            _until_settled(ctx, target_id)
             fault("map.settled")
             if compiled.definition.sync:
                 self._narrow(ctx, compiled)
@@ -208,6 +208,11 @@ class Runner:
 
             strong_lock(ctx, where, (log.label,)).do(attempt)
             fault("undo.log")
+
+
+def _until_settled(ctx: StepContext, target_id: int) -> None:
+    where = place(ctx.loaded, ctx.phase, ctx.step)
+    settle(ctx.sessions, target_id, ctx.clock, ctx.stop, where, ctx.progress)
 
 
 def _patiently(ctx: StepContext, conn: Connection[Any], work: Callable[[], T]) -> T:
