@@ -153,11 +153,12 @@ def _keep_merged(conn: Connection[Any], group: Group, compiled: Compiled) -> int
 def _keep_rejected(conn: Connection[Any], group: Group, compiled: Compiled) -> dict[str, int]:
     """Keep each driving row that yields nothing, whole, with the first reason that holds; return them by reason."""
     alias = quote(compiled.driving.alias)
-    null_key = f"EXISTS (SELECT FROM ({compiled.yields()}) AS y WHERE {_same_row(compiled, 'y', alias)})"
+    same = _same_row(compiled, "lockgate_y", alias)  # the plan's own alias may be any other
+    null_key = f"EXISTS (SELECT FROM ({compiled.yields()}) AS lockgate_y WHERE {same})"
     cases = "".join(
         f" WHEN ({condition}\n) THEN {literal(reason)}" for reason, condition in compiled.definition.rejected.items()
     )
-    yielded = f"{compiled.keyed(compiled.yields(), 'y')} AND {_same_row(compiled, 'y', alias)}"
+    yielded = f"{compiled.keyed(compiled.yields(), 'lockgate_y')} AND {same}"
     counted_only = ", ".join(literal(reason) for reason in compiled.definition.not_kept)
     kept = f"WHERE r.reason NOT IN ({counted_only})" if counted_only else ""
     conn.execute(b"DROP TABLE IF EXISTS pg_temp.lockgate_rejected")
@@ -171,7 +172,7 @@ def _keep_rejected(conn: Connection[Any], group: Group, compiled: Compiled) -> d
     conn.execute(
         "INSERT INTO lockgate.quarantine (plan, mapping, outcome, reason, source, kept) "
         f"SELECT {literal(group.plan)}, {literal(compiled.name)}, 'rejected', r.reason, "
-        f"{_source_json(compiled, 's')}, pg_catalog.to_jsonb(s) FROM pg_temp.lockgate_rejected AS r "
+        f"{_source_json(compiled, 's')}, pg_catalog.to_jsonb(s.*) FROM pg_temp.lockgate_rejected AS r "
         f"JOIN {compiled.driving_relation.sql} AS s ON {same} {kept}".encode()
     )
     rows = conn.execute(b"SELECT reason, count(*) FROM pg_temp.lockgate_rejected GROUP BY reason ORDER BY reason")

@@ -129,6 +129,12 @@ def _driving(definition: Definition, select: Select) -> Occurrence:
     found = [o for o in select.occurrences if (o.schema, o.name) == (schema, name) and alias in (None, o.alias)]
     usable = [o for o in found if o.driving]
     if len(usable) == 1:
+        if usable[0].alias.startswith("lockgate_"):
+            raise PlanError(
+                f'{wanted} cannot be called "{usable[0].alias}"',
+                where=where,
+                why="names that begin with lockgate_ are Lockgate's own",
+            )
         return usable[0]
     if len(usable) > 1:
         aliases = ", ".join(f"{wanted} {o.alias}" for o in usable)

@@ -78,6 +78,8 @@ def test_names_that_are_lockgates_own_are_refused(bench: Bench) -> None:
         with pytest.raises(PlanError, match="lockgate_n") as error:
             bench.compile(**step, key=[key], select=select)
         assert error.value.where == "select"
+    with pytest.raises(PlanError, match="lockgate_y"):
+        bench.compile(**step, key=["id"], select="SELECT lockgate_y.id FROM old.p lockgate_y")
 
 
 def test_names_without_quotes_are_folded_as_sql_does(bench: Bench) -> None:
@@ -93,3 +95,29 @@ def test_names_without_quotes_are_folded_as_sql_does(bench: Bench) -> None:
     assert first.target_id == second.target_id
     assert bench.rows("SELECT id, made FROM new.c ORDER BY id") == [(1, 1), (11, 1)]
     second.assert_agrees()
+
+
+@pytest.mark.parametrize("alias", "lrsty")
+def test_an_alias_of_the_plan_is_not_taken_for_one_of_the_queries_that_are_derived(bench: Bench, alias: str) -> None:
+    """Whatever it is called: nor is a column of that name, or the row as a whole."""
+    bench.sql(
+        f"CREATE TABLE old.a (id int PRIMARY KEY, {alias} text)",
+        "CREATE TABLE new.c (k text PRIMARY KEY, id int)",
+        "INSERT INTO old.a SELECT n, 'v' || n % 8 FROM generate_series(1, 10) AS n",
+    )
+    mapped = bench.map(
+        map="t",
+        into="new.c",
+        key=["k"],
+        from_=f"old.a {alias}",
+        select=f"SELECT {alias}.{alias} AS k, {alias}.id FROM old.a {alias} WHERE {alias}.id < 10",
+        winner=[f"{alias}.id DESC"],
+        rejected={"too many": f"EXISTS (SELECT FROM old.a AS x WHERE x.id = {alias}.id AND x.id >= 10)"},
+    )
+    bench.sql("INSERT INTO old.a VALUES (11, 'v11')", "UPDATE old.a SET id = 0 WHERE id = 1")
+    mapped.drain()
+    accounts = mapped.account()
+    assert (accounts.migrated, accounts.merged, accounts.rejected_by_reason) == (8, 1, {"too many": 2})
+    assert accounts.adds_up
+    kept = bench.rows("SELECT kept FROM lockgate.quarantine WHERE outcome = 'rejected' ORDER BY kept ->> 'id'")
+    assert kept == [({"id": 10, alias: "v2"},), ({"id": 11, alias: "v11"},)]
