@@ -90,7 +90,7 @@ class Applier:
         checks = [f"EXISTS ({window.rows(log, '1')})" for log in self._intake.logs()]
         checks.append(
             f"EXISTS (SELECT FROM {self.group.recheck} "
-            "WHERE fence <= pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()))"
+            "WHERE lockgate_fence <= pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()))"
         )
         checks.append(f"EXISTS (SELECT FROM lockgate.backlog WHERE target_id = {self.group.target_id})")
         row = self._execute(f"SELECT {' OR '.join(checks)}").fetchone()
@@ -175,7 +175,7 @@ class Applier:
         """
         key = names(self.group.evaluation.key)
         self._execute(
-            f"INSERT INTO {self.group.recheck} ({key}, fence) "
+            f"INSERT INTO {self.group.recheck} ({key}, lockgate_fence) "
             f"SELECT DISTINCT {key}, '{state.xmax}'::xid8 FROM {self.group.evaluation.active(low, high)} AS c"
         )
 

@@ -117,7 +117,8 @@ def insert_chunk(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: i
         f"WHERE {compiled.not_null('y')} ORDER BY {names(compiled.key, 'y')}, {compiled.order('y')}), "
         f"made AS (INSERT INTO {compiled.target.sql} ({columns}) SELECT {values} FROM w "
         f"ORDER BY {names(compiled.key, 'w')} ON CONFLICT ({key}) DO NOTHING RETURNING {key}), "
-        f"again AS (INSERT INTO {group.recheck} ({key}, fence) SELECT {names(compiled.key, 'w')}, '0'::xid8 FROM w "
+        f"again AS (INSERT INTO {group.recheck} ({key}, lockgate_fence) "
+        f"SELECT {names(compiled.key, 'w')}, '0'::xid8 FROM w "
         f"WHERE (SELECT count(*) FROM made) < (SELECT count(*) FROM w) "
         f"AND NOT EXISTS (SELECT FROM made AS m WHERE {equal_as_held(compiled.key, 'm', 'w')})) "
         "SELECT (SELECT count(*) FROM y), (SELECT count(*) FROM made)"
@@ -138,7 +139,7 @@ def update_chunk(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: i
         f"RETURNING {names(compiled.outputs, 't')}"
     )
     kept = evaluation.keep_values(
-        f"SELECT {names(compiled.key, 'v')}, {', '.join(f'v.o{c.number}' for c in compiled.columns)}, "
+        f"SELECT {names(compiled.key, 'v')}, {', '.join(f'v.lockgate_o{c.number}' for c in compiled.columns)}, "
         f"{names(compiled.columns, 'c')} FROM v JOIN changed AS c ON {equal_as_held(compiled.key, 'c', 'v')}"
     )
     left_alone = (
@@ -148,7 +149,7 @@ def update_chunk(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: i
     again = " UNION ALL ".join([*repeated, left_alone])
     return (
         f"WITH {found}, changed AS ({changed}), {f'kept AS ({kept}), ' if compiled.definition.keep_before else ''}"
-        f"again AS (INSERT INTO {group.recheck} ({key}, fence) SELECT {names(compiled.key, 'a')}, '0'::xid8 "
+        f"again AS (INSERT INTO {group.recheck} ({key}, lockgate_fence) SELECT {names(compiled.key, 'a')}, '0'::xid8 "
         f"FROM ({again}) AS a) SELECT (SELECT count(*) FROM y), (SELECT count(*) FROM changed)"
     )
 
@@ -165,8 +166,9 @@ def _changes_own_row(compiled: Compiled) -> bool:
 def _own_rows(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: int) -> tuple[str, list[str]]:
     """What is to be changed, as ``v``, with places and old values: they come with the row, and no key comes twice."""
     alias = quote(compiled.driving.alias)
-    extra = [(f"{alias}.ctid", "lockgate_place"), *((f"{alias}.{c.sql}", f"o{c.number}") for c in compiled.columns)]
-    old = ", ".join(f"y.o{c.number}::{c.plain_type}" for c in compiled.columns)
+    extra = [(f"{alias}.{c.sql}", f"lockgate_o{c.number}") for c in compiled.columns]
+    extra.append((f"{alias}.ctid", "lockgate_place"))
+    old = ", ".join(f"y.lockgate_o{c.number}::{c.plain_type}" for c in compiled.columns)
     new = ", ".join(f"y.{c.sql}::{c.plain_type}" for c in compiled.columns)
     return (
         f"y AS MATERIALIZED ({_yields(compiled, leaf, low, high, extra)}), v AS MATERIALIZED (SELECT * FROM y "
@@ -177,7 +179,7 @@ def _own_rows(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: int)
 def _other_rows(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: int) -> tuple[str, list[str]]:
     """What is to be changed, as ``v``, looked up by its key; and a query of the keys that come twice."""
     key = names(compiled.key, "y")
-    held = ", ".join(f"t.{c.sql} AS o{c.number}" for c in compiled.columns)
+    held = ", ".join(f"t.{c.sql} AS lockgate_o{c.number}" for c in compiled.columns)
     return (
         f"y AS MATERIALIZED ({_yields(compiled, leaf, low, high)}), "
         f"w AS MATERIALIZED (SELECT DISTINCT ON ({key}) y.* FROM y "
@@ -197,7 +199,7 @@ def mark_repeated(conn: Connection[Any], group: Group, compiled: Compiled) -> in
         return 0
     key = names(compiled.key, "y")
     return conn.execute(
-        f"INSERT INTO {group.recheck} ({names(compiled.key)}, fence) SELECT {key}, '0'::xid8 "
+        f"INSERT INTO {group.recheck} ({names(compiled.key)}, lockgate_fence) SELECT {key}, '0'::xid8 "
         f"FROM {compiled.keyed(compiled.select.render(), 'y')} "
         f"GROUP BY {key} HAVING count(*) > 1".encode()
     ).rowcount

@@ -70,15 +70,14 @@ def _target(conn: Connection[Any], plan: str, compiled: Compiled) -> int:
     assert row is not None
     target_id = int(row[0])
     key = ", ".join(f"{column.sql} {column.plain_type} NOT NULL" for column in compiled.key)
-    conn.execute(f"CREATE TABLE IF NOT EXISTS lockgate.recheck_{target_id} ({key}, fence xid8 NOT NULL)".encode())
-    conn.execute(
-        f"CREATE INDEX IF NOT EXISTS recheck_{target_id}_fence ON lockgate.recheck_{target_id} (fence)".encode()
-    )
+    recheck = f"lockgate.recheck_{target_id}"
+    conn.execute(f"CREATE TABLE IF NOT EXISTS {recheck} ({key}, lockgate_fence xid8 NOT NULL)".encode())
+    conn.execute(f"CREATE INDEX IF NOT EXISTS recheck_{target_id}_fence ON {recheck} (lockgate_fence)".encode())
     conn.execute(
         f"CREATE TABLE IF NOT EXISTS lockgate.born_{target_id} ({key}, PRIMARY KEY ({names(compiled.key)}))".encode()
     )
     if compiled.definition.keep_before:
-        values = "".join(f", o{c.number} {c.plain_type}, n{c.number} {c.plain_type}" for c in compiled.columns)
+        values = "".join(f", lockgate_{v}{c.number} {c.plain_type}" for c in compiled.columns for v in "on")
         conn.execute(
             f"CREATE TABLE IF NOT EXISTS lockgate.before_{target_id} "
             f"({key}{values}, PRIMARY KEY ({names(compiled.key)}))".encode()

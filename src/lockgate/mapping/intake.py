@@ -121,7 +121,7 @@ class Intake:
             f"({window.rows(log, 'op')}) AS r LIMIT {BATCH + 1}) AS l)"
             for log in logs
         ]
-        due = f"EXISTS (SELECT FROM {self.group.recheck} WHERE fence <= '{state.xmin}'::xid8)"
+        due = f"EXISTS (SELECT FROM {self.group.recheck} WHERE lockgate_fence <= '{state.xmin}'::xid8)"
         backlog = f"EXISTS (SELECT FROM lockgate.backlog WHERE target_id = {self.group.target_id})"
         row = self._execute(f"SELECT {', '.join([due, backlog, *counts])}").fetchone()
         assert row is not None
@@ -266,7 +266,8 @@ class Intake:
         """Take the keys whose second look is due, and those that were refused and may be tried again."""
         key = names(self.group.evaluation.key)
         taken = self._execute(
-            f"WITH due AS (SELECT ctid FROM {self.group.recheck} WHERE fence <= '{state.xmin}'::xid8 LIMIT {BATCH}), "
+            f"WITH due AS (SELECT ctid FROM {self.group.recheck} "
+            f"WHERE lockgate_fence <= '{state.xmin}'::xid8 LIMIT {BATCH}), "
             f"gone AS (DELETE FROM {self.group.recheck} r USING due WHERE r.ctid = due.ctid RETURNING r.*) "
             f"INSERT INTO {self.group.evaluation.candidates} ({key}) SELECT DISTINCT {key} FROM gone"
         ).rowcount

@@ -135,7 +135,7 @@ class _Comparison:
             keep = f"INSERT INTO {self.evaluation.born} ({key}) SELECT {key} FROM w ON CONFLICT ({key}) DO NOTHING"
             self.conn.execute(f"{taken} {keep}".encode())
         return self.conn.execute(
-            f"INSERT INTO {self.group.recheck} ({key}, fence) SELECT {key}, '0'::xid8 FROM {wrong}".encode()
+            f"INSERT INTO {self.group.recheck} ({key}, lockgate_fence) SELECT {key}, '0'::xid8 FROM {wrong}".encode()
         ).rowcount
 
     def run(self) -> Reconciled:

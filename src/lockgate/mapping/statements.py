@@ -132,8 +132,8 @@ class Evaluation:
         The old value is the last that the application wrote: where the value that is overwritten is what was
         written here before, the one that is kept already.
         """
-        old = [f"o{c.number}" for c in self.columns]
-        new = [f"n{c.number}" for c in self.columns]
+        old = [f"lockgate_o{c.number}" for c in self.columns]
+        new = [f"lockgate_n{c.number}" for c in self.columns]
         renewed = [f"{name} = excluded.{name}" for name in new]
         renewed += [
             f"{o} = CASE WHEN pg_catalog.record_image_ne(ROW(b.{n}), ROW(excluded.{o})) "
@@ -147,14 +147,14 @@ class Evaluation:
 
     def restore_before(self) -> str:
         """Put the old values back."""
-        assignments = ", ".join(f"{c.sql} = b.o{c.number}" for c in self.columns)
+        assignments = ", ".join(f"{c.sql} = b.lockgate_o{c.number}" for c in self.columns)
         return (
             f"UPDATE {self.target.sql} AS t SET {assignments} FROM {self.before} AS b WHERE {equal(self.key, 't', 'b')}"
         )
 
     def changed_since(self) -> str:
         """Count the rows whose values are no longer what the transform wrote."""
-        wrote = ", ".join(f"b.n{c.number}" for c in self.columns)
+        wrote = ", ".join(f"b.lockgate_n{c.number}" for c in self.columns)
         held = ", ".join(f"t.{c.sql}::{c.plain_type}" for c in self.columns)
         return (
             f"SELECT count(*) FROM {self.target.sql} AS t JOIN {self.before} AS b ON {equal(self.key, 't', 'b')} "
@@ -230,7 +230,8 @@ class Evaluation:
         """Leave candidates from a number on to later batches, which find them in the table of keys to look at again."""
         key = names(self.key)
         rest = f"FROM {self.candidates} WHERE lockgate_n >= {number}"
-        keep = [f"INSERT INTO {recheck} ({key}, fence) SELECT {key}, '{fence}'::xid8 {rest}" for fence in fences]
+        into = f"INSERT INTO {recheck} ({key}, lockgate_fence)"
+        keep = [f"{into} SELECT {key}, '{fence}'::xid8 {rest}" for fence in fences]
         return [*keep, f"DELETE {rest}"]
 
 

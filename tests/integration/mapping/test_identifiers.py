@@ -121,3 +121,33 @@ def test_an_alias_of_the_plan_is_not_taken_for_one_of_the_queries_that_are_deriv
     assert accounts.adds_up
     kept = bench.rows("SELECT kept FROM lockgate.quarantine WHERE outcome = 'rejected' ORDER BY kept ->> 'id'")
     assert kept == [({"id": 10, alias: "v2"},), ({"id": 11, alias: "v11"},)]
+
+
+def test_columns_are_not_taken_for_those_that_lockgate_adds(bench: Bench) -> None:
+    """In the tables of keys to look at again and of values from before, and in a chunk."""
+    bench.sql(
+        "CREATE TABLE old.p (fence int, o3 int, n3 text, o4 text, n4 text, xid int, op text, at text, "
+        "PRIMARY KEY (fence, o3))",
+        "CREATE TABLE new.c (fence int, o3 int, n3 text, o4 text, n4 text, xid int, op text, at text, "
+        "PRIMARY KEY (fence, o3))",
+        "INSERT INTO old.p SELECT n, n, 'A', 'B', 'C', n, 'D', 'E' FROM generate_series(1, 5) AS n",
+    )
+    columns = "s.fence, s.o3, s.n3, s.o4, s.n4, s.xid, s.op, s.at"
+    mapped = bench.map(
+        map="m", into="new.c", key=["fence", "o3"], from_="old.p", select=f"SELECT {columns} FROM old.p s"
+    )
+    changed = bench.map(
+        transform="t",
+        table="old.p",
+        key=["fence", "o3"],
+        from_="old.p",
+        select="SELECT s.fence, s.o3, lower(s.n3) AS n3, lower(s.o4) AS o4, lower(s.n4) AS n4 FROM old.p s",
+        winner=[],
+    )
+    bench.sql("INSERT INTO old.p VALUES (6, 6, 'A', 'B', 'C', 6, 'D', 'E')")
+    changed.drain()
+    mapped.drain()
+    assert bench.rows("SELECT DISTINCT n3, o4, n4, op, at FROM new.c") == [("a", "b", "c", "D", "E")]
+    mapped.assert_agrees()
+    changed.assert_agrees()
+    assert changed.account().adds_up
