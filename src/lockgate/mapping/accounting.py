@@ -83,8 +83,12 @@ def _identity(compiled: Compiled, alias: str) -> list[str]:
 
 def _same_row(compiled: Compiled, left: str, right: str) -> str:
     """The condition that ``left`` (a yield) comes from the driving row ``right``."""
-    pairs = zip(_identity(compiled, left), compiled.driving_identity(right), strict=True)
-    return " AND ".join(f"{mine} = {theirs}" for mine, theirs in pairs)
+    return compiled.same_driving_row(_identity(compiled, left), compiled.driving_identity(right))
+
+
+def _same_yielder(compiled: Compiled, left: str, right: str) -> str:
+    """The condition that two yields come from one driving row."""
+    return compiled.same_driving_row(_identity(compiled, left), _identity(compiled, right))
 
 
 def yielding_query(compiled: Compiled) -> str:
@@ -134,9 +138,9 @@ def _keep_merged(conn: Connection[Any], group: Group, compiled: Compiled) -> int
     ids = ", ".join(_identity(compiled, "l"))
     won = (
         f"NOT EXISTS (SELECT FROM {compiled.keyed(compiled.yields(), 'y')} AND "
-        f"{' AND '.join(f'y.lockgate_d{i} = l.lockgate_d{i}' for i in range(len(_identity(compiled, 'l'))))} "
+        f"{_same_yielder(compiled, 'y', 'l')} "
         f"AND NOT EXISTS (SELECT FROM pg_temp.lockgate_losers AS o WHERE {equal_as_held(compiled.key, 'o', 'y')} AND "
-        f"{' AND '.join(f'o.lockgate_d{i} = y.lockgate_d{i}' for i in range(len(_identity(compiled, 'l'))))}))"
+        f"{_same_yielder(compiled, 'o', 'y')}))"
     )
     losers = (
         f"SELECT {ids}, (pg_catalog.array_agg({key_json(compiled.key, 'l')}))[1] AS into_key "
@@ -168,7 +172,8 @@ def _keep_rejected(conn: Connection[Any], group: Group, compiled: Compiled) -> d
         f"{', '.join(f'{item} AS d{i}' for i, item in enumerate(compiled.driving_identity(alias)))} "
         f"FROM {compiled.driving_relation.sql} AS {alias} WHERE NOT EXISTS (SELECT FROM {yielded})".encode()
     )
-    same = " AND ".join(f"r.d{i} = {item}" for i, item in enumerate(compiled.driving_identity("s")))
+    theirs = compiled.driving_identity("s")
+    same = compiled.same_driving_row([f"r.d{i}" for i in range(len(theirs))], theirs)
     conn.execute(
         "INSERT INTO lockgate.quarantine (plan, mapping, outcome, reason, source, kept) "
         f"SELECT {literal(group.plan)}, {literal(compiled.name)}, 'rejected', r.reason, "

@@ -85,6 +85,12 @@ class Compiled:
             return [types[name] for name in self.driving_key]
         return ["oid", "tid"] if self.driving_relation.kind == "p" else ["tid"]
 
+    def same_driving_row(self, left: Sequence[str], right: Sequence[str]) -> str:
+        """The condition that two lists of what identifies a driving row agree, by each type's own equality."""
+        equals = {column.name: column.equals for column in self.driving_relation.columns}
+        operators = [equals[name] for name in self.driving_key] or ["="] * len(left)
+        return " AND ".join(f"{mine} {op} {other}" for mine, op, other in zip(left, operators, right, strict=True))
+
     def yields(
         self,
         *,

@@ -14,6 +14,7 @@ KEYS = {
         "'ffffffff-ffff-4fff-8fff-ffffffffffff'",
     ),
     "text": ("id text PRIMARY KEY", "'k\\''' || n || '\"%s é'", "E'last \\\\ \\t'"),
+    "an extension's type": ("id public.ltree PRIMARY KEY", "('k.' || n)::public.ltree", "'last'"),
     "composite": ("id int, part text DEFAULT 'p', PRIMARY KEY (part, id)", "n", "1000000"),
     "none": ("id bigint", "n", "1000000"),
 }
@@ -24,6 +25,7 @@ def test_a_mapping_over_rows_of_each_key(bench: Bench, key: str) -> None:
     """Copied, followed, compared and accounted for; two rows share a target key, and the driving key decides."""
     columns, value, last = KEYS[key]
     bench.sql(
+        "CREATE EXTENSION IF NOT EXISTS ltree SCHEMA public",
         f"CREATE TABLE old.p ({columns}, mail text, note text)",
         "CREATE TABLE new.c (mail text PRIMARY KEY, note text)",
         f"INSERT INTO old.p (id, mail, note) SELECT {value}, 'm' || n, 'note' || n FROM generate_series(1, 20) AS n",
