@@ -78,6 +78,13 @@ def explain(error: BaseException) -> Failure:
     return _unexpected(error)
 
 
+def unwritable(error: OSError) -> LockgateError:
+    """The error to tell when standard output takes nothing any more; it is told on standard error."""
+    return LockgateError(
+        "The output cannot be written", why=error.strerror, hint="Write it elsewhere; what was done is in the ledger."
+    )
+
+
 def report(error: BaseException, args: Sequence[str]) -> int:
     """Tell the error on stderr, or as an object on stdout for ``--format json``; its exit code."""
     failure = explain(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -36,24 +37,49 @@ COMMANDS = {
 }
 
 
+# What writing fails with when the reader left, the disk is full, or nothing can be written at all.
+_UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+
+
 class Cli(LazyGroup):
     """The group whose errors are all told in one way."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         words = list(sys.argv[1:] if args is None else args)
+        if sys.stdout is None:  # whoever started it has closed it: nobody reads
+            sys.exit(ExitCode.FAILED)
+        try:
+            sys.exit(self._told(words, *rest, **extra))
+        except BrokenPipeError:  # the reader left
+            _leave_output()
+        except OSError as error:
+            from lockgate.cli import failures
+
+            _leave_output()
+            failures.report(failures.unwritable(error), ())
+        sys.exit(ExitCode.FAILED)
+
+    def _told(self, words: list[str], *rest: Any, **extra: Any) -> int:
+        """Run a command and tell its error; the exit code.
+
+        :raises OSError: when standard output takes nothing any more.
+        """
         extra["standalone_mode"] = False
         try:
             code = super().main(words, *rest, **extra)
             sys.stdout.flush()
-        except BrokenPipeError:
-            # The reader left. What is still buffered must not raise again when Python closes the stream.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(ExitCode.FAILED)
         except (Exception, KeyboardInterrupt) as error:
+            if isinstance(error, OSError) and error.filename is None and error.errno in _UNWRITABLE:
+                raise
             from lockgate.cli import failures
 
-            sys.exit(failures.report(error, words))
-        sys.exit(code if isinstance(code, int) else ExitCode.DONE)
+            return failures.report(error, words)
+        return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _leave_output() -> None:
+    """What is still buffered must not raise again when Python closes the stream."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 cli = Cli(

@@ -24,12 +24,12 @@ STYLES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def interactive(stream: IO[str]) -> bool:
-    """Whether a person looks at the stream: a terminal, and not a CI job's."""
-    return stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+def interactive(stream: IO[str] | None) -> bool:
+    """Whether a person looks at the stream: a terminal, and not a CI job's; None is a closed one."""
+    return stream is not None and stream.isatty() and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
 
 
-def coloured(stream: IO[str], *, no_color: bool) -> bool:
+def coloured(stream: IO[str] | None, *, no_color: bool) -> bool:
     """Whether to colour what goes to the stream: only for a person who did not ask for none."""
     return not no_color and not os.environ.get("NO_COLOR") and interactive(stream)
 
