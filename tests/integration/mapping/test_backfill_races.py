@@ -64,7 +64,7 @@ def test_a_key_whose_time_has_come_takes_no_other_with_it(bench: Bench) -> None:
     with people.open_chunk():
         bench.sql("UPDATE old.p SET mail = 'changed' WHERE id = 1")
         people.batch()
-        bench.sql(f"INSERT INTO lockgate.recheck_{people.target_id} (mail, fence) VALUES ('m8', '0')")
+        bench.sql(f"INSERT INTO lockgate.recheck_{people.target_id} (mail, lockgate_fence) VALUES ('m8', '0')")
         people.batch()
         assert people.rechecks() == 2, "m1 and changed"
     people.backfill()
