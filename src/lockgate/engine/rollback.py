@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import Connection, errors
 
-from lockgate.engine import phases, pins, sqlerrors, undoing
+from lockgate.engine import losing, phases, pins, sqlerrors, undoing
 from lockgate.engine.clock import Clock
 from lockgate.engine.context import Progress, StepContext
 from lockgate.engine.faults import fault
@@ -64,10 +64,15 @@ def rollback(
                 and undoing.accepted(conn, job.plan, phase.id)
                 for phase in wanted
             )
-            losses = undoing.losses(conn, loaded, wanted)
+            prospect = losing.look(conn, loaded, wanted)
         if not accepted:
-            undoing.refuse_losses(losses)
-        facts = {"lose_rows": accepted, "losses": [[loss.table, loss.rows, loss.why] for loss in losses]}
+            prospect.refuse()
+        facts: dict[str, Any] = {
+            "lose_rows": accepted,
+            "losses": [[loss.table, loss.rows, loss.why] for loss in prospect.losses],
+        }
+        if prospect.unknown:
+            facts["unknown"] = prospect.unknown
         for phase in wanted:
             _undo_phase(job, phase, accepted, facts)
             yield phase.id

@@ -1,21 +1,17 @@
-"""What going back would lose, and whether it can be done at all; looks only."""
+"""What is to be taken back, and whether it can be at all; looks only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from lockgate.engine.phases import PhaseState
 from lockgate.errors import RollbackRefused, UsageError
 from lockgate.ledger import chain, steps
 from lockgate.ledger.steps import StepRow
-from lockgate.plan.models import MapStep, Phase, SqlStep, TransformStep, split_name
-from lockgate.steps import REGISTRY
-from lockgate.steps.base import Loss
-from lockgate.steps.running import located
-from lockgate.steps.statements import dropped_tables
+from lockgate.plan.models import Phase, SqlStep
 from lockgate.suggest import nearest
 
 if TYPE_CHECKING:
@@ -77,66 +73,8 @@ def refuse_without_undo(conn: Connection[Any], loaded: LoadedPlan, phases: Seque
             )
 
 
-def losses(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> list[Loss]:
-    """What taking these phases back would lose now.
-
-    :param phases: all that are taken back, the last one first.
-    """
-    found = list(_losses(conn, loaded, phases))
-    merged: dict[tuple[str, str], int] = {}
-    for loss in found:
-        key = (loss.table, loss.why)
-        merged[key] = max(merged.get(key, 0), loss.rows)
-    return [Loss(table, rows, why) for (table, why), rows in merged.items() if rows]
-
-
 def accepted(conn: Connection[Any], plan: str, phase: str) -> bool:
     """Whether the undo of this phase, which a kill interrupted, had been told that it may lose rows."""
     entries = chain.entries(conn, plan, kinds=["undo"], phase=phase)
     last = next((e for e in reversed(entries) if e.payload.get("state") == PhaseState.UNDOING.value), None)
     return last is not None and bool(last.payload.get("lose_rows"))
-
-
-def refuse_losses(losses: Sequence[Loss]) -> None:
-    """:raises RollbackRefused: if there are any, listing them."""
-    if losses:
-        raise RollbackRefused(
-            f"Going back would lose {sum(loss.rows for loss in losses)} rows",
-            why="; ".join(f"{loss.table}: {loss.rows} rows, {loss.why}" for loss in losses),
-            hint="Save them first, or say that they may be lost: `lockgate rollback --lose-rows`.",
-        )
-
-
-def _losses(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> Iterator[Loss]:
-    filled: set[str] = set()
-    for phase in phases:
-        for number, _ in begun_steps(conn, loaded, phase):
-            step = phase.steps[number]
-            if isinstance(step, MapStep):
-                filled.add(_plain(step.into))
-            if isinstance(step, TransformStep):
-                filled.add(_plain(step.table))
-            yield from REGISTRY[type(step)].losses(conn, loaded, phase, step)
-    for phase in phases:
-        if not needs_sql(conn, loaded, phase):
-            continue
-        for undo in phase.undo or ():
-            for item in located(undo.sql, lambda offset: ""):
-                for name in dropped_tables(item.statement):
-                    # Of a table that a mapping filled, the mapping knows better which rows would be lost.
-                    if _plain(name) not in filled:
-                        yield Loss(name.replace('"', ""), _count(conn, name), f"dropped by the undo of {phase.id}")
-
-
-def _count(conn: Connection[Any], name: str) -> int:
-    found = conn.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
-    if not found or not found[0]:
-        return 0
-    parts = split_name(name)
-    assert parts is not None
-    row = conn.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*parts))).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _plain(name: str) -> str:
-    return ".".join(split_name(name) or (name,))

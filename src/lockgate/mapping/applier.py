@@ -245,6 +245,7 @@ class Applier:
         if not evaluation.updates_only:
             self._execute(evaluation.list_conflicts(want))
             self._execute(evaluation.forget_born(want))
+            self._execute(evaluation.forget_replaced())
             deleted = self._execute(evaluation.delete_stale(active, want)).rowcount
         if evaluation.keeps_before:
             self._execute(evaluation.keep_before(want))

@@ -18,8 +18,11 @@ from lockgate.mapping.foreign import refuse_restricting
 from lockgate.mapping.group import Group
 from lockgate.mapping.overlap import refuse_overlap
 
-Locked = Callable[[Relation, Callable[[Connection[Any]], None]], None]
+Work = Callable[[Connection[Any]], None]
+Locked = Callable[[Relation, Work], None]
 """Runs work that takes one strong lock on a relation, in a transaction of its own."""
+Unlocked = Callable[[Work], None]
+"""Runs work that takes no strong lock, in a transaction of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +54,20 @@ def register(conn: Connection[Any], plan: str, compiled: Compiled) -> Registered
         refuse_circle(conn, compiled)
         refuse_overlap(conn, target_id, compiled)
         refuse_restricting(conn, compiled)
-        state = "backfill" if definition.sync else "unsynced"
-        conn.execute("UPDATE lockgate.sync_targets SET state = %s, epoch = epoch + 1 WHERE id = %s", (state, target_id))
+        conn.execute(
+            "UPDATE lockgate.sync_targets SET epoch = epoch + 1, "
+            "state = CASE WHEN %s AND own_rows_kept THEN 'backfill' ELSE 'unsynced' END WHERE id = %s",
+            (definition.sync, target_id),
+        )
     return Registered(target_id, bool(made))
 
 
 def _target(conn: Connection[Any], plan: str, compiled: Compiled) -> int:
     name = group.target_name(compiled.definition)
     conn.execute(
-        "INSERT INTO lockgate.sync_targets (plan, name, relid, state, snapshot) "
-        "VALUES (%s, %s, %s, %s, pg_catalog.pg_current_snapshot()) ON CONFLICT (plan, name) DO NOTHING",
-        (plan, name, compiled.target.oid, "backfill" if compiled.definition.sync else "unsynced"),
+        "INSERT INTO lockgate.sync_targets (plan, name, relid, state, snapshot, own_rows_kept) "
+        "VALUES (%s, %s, %s, 'unsynced', pg_catalog.pg_current_snapshot(), %s) ON CONFLICT (plan, name) DO NOTHING",
+        (plan, name, compiled.target.oid, compiled.definition.updates_only),
     )
     # First the target's row, as the applier does: after its table it would be waited for with that table in hand.
     row = conn.execute(
@@ -75,6 +81,10 @@ def _target(conn: Connection[Any], plan: str, compiled: Compiled) -> int:
     conn.execute(f"CREATE INDEX IF NOT EXISTS recheck_{target_id}_fence ON {recheck} (lockgate_fence)".encode())
     conn.execute(
         f"CREATE TABLE IF NOT EXISTS lockgate.born_{target_id} ({key}, PRIMARY KEY ({names(compiled.key)}))".encode()
+    )
+    conn.execute(
+        f"CREATE TABLE IF NOT EXISTS lockgate.replaced_{target_id} "
+        f"({key}, lockgate_image jsonb NOT NULL, PRIMARY KEY ({names(compiled.key)}))".encode()
     )
     if compiled.definition.keep_before:
         values = "".join(f", lockgate_{v}{c.number} {c.plain_type}" for c in compiled.columns for v in "on")
@@ -90,34 +100,53 @@ def _refuse_unlike(conn: Connection[Any], target_id: int, compiled: Compiled) ->
     group.refuse_unlike([*(c for c in loaded.compiled if c.name != compiled.name), compiled])
 
 
-def log_changes(compiled: Compiled, target_id: int, cap: int, locked: Locked) -> None:
-    """Install the logs of the base relations and of the target, one strong lock a transaction.
+def prepare(compiled: Compiled, target_id: int, cap: int, locked: Locked, unlocked: Unlocked) -> None:
+    """Install the logs, and remember what the target holds of the application's own before anything is written to it.
 
-    The target's is the first: until then nobody but the application has written there.
+    First the target's log, so that what the application writes while the rows are copied is told by it; and until
+    they are, no applier follows the target.
+    """
+    definition = compiled.definition
+    if definition.sync:
+        _log_target(compiled, target_id, cap, locked)
+    if not definition.updates_only:
+        unlocked(lambda conn: _keep_own_rows(conn, compiled, target_id))
+    if definition.sync:
+        _log_bases(compiled, target_id, cap, locked, by_blocks=True)
 
-    The driving relation logs every update while block ranges are open: a row that moves from a page that is
-    still to be read to one that is done would be missed otherwise. What the application writes to columns that
-    the mapping decides is logged, too, by the log of the target or, for a transform that reads it, by the same.
+
+def _log_target(compiled: Compiled, target_id: int, cap: int, locked: Locked) -> None:
+    """Log what the application writes to columns that the mapping decides.
+
+    A transform that reads its target has this from the log of that.
+    """
+    if compiled.definition.updates_only and any(b.relation.oid == compiled.target.oid for b in compiled.bases):
+        return
+
+    def log(on: Connection[Any]) -> None:
+        log_id = changelog.ensure(
+            on,
+            compiled.target,
+            compiled.key,
+            watched=compiled.outputs,
+            writer=str(target_id),
+            every_update=False,
+            cap=cap,
+        )
+        _reads(on, target_id, log_id)
+
+    locked(compiled.target, log)
+
+
+def _log_bases(compiled: Compiled, target_id: int, cap: int, locked: Locked, *, by_blocks: bool) -> None:
+    """Install the logs of the base relations, one strong lock a transaction.
+
+    :param by_blocks: whether block ranges are open. Then the driving relation logs every update: a row that moves
+        from a page that is still to be read to one that is done would be missed otherwise.
     """
     updates_only, target = compiled.definition.updates_only, compiled.target
-    if not updates_only or all(base.relation.oid != target.oid for base in compiled.bases):
-
-        def log_target(on: Connection[Any]) -> None:
-            log_id = changelog.ensure(
-                on,
-                target,
-                compiled.key,
-                watched=compiled.outputs,
-                writer=str(target_id),
-                every_update=False,
-                cap=cap,
-            )
-            if _reads(on, target_id, log_id) and not compiled.definition.updates_only:
-                _keep_own_rows(on, compiled, target_id)
-
-        locked(target, log_target)
     for base in compiled.bases:
-        driving = base.relation.oid == compiled.driving_relation.oid
+        driving = by_blocks and base.relation.oid == compiled.driving_relation.oid
         # A transform of a table that it reads once has just read what it writes: no need to tell it.
         itself = updates_only and base.relation.oid == target.oid
         watched = (*base.columns, *compiled.outputs) if itself else base.columns
@@ -144,8 +173,8 @@ def log_changes(compiled: Compiled, target_id: int, cap: int, locked: Locked) ->
         locked(base.relation, log)
 
 
-def _reads(conn: Connection[Any], target_id: int, log_id: int) -> bool:
-    """Have a target's appliers read a log; False if they did already."""
+def _reads(conn: Connection[Any], target_id: int, log_id: int) -> None:
+    """Have a target's appliers read a log."""
     made = conn.execute(
         "INSERT INTO lockgate.log_readers (target_id, log_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
         (target_id, log_id),
@@ -155,14 +184,21 @@ def _reads(conn: Connection[Any], target_id: int, log_id: int) -> bool:
         conn.execute(
             "UPDATE lockgate.sync_targets SET epoch = epoch + 1, fingerprint = NULL WHERE id = %s", (target_id,)
         )
-    return bool(made)
 
 
 def _keep_own_rows(conn: Connection[Any], compiled: Compiled, target_id: int) -> None:
-    """What is in the target when its log begins was born in the new model: nothing of ours was ever written there.
+    """What the target holds before anything of ours was written to it was born in the new model; from now on, follow.
 
-    Those that the mapping yields as well are found when a chunk meets them.
+    Those that the mapping yields as well are found when a chunk meets them. Done once in the target's life: for a
+    second mapping, or after a kill, the table holds rows that were made here.
     """
+    first = conn.execute(
+        "UPDATE lockgate.sync_targets SET own_rows_kept = true, epoch = epoch + 1, "
+        "state = CASE WHEN %s THEN 'backfill' ELSE state END WHERE id = %s AND NOT own_rows_kept",
+        (compiled.definition.sync, target_id),
+    ).rowcount
+    if not first:
+        return
     key = names(compiled.key)
     conn.execute(
         f"INSERT INTO lockgate.born_{target_id} ({key}) SELECT {key} FROM {compiled.target.sql} "
@@ -183,10 +219,12 @@ def follow(conn: Connection[Any], loaded: Group, cap: int) -> None:
             work(conn)
 
     for compiled in loaded.compiled:
-        log_changes(compiled, loaded.target_id, cap, locked)
+        _log_target(compiled, loaded.target_id, cap, locked)
+        _log_bases(compiled, loaded.target_id, cap, locked, by_blocks=False)
     conn.execute(
-        "UPDATE lockgate.sync_targets SET repair = true, reason = coalesce(reason, %s) WHERE id = %s",
-        ("a table that it reads was not logged, or not all of it", loaded.target_id),
+        "UPDATE lockgate.sync_targets SET repair = true, unseen = unseen OR %s, reason = coalesce(reason, %s) "
+        "WHERE id = %s",
+        (loaded.writes_unlogged, "a table of it was not logged, or not all of it", loaded.target_id),
     )
 
 

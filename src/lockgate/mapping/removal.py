@@ -1,4 +1,4 @@
-"""The undo of a mapping: stop the sync, take back what was written, and say what would be lost."""
+"""The undo of a mapping: stop the sync, and take back what was written."""
 
 from __future__ import annotations
 
@@ -6,43 +6,17 @@ from typing import Any
 
 from psycopg import Connection
 
-from lockgate.mapping import changelog, group
+from lockgate.mapping import changelog, group, stakes
 from lockgate.mapping.changelog import ChangeLog
-from lockgate.mapping.compiled import equal, equal_as_held
 from lockgate.mapping.group import Group
 
 _BLOCKS = 2_000
 
 
 def rows_at_stake(conn: Connection[Any], loaded: Group) -> int:
-    """How many rows that the application wrote would be lost by taking the mapping back."""
+    """How many rows that a transform changed the application has changed since."""
     evaluation = loaded.evaluation
-    if evaluation.updates_only:
-        return _number(conn, evaluation.changed_since()) if evaluation.keeps_before else 0
-    if len(loaded.compiled) > 1:
-        return 0  # the other mappings keep the table, and what was born in it stays
-    return _number(conn, f"SELECT count(*) FROM {evaluation.target.sql} AS t WHERE {_own(loaded)}")
-
-
-def _own(loaded: Group) -> str:
-    """A condition on the target, as ``t``: the application wrote this row, and nothing yields it.
-
-    It holds also for rows that no applier has taken in yet: nobody may have applied for a while.
-    """
-    evaluation = loaded.evaluation
-    born = f"EXISTS (SELECT FROM {evaluation.born} AS b WHERE {equal(evaluation.key, 't', 'b')})"
-    if loaded.touched is None:
-        return born
-    new = ", ".join(f"n{c.number} AS {c.sql}" for c in evaluation.key)
-    written = " UNION ALL ".join(
-        f"SELECT {new} FROM {loaded.touched.table(segment)} WHERE op IN ('I', 'U')" for segment in changelog.SEGMENTS
-    )
-    yielded = " OR ".join(
-        f"EXISTS (SELECT FROM ({mapping.select.render()}) AS y WHERE {equal_as_held(evaluation.key, 't', 'y')})"
-        for mapping in loaded.compiled
-    )
-    logged = f"EXISTS (SELECT FROM ({written}) AS l WHERE {equal(evaluation.key, 't', 'l')})"
-    return f"({born} OR ({logged} AND NOT ({yielded})))"
+    return _number(conn, evaluation.changed_since()) if evaluation.keeps_before else 0
 
 
 def forget_mapping(conn: Connection[Any], loaded: Group, name: str) -> bool:
@@ -56,8 +30,8 @@ def forget_mapping(conn: Connection[Any], loaded: Group, name: str) -> bool:
     conn.execute(
         "UPDATE lockgate.sync_targets SET epoch = epoch + 1, repair = NOT %s, "
         "state = CASE WHEN %s THEN 'off' WHEN state = 'backfill' THEN 'live' ELSE state END, "
-        "reason = CASE WHEN %s THEN 'being taken back' ELSE 'a mapping was taken out' END WHERE id = %s",
-        (last, last, last, loaded.target_id),
+        "reason = CASE WHEN %s THEN 'being taken back' ELSE %s END WHERE id = %s",
+        (last, last, last, stakes.TAKEN_OUT, loaded.target_id),
     )
     return last
 
@@ -75,20 +49,34 @@ def still_mapped(conn: Connection[Any], target_id: int) -> bool:
     return _number(conn, f"SELECT count(*) FROM lockgate.mappings WHERE target_id = {target_id}") > 0
 
 
+def find_own(conn: Connection[Any], loaded: Group) -> None:
+    """Before rows are taken back over this connection: find those that are the application's own.
+
+    Where it has made a row again since its first one was replaced, that one need not come back.
+    """
+    if loaded.evaluation.updates_only:
+        return
+    stakes.find_own(conn, loaded)
+    conn.execute(
+        f"DELETE FROM {loaded.evaluation.replaced} AS t WHERE {stakes.is_in(loaded, stakes.own_table(loaded))}".encode()
+    )
+
+
 def take_back(conn: Connection[Any], loaded: Group, block: int, *, born_too: bool) -> int | None:
     """Take back the rows of some blocks of the target in the open transaction; the next block, None at the end."""
     evaluation = loaded.evaluation
-    conn.execute("SELECT pg_catalog.set_config('lockgate.writer', %s, true)", (loaded.writer,))
-    if evaluation.updates_only:
-        if evaluation.keeps_before:
-            conn.execute(evaluation.restore_before().encode())
+    if stakes.nothing_written(conn, loaded) or (evaluation.updates_only and not evaluation.keeps_before):
         return None
-    kept = "" if born_too else f" AND NOT {_own(loaded)}"
+    conn.execute("SELECT pg_catalog.set_config('lockgate.writer', %s, true)", (loaded.writer,))
     for leaf in evaluation.target.leaves:
-        conn.execute(
-            f"DELETE FROM ONLY {leaf.sql} AS t WHERE t.ctid >= '({block},0)'::tid "
-            f"AND t.ctid < '({block + _BLOCKS},0)'::tid{kept}".encode()
-        )
+        place = f"t.ctid >= '({block},0)'::tid AND t.ctid < '({block + _BLOCKS},0)'::tid"
+        if evaluation.updates_only:
+            conn.execute(evaluation.restore_before(leaf.sql, place, over_own=born_too).encode())
+            continue
+        conn.execute(evaluation.put_back(leaf.sql, place).encode())
+        kept = f"NOT {stakes.is_in(loaded, evaluation.replaced)}"
+        kept += "" if born_too else f" AND {_made_here(loaded)}"
+        conn.execute(f"DELETE FROM ONLY {leaf.sql} AS t WHERE {place} AND {kept}".encode())
     sizes = [
         _number(
             conn,
@@ -96,7 +84,23 @@ def take_back(conn: Connection[Any], loaded: Group, block: int, *, born_too: boo
         )
         for leaf in evaluation.target.leaves
     ]
-    return block + _BLOCKS if block + _BLOCKS < max(sizes, default=0) else None
+    if block + _BLOCKS < max(sizes, default=0):
+        return block + _BLOCKS
+    if not evaluation.updates_only:
+        conn.execute(evaluation.put_back_absent().encode())
+    return None
+
+
+def _made_here(loaded: Group) -> str:
+    """The condition on a row of the target, ``t``, that it is none of the application's own.
+
+    Neither of those that were found, nor of those that it has made since.
+    """
+    found = f"NOT {stakes.is_in(loaded, stakes.own_table(loaded))}"
+    unyielded = stakes.unyielded(loaded.compiled)
+    if loaded.touched is None:
+        return f"{found} AND NOT ({unyielded})"
+    return f"{found} AND NOT ({stakes.logged(loaded)} AND {unyielded})"
 
 
 def unread_logs(conn: Connection[Any], target_id: int) -> list[ChangeLog]:
@@ -116,7 +120,7 @@ def drop_log(conn: Connection[Any], target_id: int, log: ChangeLog) -> None:
 
 def drop_target(conn: Connection[Any], target_id: int) -> None:
     """Remove the target's own tables and its place in the ledger, in the open transaction."""
-    for table in ("recheck", "born", "before"):
+    for table in ("recheck", "born", "replaced", "before"):
         conn.execute(f"DROP TABLE IF EXISTS lockgate.{table}_{target_id}".encode())
     conn.execute("DELETE FROM lockgate.log_readers WHERE target_id = %s", (target_id,))
     conn.execute("DELETE FROM lockgate.sync_targets WHERE id = %s", (target_id,))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lockgate.catalog.relations import Column, Relation
 from lockgate.mapping.compiled import Compiled, differ, equal, names, names_as_held
-from lockgate.sql.tree import quote
+from lockgate.sql.tree import literal, quote
 
 
 def desired(compiled: Sequence[Compiled], yields: Sequence[str] | None = None) -> str:
@@ -76,6 +76,7 @@ class Evaluation:
         self.want = f"pg_temp.lockgate_want_{target_id}"
         self.own = f"pg_temp.lockgate_own_{target_id}"
         self.born = f"lockgate.born_{target_id}"
+        self.replaced = f"lockgate.replaced_{target_id}"
         self.before = f"lockgate.before_{target_id}"
         self.keeps_before = compiled[0].definition.keep_before
 
@@ -145,21 +146,30 @@ class Evaluation:
             f"ON CONFLICT ({names(self.key)}) DO UPDATE SET {', '.join(renewed)}"
         )
 
-    def restore_before(self) -> str:
-        """Put the old values back."""
+    def restore_before(self, leaf: str, place: str, *, over_own: bool) -> str:
+        """Put the old values of the rows of a place back, where they are not back already.
+
+        :param over_own: also where the application has written another value since.
+        """
         assignments = ", ".join(f"{c.sql} = b.lockgate_o{c.number}" for c in self.columns)
+        wanted = self._is_not("o") if over_own else f"{self._is_not('o')} AND NOT {self._is_not('n')}"
         return (
-            f"UPDATE {self.target.sql} AS t SET {assignments} FROM {self.before} AS b WHERE {equal(self.key, 't', 'b')}"
+            f"UPDATE ONLY {leaf} AS t SET {assignments} FROM {self.before} AS b "
+            f"WHERE {place} AND {equal(self.key, 't', 'b')} AND {wanted}"
         )
 
     def changed_since(self) -> str:
-        """Count the rows whose values are no longer what the transform wrote."""
-        wrote = ", ".join(f"b.lockgate_n{c.number}" for c in self.columns)
-        held = ", ".join(f"t.{c.sql}::{c.plain_type}" for c in self.columns)
+        """Count the rows whose values are neither what the transform wrote nor what was there before."""
         return (
             f"SELECT count(*) FROM {self.target.sql} AS t JOIN {self.before} AS b ON {equal(self.key, 't', 'b')} "
-            f"WHERE pg_catalog.record_image_ne(ROW({held}), ROW({wrote}))"
+            f"WHERE {self._is_not('n')} AND {self._is_not('o')}"
         )
+
+    def _is_not(self, side: str) -> str:
+        """The condition that a row, ``t``, does not hold the old (``o``) or the new (``n``) values of ``b``."""
+        kept = ", ".join(f"b.lockgate_{side}{c.number}" for c in self.columns)
+        held = ", ".join(f"t.{c.sql}::{c.plain_type}" for c in self.columns)
+        return f"pg_catalog.record_image_ne(ROW({held}), ROW({kept}))"
 
     def update_changed(self, want: str) -> str:
         """Change rows that differ."""
@@ -218,8 +228,50 @@ class Evaluation:
         )
 
     def forget_born(self, want: str) -> str:
-        """A key that a mapping yields is not born in the new model."""
-        return f"DELETE FROM {self.born} AS b USING {want} AS w WHERE {equal(self.key, 'b', 'w')}"
+        """A key that a mapping yields is not born in the new model; the row that is about to be replaced is kept."""
+        stored = self._stored()
+        listed = ", ".join(literal(c.name) for c in stored)
+        values = ", ".join(f"t.{c.sql}::text" for c in stored)
+        return (
+            f"WITH g AS (DELETE FROM {self.born} AS b USING {want} AS w WHERE {equal(self.key, 'b', 'w')} "
+            f"RETURNING {names(self.key, 'b')}) INSERT INTO {self.replaced} ({names(self.key)}, lockgate_image) "
+            f"SELECT {names(self.key, 't')}, pg_catalog.jsonb_object(ARRAY[{listed}], ARRAY[{values}]) "
+            f"FROM {self.target.sql} AS t JOIN g ON {equal(self.key, 't', 'g')} "
+            f"ON CONFLICT ({names(self.key)}) DO UPDATE SET lockgate_image = excluded.lockgate_image"
+        )
+
+    def forget_replaced(self) -> str:
+        """A row that the application itself has removed since is not put back."""
+        return (
+            f"DELETE FROM {self.replaced} AS r USING {self.own} AS o WHERE {equal(self.key, 'r', 'o')} "
+            f"AND NOT EXISTS (SELECT FROM {self.target.sql} AS t WHERE {equal(self.key, 't', 'r')})"
+        )
+
+    def put_back(self, leaf: str, place: str) -> str:
+        """Give the rows of a place the values that the application had written before they were replaced.
+
+        What no mapping decides stays as it is. A row that has its values is left alone, or it would move for ever.
+        """
+        columns = self.compiled[0].outputs
+        assignments = ", ".join(f"{c.sql} = {_kept_value(c)}" for c in columns)
+        held = ", ".join(f"t.{c.sql}::{c.plain_type}" for c in columns)
+        kept = ", ".join(f"{_kept_value(c)}::{c.plain_type}" for c in columns)
+        return (
+            f"UPDATE ONLY {leaf} AS t SET {assignments} FROM {self.replaced} AS r WHERE {place} "
+            f"AND {equal(self.key, 't', 'r')} AND pg_catalog.record_image_ne(ROW({held}), ROW({kept}))"
+        )
+
+    def put_back_absent(self) -> str:
+        """Make the rows again that were replaced and are gone."""
+        stored = self._stored()
+        return (
+            f"INSERT INTO {self.target.sql} ({names(stored)}) OVERRIDING SYSTEM VALUE "
+            f"SELECT {', '.join(map(_kept_value, stored))} FROM {self.replaced} AS r "
+            f"WHERE NOT EXISTS (SELECT FROM {self.target.sql} AS t WHERE {equal(self.key, 't', 'r')})"
+        )
+
+    def _stored(self) -> list[Column]:
+        return [column for column in self.target.columns if not column.generated]
 
     def keep_once(self) -> str:
         """Leave each candidate once, under its first number."""
@@ -237,6 +289,11 @@ class Evaluation:
 
 def _bare(table: str) -> str:
     return table.removeprefix("pg_temp.")
+
+
+def _kept_value(column: Column) -> str:
+    """The value of a column in the image of a replaced row, ``r``."""
+    return f"(r.lockgate_image ->> {literal(column.name)})::{column.type}"
 
 
 def key_json(key: Sequence[Column], alias: str) -> str:

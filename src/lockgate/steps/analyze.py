@@ -15,7 +15,7 @@ from lockgate.engine.faults import fault
 from lockgate.engine.retry import passing
 from lockgate.errors import Interrupted, PrivilegeMissing
 from lockgate.plan.models import AnalyzeStep, Phase, split_name
-from lockgate.steps.base import Loss, StepResult, place
+from lockgate.steps.base import StepResult, place
 from lockgate.steps.running import strong_lock
 
 if TYPE_CHECKING:
@@ -50,10 +50,6 @@ class Runner:
     def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
         """Statistics need no undoing."""
         return StepResult("nothing to undo")
-
-    def losses(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: AnalyzeStep) -> list[Loss]:
-        """None."""
-        return []
 
 
 def _analyze(name: str, where: str, conn: Connection[Any]) -> int:

@@ -1,4 +1,4 @@
-"""What a step kind is: run, describe, undo, and what an undo would lose."""
+"""What a step kind is: run, describe, undo."""
 
 from __future__ import annotations
 
@@ -30,15 +30,6 @@ class StepResult:
     evidence: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Rows that would be lost by going back: ``rows`` of ``table``, and why."""
-
-    table: str
-    rows: int
-    why: str
-
-
 class StepRunner(Protocol):
     """One step kind. Stateless; registered in ``lockgate.steps.REGISTRY``."""
 
@@ -60,9 +51,6 @@ class StepRunner(Protocol):
 
     def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
         """Take the step back; may be called again after a kill."""
-
-    def losses(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: Any) -> list[Loss]:
-        """What ``undo`` would lose now."""
 
 
 def place(loaded: LoadedPlan, phase: Phase, step: Any, *path: str | int, offset: int | None = None) -> str:

@@ -23,7 +23,7 @@ from lockgate.mapping.compiled import Compiled
 from lockgate.mapping.definition import Definition, from_step
 from lockgate.mapping.describe import describe
 from lockgate.plan.models import MapStep, Phase, TransformStep
-from lockgate.steps.base import Loss, StepResult, place
+from lockgate.steps.base import StepResult, place
 from lockgate.steps.running import strong_lock
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ class Runner:
             _refuse_changed(conn, ctx, definition)
             registered = _patiently(ctx, conn, lambda: install.register(conn, ctx.plan, compiled))
         fault("map.registered")
-        if definition.sync:
-            self._log_changes(ctx, compiled, registered.target_id)
+        self._prepare(ctx, compiled, registered.target_id)
         self._plan_chunks(ctx, compiled)
         fault("map.planned")
         started = ctx.clock.monotonic()
@@ -84,23 +83,12 @@ class Runner:
                     removal.drop_target(conn, target_id)
         return StepResult(f"{name}: sync stopped, rows taken back")
 
-    def losses(
-        self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: MapStep | TransformStep
-    ) -> list[Loss]:
-        """Rows that the application wrote into the new model."""
-        found = removal.load(conn, loaded.plan.plan, _definition(loaded, phase, step).name)
-        if found is None:
-            return []
-        rows = removal.rows_at_stake(conn, found)
-        why = "the application changed them since" if found.evaluation.updates_only else "born in the new model"
-        return [Loss(found.evaluation.target.label, rows, why)] if rows else []
-
     # --- forth ----------------------------------------------------------------------------------------------
 
-    def _log_changes(self, ctx: StepContext, compiled: Compiled, target_id: int) -> None:
+    def _prepare(self, ctx: StepContext, compiled: Compiled, target_id: int) -> None:
         where = place(ctx.loaded, ctx.phase, ctx.step)
 
-        def locked(relation: Relation, work: Callable[[Connection[Any]], None]) -> None:
+        def locked(relation: Relation, work: install.Work) -> None:
             def attempt(conn: Connection[Any]) -> None:
                 with conn.transaction():
                     lease.assert_held(conn, ctx.epoch)
@@ -109,7 +97,12 @@ class Runner:
             strong_lock(ctx, where, (relation.label,)).do(attempt)
             fault("map.logged")
 
-        install.log_changes(compiled, target_id, ctx.settings.log_cap, locked)
+        def unlocked(work: install.Work) -> None:
+            with ctx.sessions.open("map") as conn:
+                _patiently(ctx, conn, lambda: work(conn))
+            fault("map.own_rows")
+
+        install.prepare(compiled, target_id, ctx.settings.log_cap, locked, unlocked)
 
     def _plan_chunks(self, ctx: StepContext, compiled: Compiled) -> None:
         """Cut the source into chunks, once; again if the table was rewritten, for block numbers mean nothing then."""
@@ -192,6 +185,7 @@ class Runner:
     def _take_back(self, ctx: StepContext, conn: Connection[Any], loaded: group.Group, lose_rows: bool) -> None:
         _patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded))
         fault("undo.stopped")
+        removal.find_own(conn, loaded)
         block: int | None = 0
         while block is not None:
             block = _patiently(ctx, conn, partial(removal.take_back, conn, loaded, block, born_too=lose_rows))

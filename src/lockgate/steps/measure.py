@@ -20,7 +20,7 @@ from lockgate.engine.faults import fault
 from lockgate.errors import CheckFailed, Interrupted
 from lockgate.ledger import canonical
 from lockgate.plan.models import MeasureStep, Phase
-from lockgate.steps.base import Loss, StepResult, place
+from lockgate.steps.base import StepResult, place
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
@@ -69,10 +69,6 @@ class Runner:
     def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
         """A measurement changes nothing."""
         return StepResult("nothing to undo")
-
-    def losses(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: MeasureStep) -> list[Loss]:
-        """None."""
-        return []
 
 
 def _parameter_sets(ctx: StepContext, conn: Connection[Any]) -> Sequence[Parameters]:

@@ -12,7 +12,7 @@ from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.plan.models import Phase, SqlStep
 from lockgate.steps import outside, refusals
-from lockgate.steps.base import Loss, StepResult
+from lockgate.steps.base import StepResult
 from lockgate.steps.running import Located, counted, execute, statements, strong_lock
 from lockgate.steps.statements import strong
 
@@ -52,10 +52,6 @@ class Runner:
     def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
         """Nothing can be derived: the phase's own undo takes the step back."""
         return StepResult("left to the phase's undo")
-
-    def losses(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: SqlStep) -> list[Loss]:
-        """None of its own; what the phase's undo drops is counted there."""
-        return []
 
 
 def _in_transaction(ctx: StepContext, found: Sequence[Located]) -> StepResult:

@@ -84,6 +84,7 @@ _STRENGTH = (
     "EXCLUSIVE",
     "ACCESS EXCLUSIVE",
 )
+_REWRITES = {"AT_DropColumn", "AT_AlterColumnType"}
 _WITHIN = {"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO"}
 
 
@@ -114,6 +115,22 @@ def dropped_tables(statement: Statement) -> list[str]:
     if statement.kind == "DropStmt" and _enum(node, "remove_type") == "OBJECT_TABLE":
         return list(_listed(node.objects))
     return []
+
+
+def dropped_schemas(statement: Statement) -> list[str]:
+    """Names of the schemas that a statement drops with all that is in them, as the catalog holds them."""
+    node = unwrap(parse_one(statement.text).stmt)
+    if statement.kind != "DropStmt" or _enum(node, "remove_type") != "OBJECT_SCHEMA":
+        return []
+    return [item.string.sval for item in node.objects] if _enum(node, "behavior") == "DROP_CASCADE" else []
+
+
+def changes_rows(statement: Statement) -> bool:
+    """Whether a statement may remove or change rows that its text does not tell."""
+    if statement.kind == "AlterTableStmt":
+        node = unwrap(parse_one(statement.text).stmt)
+        return any(_enum(unwrap(command), "subtype") in _REWRITES for command in node.cmds)
+    return statement.kind in {"DeleteStmt", "UpdateStmt", "MergeStmt", "DoStmt", "CallStmt", "SelectStmt"}
 
 
 def _refusal(statement: Statement, node: Any) -> str | None:

@@ -156,8 +156,7 @@ class Bench:
         compiled = compile_mapping(self.conn, defined)
         with self.conn.transaction():
             registered = install.register(self.conn, plan, compiled)
-        if defined.sync:
-            install.log_changes(compiled, registered.target_id, cap, self._locked)
+        install.prepare(compiled, registered.target_id, cap, self._locked, self._unlocked)
         with self.conn.transaction():
             kind = "transform" if defined.updates_only else "map"
             step_id = steps.get_or_create(self.conn, plan, "setup", defined.name, kind).id
@@ -186,6 +185,10 @@ class Bench:
 
         self.patch.setattr(conn, "execute", note)
         return sent
+
+    def _unlocked(self, work: Callable[[Connection[Any]], None]) -> None:
+        with self.conn.transaction():
+            work(self.conn)
 
     def at(self, point: str, work: Callable[[], object]) -> None:
         """Do ``work`` once, when a batch passes the named point ``point``, in the middle of its transaction."""

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from lockgate.catalog.relations import Relation
 from lockgate.errors import MappingRefused
-from lockgate.mapping import install
+from lockgate.mapping import group, install, removal, stakes
 from tests.integration.mapping.harness import PLAN, Bench, Mapped, Step
 
 STEP: Step = {
@@ -88,7 +88,11 @@ def test_what_was_made_before_the_last_log_stands_is_not_born(bench: Bench) -> N
         bench.sql("INSERT INTO old.p SELECT max(id) + 1, 'm' || max(id) + 1 FROM old.p")
         mapped.batch()
 
-    install.log_changes(compiled, registered.target_id, 1 << 30, locked)
+    def unlocked(work: Callable[[Connection[Any]], None]) -> None:
+        with bench.conn.transaction():
+            work(bench.conn)
+
+    install.prepare(compiled, registered.target_id, 1 << 30, locked, unlocked)
     assert held(bench) == [("m5", 5)]
     bench.sql("DELETE FROM old.p")
     mapped.drain()
@@ -279,3 +283,100 @@ def test_a_foreign_key_to_a_table_that_another_mapping_fills_is_no_danger(bench:
     assert held(bench) == [("m2", 2), ("m3", 3)]
     for each in (parents, children):
         each.assert_agrees()
+
+
+def prepare(bench: Bench, before_copy: Callable[[], object] = lambda: None) -> int:
+    """Prepare the target of ``STEP``.
+
+    :param before_copy: what the application does when the target's log is there, and its rows are not yet known.
+    """
+    compiled = bench.compile(**STEP)
+    with bench.conn.transaction():
+        target_id = install.register(bench.conn, PLAN, compiled).target_id
+
+    def locked(_relation: Relation, work: install.Work) -> None:
+        with bench.conn.transaction():
+            work(bench.conn)
+
+    def unlocked(work: install.Work) -> None:
+        before_copy()
+        with bench.conn.transaction():
+            work(bench.conn)
+            held = bench.rows(
+                "SELECT mode FROM pg_locks WHERE relation = 'new.c'::regclass AND mode LIKE '%Exclusive%' "
+                f"AND pid = {bench.conn.info.backend_pid}"
+            )
+            assert not held, "the application may write while its rows are looked through"
+
+    install.prepare(compiled, target_id, 1 << 30, locked, unlocked)
+    return target_id
+
+
+def test_the_rows_of_before_are_looked_through_without_a_lock(bench: Bench) -> None:
+    """What is written meanwhile is told by the log, and no applier writes before."""
+    bench.sql(TABLES, "INSERT INTO new.c VALUES ('one', 1), ('two', 2), ('three', 3)")
+
+    def write() -> None:
+        assert bench.one("SELECT state FROM lockgate.sync_targets") == "unsynced", "nobody applies"
+        bench.sql(
+            "INSERT INTO new.c VALUES ('four', 4)",
+            "DELETE FROM new.c WHERE mail = 'one'",
+            "UPDATE new.c SET mail = 'zwei' WHERE mail = 'two'",
+        )
+
+    target_id = prepare(bench, write)
+    bench.sql("DELETE FROM new.c WHERE mail = 'three'")
+    assert bench.one("SELECT state FROM lockgate.sync_targets") == "backfill"
+    mapped = bench.define(**STEP)
+    assert mapped.target_id == target_id
+    mapped.backfill()
+    mapped.drain()
+    assert bench.rows(f"SELECT mail FROM lockgate.born_{target_id} ORDER BY mail") == [("four",), ("zwei",)]
+    assert [mail for mail, _ in held(bench)] == ["four", "m1", "m2", "m3", "zwei"]
+
+
+def test_the_rows_of_before_are_looked_through_once(bench: Bench) -> None:
+    """When a killed step begins again, the table holds rows that were made here."""
+    bench.sql(TABLES, "INSERT INTO new.c VALUES ('own', 1)")
+    target_id = prepare(bench)
+    mapped = bench.define(**STEP)
+    mapped.chunk()
+    assert prepare(bench) == target_id
+    assert mapped.born() == 1
+
+
+def test_without_them_being_known_nothing_is_removed(bench: Bench) -> None:
+    """A kill came before: all that the table holds is the application's."""
+    bench.sql(TABLES, "INSERT INTO new.c VALUES ('m1', 1), ('own', 1)")
+    with bench.conn.transaction():
+        target_id = install.register(bench.conn, PLAN, bench.compile(**STEP)).target_id
+    loaded = group.load(bench.conn, target_id)
+    assert stakes.weigh(bench.conn, loaded, ["people"], dropped=True).born == 2
+    with bench.conn.transaction():
+        removal.take_back(bench.conn, loaded, 0, born_too=True)
+    assert [mail for mail, _ in held(bench)] == ["m1", "own"]
+
+
+def test_what_the_application_writes_while_rows_are_taken_back_stays(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether there is a log that tells of it or not; block by block."""
+    monkeypatch.setattr(removal, "_BLOCKS", 1)
+    for sync in ("deferred", "none"):
+        bench.sql("DROP TABLE IF EXISTS old.p, new.c", TABLES, "ALTER TABLE new.c ALTER own SET STORAGE PLAIN")
+        bench.sql("INSERT INTO new.c VALUES ('m2', 7, 'mine')")
+        mapped = bench.map(**STEP | {"map": sync, "sync": sync, "into": "new.c"}, plan=sync)
+        bench.sql("UPDATE new.c SET own = repeat('x', 5000) WHERE mail <> 'm2'")
+        loaded = mapped.load()
+        with bench.conn.transaction():
+            removal.stop_applying(bench.conn, loaded)
+        removal.find_own(bench.conn, loaded)
+        bench.sql("INSERT INTO new.c VALUES ('own', 8)")
+        block: int | None = 0
+        turns = 0
+        while block is not None:
+            turns += 1
+            with bench.conn.transaction():
+                block = removal.take_back(bench.conn, loaded, block, born_too=False)
+        assert turns > 1
+        assert held(bench) == [("m2", 7), ("own", 8)]

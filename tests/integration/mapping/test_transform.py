@@ -272,3 +272,26 @@ def test_values_are_compared_as_the_column_holds_them(bench: Bench) -> None:
     assert removal.rows_at_stake(bench.conn, mapped.load()) == 0
     take_back(bench, mapped)
     assert bench.rows("SELECT a::text, c, d FROM old.p ORDER BY id") == [("1.01", "AB   ", "X"), ("2.00", "CD   ", "Y")]
+
+
+def test_values_are_put_back_block_by_block(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However far it got, it goes on; what the application writes meanwhile stays."""
+    monkeypatch.setattr(removal, "_BLOCKS", 1)
+    mapped = lower(bench)
+    before: dict[int, str] = {n: f"Mail{n}@X" for n in range(1, 11)}
+    back, block = 0, 0
+    while not back:
+        with bench.conn.transaction():
+            block = removal.take_back(bench.conn, mapped.load(), block, born_too=False) or 0
+        back = bench.one("SELECT count(*) FROM old.p WHERE mail <> lower(mail)")
+    assert back < 10
+    assert removal.rows_at_stake(bench.conn, mapped.load()) == 0, "what is back is not lost"
+    bench.sql("UPDATE old.p SET mail = 'own' WHERE id = 10")
+    assert removal.rows_at_stake(bench.conn, mapped.load()) == 1
+    rest: int | None = 0
+    while rest is not None:
+        with bench.conn.transaction():
+            rest = removal.take_back(bench.conn, mapped.load(), rest, born_too=False)
+    assert dict(bench.rows("SELECT id, mail FROM old.p")) == before | {10: "own"}
+    with bench.conn.transaction():
+        removal.take_back(bench.conn, mapped.load(), 0, born_too=True)

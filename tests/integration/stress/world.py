@@ -95,7 +95,11 @@ class World:
             with self.conn.transaction():
                 work(self.conn)
 
-        install.log_changes(compiled, target_id, _CAP, locked)
+        def unlocked(work: Callable[[Connection[Any]], None]) -> None:
+            with self.conn.transaction():
+                work(self.conn)
+
+        install.prepare(compiled, target_id, _CAP, locked, unlocked)
         row = steps.get_or_create(self.conn, PLAN, "phase", compiled.name, "map")
         with self.conn.transaction():
             chunks.insert(self.conn, row.id, backfill.plan_ranges(self.conn, compiled, rows_a_chunk))

@@ -13,10 +13,10 @@ from lockgate.cli.output import Output, columns
 from lockgate.errors import ExitCode
 
 if TYPE_CHECKING:
+    from lockgate.engine.losing import Prospect
     from lockgate.engine.session import Sessions
     from lockgate.plan.load import LoadedPlan
     from lockgate.plan.models import Phase
-    from lockgate.steps.base import Loss
 
 
 @click.command("rollback")
@@ -47,16 +47,14 @@ def command(plan: Path | None, database: str | None, to: str | None, lose_rows: 
 
     loaded = context.load(plan)
     sessions = context.sessions(database, loaded.plan.settings)
-    wanted, losses = _look(loaded, sessions, to)
+    wanted, prospect = _look(loaded, sessions, to)
     if not wanted:
         _nothing(output)
         return ExitCode.DONE
     if not output.json:
-        _tell(output, wanted, losses)
-    if losses and not lose_rows:
-        from lockgate.engine import undoing
-
-        undoing.refuse_losses(losses)
+        _tell(output, wanted, prospect)
+    if not lose_rows:
+        prospect.refuse()
     names = ", ".join(phase.id for phase in wanted)
     options.confirm(f"Take back {names}?", yes=yes)
     clock = SystemClock()
@@ -68,8 +66,8 @@ def command(plan: Path | None, database: str | None, to: str | None, lose_rows: 
     return result.exit_code
 
 
-def _look(loaded: LoadedPlan, sessions: Sessions, to: str | None) -> tuple[list[Phase], list[Loss]]:
-    from lockgate.engine import phases, undoing
+def _look(loaded: LoadedPlan, sessions: Sessions, to: str | None) -> tuple[list[Phase], Prospect]:
+    from lockgate.engine import losing, phases, undoing
     from lockgate.ledger import require
 
     sessions.preflight()
@@ -77,19 +75,26 @@ def _look(loaded: LoadedPlan, sessions: Sessions, to: str | None) -> tuple[list[
         require(conn)
         wanted = undoing.to_undo(loaded, phases.states(conn, loaded.plan.plan), to)
         undoing.refuse_without_undo(conn, loaded, wanted)
-        return wanted, undoing.losses(conn, loaded, wanted)
+        return wanted, losing.look(conn, loaded, wanted)
 
 
-def _tell(output: Output, wanted: Sequence[Phase], losses: Sequence[Loss]) -> None:
+def _tell(output: Output, wanted: Sequence[Phase], prospect: Prospect) -> None:
     output.line("This is taken back, in this order:", "title")
     for phase in wanted:
         output.line(f"  {phase.id}{f': {phase.title}' if phase.title else ''}")
-    if not losses:
+    if prospect.losses:
+        output.line("These rows would be lost:", "bad")
+        listed = [(loss.table, f"{loss.rows:,}", loss.why) for loss in prospect.losses]
+        for line in columns(listed, indent="  ", right=[1]):
+            output.line(line)
+    elif not prospect.unknown:
         output.line("No row that the application wrote would be lost.")
-        return
-    output.line("These rows would be lost:", "bad")
-    for line in columns([(loss.table, f"{loss.rows:,}", loss.why) for loss in losses], indent="  ", right=[1]):
-        output.line(line)
+    else:
+        output.line("No row that only the application wrote is known to be lost.")
+    if prospect.unknown:
+        output.line("Not known, if the application wrote any of it, and not kept:")
+        for what in prospect.unknown:
+            output.line(f"  {what}")
 
 
 def _nothing(output: Output) -> None:

@@ -14,12 +14,15 @@ CREATE TABLE lockgate.sync_targets (
     repair          boolean NOT NULL DEFAULT false,
     unseen          boolean NOT NULL DEFAULT false,
     trouble         text,
+    own_rows_kept   boolean NOT NULL DEFAULT false,
     changes_applied bigint NOT NULL DEFAULT 0,
     rows_written    bigint NOT NULL DEFAULT 0,
     made_at         timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     last_applied_at timestamptz,
     UNIQUE (plan, name)
 );
+COMMENT ON COLUMN lockgate.sync_targets.own_rows_kept IS
+    'Whether what the table held of the application''s own is known. Before it is, nothing is written there.';
 COMMENT ON TABLE lockgate.sync_targets IS 'One applier works for each row: a table that mappings fill, or a transform.';
 COMMENT ON COLUMN lockgate.sync_targets.repair IS 'Something happened that no log tells: everything must be compared.';
 COMMENT ON COLUMN lockgate.sync_targets.unseen IS

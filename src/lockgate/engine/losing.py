@@ -1,0 +1,190 @@
+"""What going back would lose: counted for all phases together, before anything is done; looks only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection
+
+from lockgate.engine.undoing import begun_steps, needs_sql
+from lockgate.errors import RollbackRefused
+from lockgate.mapping import dependants, removal, stakes
+from lockgate.mapping.group import Group
+from lockgate.plan.models import MapStep, Phase, TransformStep
+from lockgate.steps.running import located
+from lockgate.steps.statements import changes_rows, dropped_schemas, dropped_tables
+
+if TYPE_CHECKING:
+    from lockgate.plan.load import LoadedPlan
+
+_LABEL = b"""
+SELECT n.nspname || '.' || c.relname, pg_catalog.format('%%I.%%I', n.nspname, c.relname)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s
+"""
+# A partition goes with the table that it is a part of, if that is in the schema, too.
+_IN_SCHEMA = b"""
+SELECT c.oid::bigint FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) AS a (oid)
+    JOIN pg_catalog.pg_class p ON p.oid = a.oid WHERE p.relnamespace = n.oid AND p.oid <> c.oid)
+ORDER BY c.relname
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Rows that would be lost by going back: ``rows`` of ``table``, and why."""
+
+    table: str
+    rows: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """What going back would lose now.
+
+    :param losses: rows of the application's.
+    :param unknown: what of the application's might be lost besides and cannot be counted, for people.
+    """
+
+    losses: list[Loss]
+    unknown: list[str]
+
+    def refuse(self) -> None:
+        """:raises RollbackRefused: if there are losses, listing them."""
+        if self.losses:
+            raise RollbackRefused(
+                f"Going back would lose {sum(loss.rows for loss in self.losses)} rows",
+                why="; ".join(f"{loss.table}: {loss.rows} rows, {loss.why}" for loss in self.losses),
+                hint="Save them first, or say that they may be lost: `lockgate rollback --lose-rows`.",
+            )
+
+
+@dataclass(slots=True)
+class _Filled:
+    """A target with the mappings of it that are taken back, and the number of the phase that does it last."""
+
+    loaded: Group
+    leaving: set[str] = field(default_factory=set)
+    turn: int = 0
+
+
+def look(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> Prospect:
+    """What taking these phases back would lose now.
+
+    :param phases: all that are taken back, the last one first.
+    :raises RollbackRefused: if rows could not be removed because others refer to them.
+    """
+    filled = _filled(conn, loaded, phases)
+    dropped = _dropped(conn, loaded, phases)
+    losses: list[Loss] = []
+    unknown: list[str] = []
+    tables = {each.loaded.evaluation.target.oid for each in filled if not each.loaded.evaluation.updates_only}
+    for each in filled:
+        evaluation = each.loaded.evaluation
+        if evaluation.updates_only:
+            rows = removal.rows_at_stake(conn, each.loaded)
+            losses.append(Loss(evaluation.target.label, rows, "the application changed them since"))
+            continue
+        found = stakes.weigh(conn, each.loaded, each.leaving, dropped=evaluation.target.oid in dropped)
+        losses += _of_target(evaluation.target.label, found)
+        unknown += _unknown(each.loaded, found)
+        losses += _of_others(conn, each, tables, dropped)
+    losses += _of_dropped(conn, phases, {oid: turn for oid, turn in dropped.items() if oid not in tables})
+    unknown += [f"what the undo of {phase.id} changes by its own SQL" for phase in _changing(conn, loaded, phases)]
+    return Prospect([loss for loss in losses if loss.rows], unknown)
+
+
+def _filled(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> list[_Filled]:
+    found: dict[int, _Filled] = {}
+    for turn, phase in enumerate(phases):
+        for number, _ in begun_steps(conn, loaded, phase):
+            step = phase.steps[number]
+            if isinstance(step, MapStep | TransformStep):
+                name = step.map if isinstance(step, MapStep) else step.transform
+                group = removal.load(conn, loaded.plan.plan, name)
+                if group is not None:
+                    each = found.setdefault(group.target_id, _Filled(group))
+                    each.leaving.add(name)
+                    each.turn = turn
+    return list(found.values())
+
+
+def _of_target(label: str, found: stakes.Stakes) -> Iterator[Loss]:
+    yield Loss(label, found.born, "born in the new model")
+    yield Loss(label, found.unexplained, "no mapping yields them")
+    yield Loss(label, found.replaced, "there before the old model came to decide them")
+    yield Loss(label, found.beside, f"with values in {', '.join(found.free)}, which no mapping decides")
+
+
+def _unknown(group: Group, found: stakes.Stakes) -> Iterator[str]:
+    label = group.evaluation.target.label
+    if found.unknown:
+        yield f"values in {', '.join(found.unknown)} of rows that were migrated into {label}"
+    if not group.compiled[0].definition.sync:
+        yield f"changes of rows that were migrated into {label}: nothing is logged there (sync: none)"
+
+
+def _of_others(conn: Connection[Any], each: _Filled, tables: set[int], dropped: dict[int, int]) -> Iterator[Loss]:
+    """Rows of other tables that refer to those of a target.
+
+    :raises RollbackRefused: if they keep it from being emptied.
+    """
+    group, target = each.loaded, each.loaded.evaluation.target
+    staying = stakes.remaining(group, each.leaving)
+    gone = {oid for oid, turn in dropped.items() if turn < each.turn}
+    oids = [target.oid, *(leaf.oid for leaf in target.leaves if leaf.oid != target.oid)]
+    found = dependants.dependants(conn, oids, lambda alias: stakes.removed(group, staying, alias), {*tables, *gone})
+    for other in found:
+        if other.refuses:
+            raise RollbackRefused(
+                f"{other.rows} rows of {other.label} refer to rows of {target.label} that would be removed",
+                why=f'foreign key "{other.name}" does not let them go',
+                hint=f"remove those rows of {other.label}, or drop the foreign key; nothing was changed",
+            )
+        what = "go with rows of" if other.removed else "lose what they refer to in"
+        yield Loss(other.label, other.rows, f'{what} {target.label} by foreign key "{other.name}"')
+
+
+# --- the phases' own SQL -----------------------------------------------------------------------------------------
+
+
+def _dropped(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> dict[int, int]:
+    """The tables that the undo of the phases drops or empties, each with the number of the first phase that does."""
+    found: dict[int, int] = {}
+    for turn, phase in enumerate(phases):
+        if not needs_sql(conn, loaded, phase):
+            continue
+        for undo in phase.undo or ():
+            for item in located(undo.sql, lambda offset: ""):
+                oids = [oid for name in dropped_tables(item.statement) if (oid := _oid(conn, name)) is not None]
+                for schema in dropped_schemas(item.statement):
+                    oids += [int(oid) for (oid,) in conn.execute(_IN_SCHEMA, (schema,)).fetchall()]
+                for oid in oids:
+                    found.setdefault(oid, turn)
+    return found
+
+
+def _changing(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> list[Phase]:
+    return [
+        phase
+        for phase in phases
+        if needs_sql(conn, loaded, phase)
+        and any(changes_rows(item.statement) for undo in phase.undo or () for item in located(undo.sql, str))
+    ]
+
+
+def _of_dropped(conn: Connection[Any], phases: Sequence[Phase], dropped: dict[int, int]) -> Iterator[Loss]:
+    for oid, turn in dropped.items():
+        row = conn.execute(_LABEL, (oid,)).fetchone()
+        assert row is not None  # it was looked up just now
+        counted = conn.execute(f"SELECT count(*) FROM {row[1]}".encode()).fetchone()
+        yield Loss(str(row[0]), int(counted[0]) if counted else 0, f"dropped by the undo of {phases[turn].id}")
+
+
+def _oid(conn: Connection[Any], name: str) -> int | None:
+    row = conn.execute("SELECT to_regclass(%s)::oid::bigint", (name,)).fetchone()
+    return int(row[0]) if row and row[0] is not None else None
