@@ -68,6 +68,7 @@ def test_of_many_runners_at_once_one_works(shop: Shop) -> None:
         "outside.commit",
         "map.registered",
         "map.logged",
+        "map.own_rows",
         "map.planned",
         "chunk.claimed",
         "chunk.commit",

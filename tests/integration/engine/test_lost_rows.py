@@ -11,6 +11,7 @@ import pytest
 from lockgate.engine import losing, phases, runner, undoing
 from lockgate.engine.losing import Prospect
 from lockgate.errors import RollbackRefused
+from lockgate.steps import filling
 from tests.integration.engine.plans import QUICK, one, rows, sessions, write_plan
 
 OLD = """
@@ -84,6 +85,30 @@ def test_mappings_of_several_phases_are_counted_together(dsn: str, tmp_path: Pat
     rollback(dsn, tmp_path, text)
     assert rows(dsn, "SELECT k FROM new.t WHERE k < 1 OR k > 100") == [(101,)]
     rollback(dsn, tmp_path, text, to=undoing.BEGINNING, lose_rows=True)
+    assert one(dsn, "SELECT to_regclass('new.t')") is None
+
+
+def test_what_a_killed_rollback_left_is_none_of_the_application(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows of a mapping that the ledger does not know any more."""
+    text = f"phases: [{{id: one, steps: [{MAP}, {SECOND}], undo: [{{sql: DROP TABLE new.t}}]}}]"
+    run(dsn, OLD, NEW)
+    apply(dsn, tmp_path, text)
+
+    def killed(point: str) -> None:
+        if point == "undo.forgotten":
+            raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(filling, "fault", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            rollback(dsn, tmp_path, text)
+    run(dsn, "INSERT INTO new.t VALUES (100, 'mine')")
+    with pytest.raises(RollbackRefused, match="lose 1 rows"):
+        rollback(dsn, tmp_path, text)
+    run(dsn, "DELETE FROM new.t WHERE k = 100")
+    rollback(dsn, tmp_path, text)
     assert one(dsn, "SELECT to_regclass('new.t')") is None
 
 
