@@ -49,25 +49,19 @@ def still_mapped(conn: Connection[Any], target_id: int) -> bool:
     return _number(conn, f"SELECT count(*) FROM lockgate.mappings WHERE target_id = {target_id}") > 0
 
 
-def find_own(conn: Connection[Any], loaded: Group) -> None:
-    """Before rows are taken back over this connection: find those that are the application's own.
-
-    Where it has made a row again since its first one was replaced, that one need not come back.
-    """
-    if loaded.evaluation.updates_only:
-        return
-    stakes.find_own(conn, loaded)
-    conn.execute(
-        f"DELETE FROM {loaded.evaluation.replaced} AS t WHERE {stakes.is_in(loaded, stakes.own_table(loaded))}".encode()
-    )
-
-
 def take_back(conn: Connection[Any], loaded: Group, block: int, *, born_too: bool) -> int | None:
-    """Take back the rows of some blocks of the target in the open transaction; the next block, None at the end."""
+    """Take back the rows of some blocks of the target in the open transaction; the next block, None at the end.
+
+    Of a map, ``stakes.find_own`` must have been called over this connection.
+    """
     evaluation = loaded.evaluation
     if stakes.nothing_written(conn, loaded) or (evaluation.updates_only and not evaluation.keeps_before):
         return None
     conn.execute("SELECT pg_catalog.set_config('lockgate.writer', %s, true)", (loaded.writer,))
+    if block == 0 and not evaluation.updates_only:
+        # Where the application has made a row again since its first one was replaced, that one need not come back.
+        again = stakes.is_in(loaded, stakes.own_table(loaded))
+        conn.execute(f"DELETE FROM {evaluation.replaced} AS t WHERE {again}".encode())
     for leaf in evaluation.target.leaves:
         place = f"t.ctid >= '({block},0)'::tid AND t.ctid < '({block + _BLOCKS},0)'::tid"
         if evaluation.updates_only:
@@ -97,10 +91,9 @@ def _made_here(loaded: Group) -> str:
     Neither of those that were found, nor of those that it has made since.
     """
     found = f"NOT {stakes.is_in(loaded, stakes.own_table(loaded))}"
-    unyielded = stakes.unyielded(loaded.compiled)
     if loaded.touched is None:
-        return f"{found} AND NOT ({unyielded})"
-    return f"{found} AND NOT ({stakes.logged(loaded)} AND {unyielded})"
+        return f"{found} AND {stakes.yielded(loaded.compiled)}"
+    return f"{found} AND NOT ({stakes.logged(loaded)} AND NOT {stakes.yielded(loaded.compiled)})"
 
 
 def unread_logs(conn: Connection[Any], target_id: int) -> list[ChangeLog]:

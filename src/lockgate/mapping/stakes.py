@@ -119,10 +119,16 @@ def removed(loaded: Group, staying: Sequence[Compiled], alias: str) -> str:
 
 def unyielded(compiled: Sequence[Compiled], alias: str = "t") -> str:
     """The condition that none of some mappings yields a row of the target."""
-    return " AND ".join(
-        f"NOT EXISTS (SELECT FROM ({mapping.select.render()}) AS y WHERE {equal_as_held(mapping.key, alias, 'y')})"
+    return " AND ".join(f"NOT {yielded([mapping], alias)}" for mapping in compiled)
+
+
+def yielded(compiled: Sequence[Compiled], alias: str = "t") -> str:
+    """The condition that any of some mappings yields a row of the target."""
+    found = [
+        f"EXISTS (SELECT FROM ({mapping.select.render()}) AS y WHERE {equal_as_held(mapping.key, alias, 'y')})"
         for mapping in compiled
-    )
+    ]
+    return found[0] if len(found) == 1 else f"({' OR '.join(found)})"
 
 
 def logged(loaded: Group) -> str:

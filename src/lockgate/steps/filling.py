@@ -17,7 +17,7 @@ from lockgate.engine.settling import settle
 from lockgate.engine.workers import Crew, Task
 from lockgate.errors import Interrupted, PlanError
 from lockgate.ledger import chunks, lease, steps
-from lockgate.mapping import backfill, changelog, group, install, removal
+from lockgate.mapping import backfill, changelog, group, install, removal, stakes
 from lockgate.mapping.analysis import compile_mapping
 from lockgate.mapping.compiled import Compiled
 from lockgate.mapping.definition import Definition, from_step
@@ -185,7 +185,8 @@ class Runner:
     def _take_back(self, ctx: StepContext, conn: Connection[Any], loaded: group.Group, lose_rows: bool) -> None:
         _patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded))
         fault("undo.stopped")
-        removal.find_own(conn, loaded)
+        if not loaded.evaluation.updates_only:
+            stakes.find_own(conn, loaded)
         block: int | None = 0
         while block is not None:
             block = _patiently(ctx, conn, partial(removal.take_back, conn, loaded, block, born_too=lose_rows))

@@ -130,7 +130,15 @@ def changes_rows(statement: Statement) -> bool:
     if statement.kind == "AlterTableStmt":
         node = unwrap(parse_one(statement.text).stmt)
         return any(_enum(unwrap(command), "subtype") in _REWRITES for command in node.cmds)
-    return statement.kind in {"DeleteStmt", "UpdateStmt", "MergeStmt", "DoStmt", "CallStmt", "SelectStmt"}
+    return statement.kind in {
+        "DeleteStmt",
+        "UpdateStmt",
+        "MergeStmt",
+        "DoStmt",
+        "CallStmt",
+        "SelectStmt",
+        "DropOwnedStmt",
+    }
 
 
 def _refusal(statement: Statement, node: Any) -> str | None:

@@ -370,7 +370,7 @@ def test_what_the_application_writes_while_rows_are_taken_back_stays(
         loaded = mapped.load()
         with bench.conn.transaction():
             removal.stop_applying(bench.conn, loaded)
-        removal.find_own(bench.conn, loaded)
+        stakes.find_own(bench.conn, loaded)
         bench.sql("INSERT INTO new.c VALUES ('own', 8)")
         block: int | None = 0
         turns = 0
