@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from psycopg import Connection
@@ -9,6 +10,7 @@ from psycopg import Connection
 from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Relation
 from lockgate.errors import MappingRefused, PlanError
+from lockgate.mapping.changelog import refuse_too_many
 from lockgate.mapping.circles import refuse_own_target
 from lockgate.mapping.compiled import Base, Compiled, Winner
 from lockgate.mapping.definition import Definition
@@ -22,6 +24,8 @@ from lockgate.sql.shape import ShapeRefused
 from lockgate.sql.tree import SqlSyntaxError
 from lockgate.sql.winner import read_winner
 from lockgate.suggest import nearest
+
+_TABLE_COLUMNS = 1600
 
 
 def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
@@ -38,6 +42,8 @@ def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
     winner = _winner(definition, select)
     with conn.transaction(force_rollback=True):
         seen = probe(conn, definition, select, winner)
+        bases = _bases(select, relations, seen.reads, definition.place("select"))
+        _refuse_wide(definition, bases, seen.outputs)
         key, columns = check_target(conn, definition, target, seen.outputs, select)
     refuse_unsteady(conn, definition, select, seen.tree)
     driving_relation = relations[driving.index]
@@ -49,7 +55,7 @@ def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
         target=target,
         key=key,
         columns=columns,
-        bases=_bases(select, relations, seen.reads, definition.place("select")),
+        bases=bases,
         driving=driving,
         driving_relation=driving_relation,
         driving_key=identity,
@@ -224,6 +230,21 @@ def _bases(
             )
         bases.append(Base(relation, columns, occurrences))
     return tuple(bases)
+
+
+def _refuse_wide(definition: Definition, bases: tuple[Base, ...], outputs: Collection[str]) -> None:
+    """Refuse what would need a table of more columns than the server lets one have."""
+    where = definition.place("select")
+    for base in bases if definition.sync else ():
+        refuse_too_many(base.relation, len(base.columns), where)
+    changed = len(outputs) - len(definition.key)
+    if definition.keep_before and len(outputs) + changed > _TABLE_COLUMNS:
+        raise MappingRefused(
+            f"{changed} columns are too many for their values of before to be kept",
+            where=where,
+            why=f"they are kept beside the new ones, and a table has {_TABLE_COLUMNS} columns at most",
+            hint="change them by several transforms, or say `keep_before: false`",
+        )
 
 
 def _check_rejected(conn: Connection[Any], compiled: Compiled) -> None:

@@ -14,9 +14,12 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from lockgate.catalog.relations import Column, Relation
+from lockgate.errors import MappingRefused
 
 SEGMENTS = ("a", "b")
 PIECES = ("insert", "update", "delete", "truncate")
+# A table has 1600 columns at most: four of a log's own, and the old and the new value of each that is followed.
+MOST_COLUMNS = 798
 # How many changes pass between two looks at the size of a log.
 _CAP_INTERVAL = 4096
 
@@ -111,6 +114,7 @@ def ensure(
             return found.id
     if found is not None and not whole:
         _mark_blind(conn, found)
+    refuse_too_many(relation, len(wanted.union(found.columns if found is not None else ())))
     conn.execute(f"LOCK TABLE {relation.sql} IN SHARE ROW EXCLUSIVE MODE".encode())
     found = found or of_relation(conn, relation.oid, writer)  # another plan may have made it meanwhile
     if found is None:
@@ -143,6 +147,21 @@ def _mark_blind(conn: Connection[Any], log: ChangeLog) -> None:
         f"WHERE {readers}".encode(),
         (bool(log.writer), f"{log.label} was not logged ({why})", log.id),
     )
+
+
+def refuse_too_many(relation: Relation, columns: int, where: str | None = None) -> None:
+    """A log of so many columns cannot be made.
+
+    :param where: the place in the plan, if it is known.
+    :raises MappingRefused: if so.
+    """
+    if columns > MOST_COLUMNS:
+        raise MappingRefused(
+            f"{columns} columns of {relation.label} would have to be followed, and {MOST_COLUMNS} can be",
+            where=where,
+            why="its change log holds the old and the new value of each, and a table has 1600 columns at most",
+            hint="read fewer of its columns, or say `sync: none`",
+        )
 
 
 def narrow(conn: Connection[Any], relation: Relation) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lockgate.errors import MappingRefused, PlanError, PrivilegeMissing
+from lockgate.mapping import analysis, changelog
 from tests.integration.mapping.harness import Bench, Step
 
 TABLES = """
@@ -270,3 +271,24 @@ def test_row_security_that_would_hide_rows_is_refused(bench: Bench, table: str) 
 def test_every_session_of_the_tool_turns_row_security_into_an_error(bench: Bench) -> None:
     """Whoever forgets to ask is told, and reads nothing."""
     assert bench.conn.execute("SHOW row_security").fetchone() == ("off",)
+
+
+def test_more_columns_than_a_change_log_can_hold(bench: Bench) -> None:
+    """Said before anything runs; also where two mappings come to it together, and of the values from before."""
+    columns = ", ".join(f"c{number} int" for number in range(850))
+    bench.sql(f"CREATE TABLE old.wide (id int PRIMARY KEY, {columns})")
+    bench.sql("CREATE TABLE new.c (LIKE old.wide INCLUDING ALL); CREATE TABLE new.d (LIKE old.wide INCLUDING ALL)")
+    step: Step = {"map": "m", "into": "new.c", "key": ["id"], "from_": "old.wide"}
+    with pytest.raises(MappingRefused, match=r"851 columns of old\.wide") as error:
+        bench.compile(**step, select="SELECT s.* FROM old.wide s")
+    assert error.value.where == "select"
+    bench.patch.setattr(changelog, "MOST_COLUMNS", 3)
+    bench.compile(**step, select="SELECT s.id, s.c1, s.c2, s.c3 FROM old.wide s", sync="none")
+    bench.define(**step, select="SELECT s.id, s.c1, s.c2 FROM old.wide s")
+    with pytest.raises(MappingRefused, match=r"4 columns of old\.wide"):
+        bench.define(**step | {"map": "o", "into": "new.d"}, select="SELECT s.id, s.c1, s.c3 FROM old.wide s")
+    bench.patch.setattr(analysis, "_TABLE_COLUMNS", 4)
+    step = {"transform": "t", "table": "new.c", "key": ["id"], "from_": "old.wide", "sync": "none"}
+    with pytest.raises(MappingRefused, match="values of before"):
+        bench.compile(**step, select="SELECT s.id, s.c1, s.c2 FROM old.wide s")
+    bench.compile(**step, select="SELECT s.id, s.c1 FROM old.wide s")
