@@ -22,6 +22,7 @@ from lockgate.sql import places, tree
 from lockgate.sql.select import Select
 
 _EXPLAIN = "EXPLAIN "
+_MEANT = "Perhaps you meant to reference the column "
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,13 @@ def _refusal(definition: Definition, error: psycopg.Error, offset: int | None) -
             where=definition.place("select"),
             hint="GRANT SELECT on the tables it reads, and TEMPORARY on the database, to the role that runs Lockgate",
         )
-    near = (error.diag.message_hint or "").removeprefix("Perhaps you meant to reference the column ").rstrip(".")
+    advice = error.diag.message_hint or "correct the SELECT; functions and types need their schema, too"
+    if advice.startswith(_MEANT):
+        advice = f"did you mean {advice.removeprefix(_MEANT).rstrip('.')}?"
     return PlanError(
         f"the SELECT of {definition.name} is refused by the server: {message}",
         where=definition.place("select", offset=offset),
-        hint=f"did you mean {near}?" if near else "correct the SELECT; functions and types need their schema, too",
+        hint=advice,
     )
 
 

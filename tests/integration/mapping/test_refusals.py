@@ -292,3 +292,14 @@ def test_more_columns_than_a_change_log_can_hold(bench: Bench) -> None:
     with pytest.raises(MappingRefused, match="values of before"):
         bench.compile(**step, select="SELECT s.id, s.c1, s.c2 FROM old.wide s")
     bench.compile(**step, select="SELECT s.id, s.c1 FROM old.wide s")
+
+
+def test_the_advice_of_the_server_is_passed_on(bench: Bench) -> None:
+    """A name that it knows is asked for; other advice is given as it is."""
+    bench.sql(TABLES, 'ALTER TABLE old.p ADD c text COLLATE "C", ADD d text COLLATE "POSIX"')
+    with pytest.raises(PlanError) as error:
+        bench.compile(**STEP, select="SELECT s.id, s.doz AS v FROM old.p s")
+    assert error.value.hint == 'did you mean "s.doc"?'
+    with pytest.raises(PlanError) as error:
+        bench.compile(**STEP, select="SELECT s.id, s.c || s.d AS v FROM old.p s")
+    assert error.value.hint == "Use the COLLATE clause to set the collation explicitly."
