@@ -22,7 +22,8 @@ def command(plan: Path | None, database: str | None, every: float, output: Outpu
 
     Applies what the application writes to the old tables to the new ones, for weeks if need be; an apply does
     so itself while it runs, and then this stands by. Start it again as often as you like: several of them take
-    turns. A lost connection is made again. SIGTERM ends it cleanly, with exit code 0.
+    turns. A lost connection is made again; a table that fits its mapping no more holds up no other, and `status`
+    says why as an alarm. SIGTERM ends it cleanly, with exit code 0.
 
     \b
     Example:
