@@ -27,7 +27,7 @@ class Stakes:
 
     :param born: rows that it made there.
     :param unexplained: rows that no mapping yields and of which no log tells: also theirs, for all that is known.
-    :param replaced: rows that it had made, under keys that the old model came to decide.
+    :param replaced: rows that it had made otherwise, under keys that the old model came to decide.
     :param beside: other rows, with values of the application's in columns that no mapping decides.
     :param free: those columns; ``unknown`` are others, whose values may be anybody's.
     """
@@ -50,14 +50,13 @@ def weigh(conn: Connection[Any], loaded: Group, leaving: Collection[str], *, dro
     evaluation = loaded.evaluation
     born = _number(conn, f"SELECT count(*) FROM {own_table(loaded)} WHERE known")
     unexplained = _number(conn, f"SELECT count(*) FROM {own_table(loaded)} WHERE NOT known")
-    replaced = _number(conn, f"SELECT count(*) FROM {evaluation.replaced}")
     staying = remaining(loaded, leaving)
     free, unknown = _decided_nowhere(conn, loaded)
     return Stakes(
         # Rows that were born stay with the mappings that stay, and those that were replaced are put back.
         born=born if dropped or not staying else 0,
         unexplained=unexplained,
-        replaced=replaced if dropped else 0,
+        replaced=_number(conn, evaluation.count_replaced()) if dropped else 0,
         beside=_beside(conn, loaded, () if dropped else staying, free),
         free=tuple(column.name for column in free),
         unknown=unknown,

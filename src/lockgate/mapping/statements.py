@@ -252,14 +252,24 @@ class Evaluation:
 
         What no mapping decides stays as it is. A row that has its values is left alone, or it would move for ever.
         """
-        columns = self.compiled[0].outputs
-        assignments = ", ".join(f"{c.sql} = {_kept_value(c)}" for c in columns)
-        held = ", ".join(f"t.{c.sql}::{c.plain_type}" for c in columns)
-        kept = ", ".join(f"{_kept_value(c)}::{c.plain_type}" for c in columns)
+        assignments = ", ".join(f"{c.sql} = {_kept_value(c)}" for c in self.compiled[0].outputs)
         return (
             f"UPDATE ONLY {leaf} AS t SET {assignments} FROM {self.replaced} AS r WHERE {place} "
-            f"AND {equal(self.key, 't', 'r')} AND pg_catalog.record_image_ne(ROW({held}), ROW({kept}))"
+            f"AND {equal(self.key, 't', 'r')} AND {self._replaced_otherwise()}"
         )
+
+    def count_replaced(self) -> str:
+        """Count the rows that the application had written otherwise than the old model says: those are only there."""
+        gone = f"t.{self.key[0].sql} IS NOT DISTINCT FROM NULL"
+        return (
+            f"SELECT count(*) FROM {self.replaced} AS r LEFT JOIN {self.target.sql} AS t "
+            f"ON {equal(self.key, 't', 'r')} WHERE {gone} OR {self._replaced_otherwise()}"
+        )
+
+    def _replaced_otherwise(self) -> str:
+        held = ", ".join(f"t.{c.sql}::{c.plain_type}" for c in self.compiled[0].outputs)
+        kept = ", ".join(f"{_kept_value(c)}::{c.plain_type}" for c in self.compiled[0].outputs)
+        return f"pg_catalog.record_image_ne(ROW({held}), ROW({kept}))"
 
     def put_back_absent(self) -> str:
         """Make the rows again that were replaced and are gone."""

@@ -70,6 +70,19 @@ def test_rows_of_a_table_that_two_mappings_fill_and_the_undo_drops(dsn: str, tmp
     assert one(dsn, "SELECT to_regclass('new.t')") is None
 
 
+def test_rows_that_say_what_the_old_model_says_are_not_lost_with_their_table(dsn: str, tmp_path: Path) -> None:
+    """An application that writes both models makes them in the new one a moment before."""
+    text = f"phases: [{{id: one, steps: [{MAP}], undo: [{{sql: DROP TABLE new.t}}]}}]"
+    text = text.replace(f"steps: [{MAP}]", f"steps: [{{sql: SELECT 1}}, {MAP}]")
+    run(dsn, OLD, NEW, "INSERT INTO new.t VALUES (1, 'a1'), (2, 'a2')")
+    apply(dsn, tmp_path, text)
+    assert prospect(dsn, tmp_path, text).losses == []
+    rollback(dsn, tmp_path, text)
+    run(dsn, NEW.split(";")[1], "INSERT INTO new.t VALUES (1, 'a1'), (2, 'mine')")
+    apply(dsn, tmp_path, text)
+    assert "new.t: 1 rows, there before the old model came to decide them" in refused(dsn, tmp_path, text)
+
+
 def test_mappings_of_several_phases_are_counted_together(dsn: str, tmp_path: Path) -> None:
     text = f"""
     phases:
