@@ -28,7 +28,7 @@ def _measures(size: float, rounds: int) -> dict[str, Callable[[], list[Figure]]]
         "comparing": lambda: comparing.measure(rows(500_000), rounds),
         "synccost": lambda: synccost.measure(rows(200_000), rounds),
         "latency": lambda: latency.measure(rows(300_000), pairs=max(3, rounds * 2), seconds=10.0 * min(1.0, size)),
-        "footprint": lambda: footprint.measure(rounds * 2),
+        "footprint": lambda: footprint.measure(rows(500_000), rounds * 2),
     }
 
 

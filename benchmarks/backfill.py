@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.lab import Figure, Lab, apply_timed, interleaved, lab, ratio, spread, timed
 
-_PLAN = """
+PLAN = """
 plan: bench
 settings: {{workers: {workers}}}
 phases:
@@ -36,7 +36,7 @@ LIMIT 1000 ON CONFLICT DO NOTHING
 """
 
 
-def _fill(here: Lab, rows: int, duplicates: float) -> None:
+def fill(here: Lab, rows: int, duplicates: float) -> None:
     here.run(
         "DROP SCHEMA IF EXISTS old CASCADE",
         "DROP SCHEMA IF EXISTS new CASCADE",
@@ -89,17 +89,17 @@ def measure(rows: int, rounds: int) -> list[Figure]:
     """Rows are of the smaller runs; the comparison of ten times the rows takes a tenth of them as well."""
     figures = []
     with lab() as here:
-        one, two = here.plan(_PLAN.format(workers=1)), here.plan(_PLAN.format(workers=2))
-        _fill(here, rows, 0.0)
+        one, two = here.plan(PLAN.format(workers=1)), here.plan(PLAN.format(workers=2))
+        fill(here, rows, 0.0)
         plain, ours = interleaved(rounds, lambda: _plain(here), lambda: _ours(here, one))
         note = f"{rows:,} rows, {rounds} rounds: plain {spread(plain)}, Lockgate {spread(ours)}"
         figures.append(Figure("INSERT mapping, 1 worker", "0.95 x", "1.2 x", f"{ratio(plain, ours):.2f} x", note))
-        _fill(here, rows, 0.01)
+        fill(here, rows, 0.01)
         plain, ours = interleaved(rounds, lambda: _plain(here), lambda: _ours(here, two))
         note = f"{rows:,} rows, 1 % duplicates: plain {spread(plain)}, Lockgate {spread(ours)}"
         figures.append(Figure("INSERT mapping, 2 workers", "1.4 x", "1.9 x", f"{ratio(plain, ours):.2f} x", note))
         small = rows // 5
-        _fill(here, small, 0.0)
+        fill(here, small, 0.0)
         naive, ours = interleaved(max(2, rounds // 2), lambda: _naive(here), lambda: _ours(here, one))
         note = f"{small:,} rows, 1 worker: naive {spread(naive)}, Lockgate {spread(ours)}"
         figures.append(Figure("against the naive loop of 1,000", "4 x", "7 x", f"{ratio(naive, ours):.1f} x", note))
@@ -113,5 +113,5 @@ def measure(rows: int, rounds: int) -> list[Figure]:
 
 def _refilled(here: Lab, rows: int) -> bool:
     if here.one("SELECT count(*) FROM old.emails") != rows:
-        _fill(here, rows, 0.0)
+        fill(here, rows, 0.0)
     return True

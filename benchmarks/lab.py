@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -106,6 +109,18 @@ def apply_timed(lab: Lab, plan: Path) -> dict[str, float]:
     steps = Steps()
     apply(load_plan(plan), Sessions(lab.dsn), progress=steps)
     return steps.seconds
+
+
+@contextmanager
+def running_apply(lab: Lab, plan: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`lockgate apply` in a process of its own; it is told to stop at the end of the block, if it is still at it."""
+    command = [sys.executable, "-m", "lockgate", "apply", str(plan), "--database", lab.dsn]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait()
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -10,10 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from benchmarks.lab import Figure, Lab, apply_timed, lab, percentile
-from lockgate.engine.runner import apply
-from lockgate.engine.session import Sessions
-from lockgate.plan.load import load_plan
+from benchmarks.lab import Figure, Lab, apply_timed, lab, percentile, running_apply
 
 _THROTTLED = """
 plan: bench
@@ -107,16 +104,11 @@ def _for(seconds: float) -> Callable[[], bool]:
 def _while_applying(here: Lab, load: _Load, plan: Path, seconds: float) -> list[float]:
     here.forget()
     here.run("TRUNCATE new.rows")
-    stop = threading.Event()
-    runner = threading.Thread(target=lambda: apply(load_plan(plan), Sessions(here.dsn), stop=stop), daemon=True)
-    runner.start()
-    while not here.one("SELECT count(*) FROM new.rows"):
-        time.sleep(0.01)
-    try:
+    # A process of its own, as it is for a team: in a thread, the load would wait for it inside Python.
+    with running_apply(here, plan):
+        while not here.one("SELECT count(*) FROM new.rows"):
+            time.sleep(0.01)
         return load.run(_for(seconds))
-    finally:
-        stop.set()
-        runner.join()
 
 
 def _stall(here: Lab, load: _Load, plan: Path) -> Figure:
