@@ -42,13 +42,13 @@ _lock = threading.Lock()
 
 def fault(name: str) -> None:
     """Pass the point ``name``: nothing, unless the variable says that the process dies here."""
-    if _log is not None:
-        with _lock, open(_log, "a", encoding="utf-8") as log:
-            log.write(f"{name}\n")
-    if name not in _armed:
+    if _log is None and name not in _armed:
         return
-    with _lock:
+    with _lock:  # so that the point at which it dies is the last one that is written
+        if _log is not None:
+            with open(_log, "a", encoding="utf-8") as log:
+                log.write(f"{name}\n")
         _passed[name] += 1
-        if _passed[name] == _armed[name]:
+        if _passed[name] == _armed.get(name):
             # By this very thread: as a signal to the process it could meet another one, and this one would go on.
             signal.pthread_kill(threading.get_ident(), _signal)

@@ -57,6 +57,13 @@ def state(conn: Connection[Any], plan: str, phase: str) -> PhaseState:
     return states(conn, plan).get(phase, PhaseState.PENDING)
 
 
+def _made_by(conn: Connection[Any], plan: str, phase: str, to: PhaseState, run_id: int | None) -> bool:
+    """Whether it was this run that put the phase into its state."""
+    entries = chain.entries(conn, plan, kinds=["phase", "undo"], phase=phase)
+    moves = [entry for entry in entries if "from" in entry.payload]
+    return bool(moves) and moves[-1].run_id == run_id and moves[-1].payload.get("state") == to.value
+
+
 def move(
     conn: Connection[Any],
     *,
@@ -69,6 +76,8 @@ def move(
 ) -> None:
     """Put a phase into another state and say so in the chain, in one transaction under the lease.
 
+    Done again, because nobody heard that it had been committed, it does nothing.
+
     :param facts: more for the chain's entry.
     :raises LedgerError: if there is no way from its present state.
     :raises LeaseLost: if another runner took over.
@@ -76,6 +85,8 @@ def move(
     with conn.transaction():
         lease.assert_held(conn, epoch)
         now = state(conn, plan, phase)
+        if now is to and _made_by(conn, plan, phase, to, run_id):
+            return
         if to not in TRANSITIONS[now]:
             raise LedgerError(f"A phase that is {now.value} cannot become {to.value}", where=f"{plan}/{phase}")
         phases.set(conn, plan, phase, to.value)

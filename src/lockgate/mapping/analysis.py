@@ -197,7 +197,7 @@ def _require_winner(compiled: Compiled, relations: dict[int, Relation]) -> None:
     if compiled.winner or not compiled.columns:
         return
     key = [column.name for column in compiled.key]
-    if not compiled.fan_out and not may_repeat_key(compiled.select, relations, compiled.driving, key):
+    if not may_repeat_key(compiled.select, relations, compiled.driving, key, fan_out=compiled.fan_out):
         return
     raise MappingRefused(
         f"several rows may yield one key ({', '.join(key)}), and nothing says which of them stands",

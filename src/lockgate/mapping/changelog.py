@@ -197,7 +197,7 @@ def touched(conn: Connection[Any], log_ids: Collection[int]) -> dict[int, str]:
     """
     rows = conn.execute(
         "SELECT id, writer FROM lockgate.logs WHERE id = ANY (%s) "
-        "AND triggers IS DISTINCT FROM lockgate.log_triggers(id, relid)",
+        "AND triggers IS DISTINCT FROM lockgate.triggers_of(id, relid)",
         (list(log_ids),),
     ).fetchall()
     return {int(log_id): str(writer) for log_id, writer in rows}
@@ -323,7 +323,7 @@ def _write_triggers(conn: Connection[Any], relation: Relation, log: ChangeLog) -
             f"FOR EACH STATEMENT EXECUTE FUNCTION lockgate.log_{log.id}_truncate()".encode()
         )
         conn.execute(f"ALTER TABLE ONLY {table} ENABLE ALWAYS TRIGGER {name}".encode())
-    conn.execute("UPDATE lockgate.logs SET triggers = lockgate.log_triggers(id, relid) WHERE id = %s", (log.id,))
+    conn.execute("UPDATE lockgate.logs SET triggers = lockgate.triggers_of(id, relid) WHERE id = %s", (log.id,))
 
 
 def _fire_always(conn: Connection[Any], relation: Relation, trigger: str) -> None:

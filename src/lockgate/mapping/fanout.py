@@ -34,21 +34,24 @@ def may_fan_out(select: Select, relations: Mapping[int, Relation], driving: Occu
 
 
 def may_repeat_key(
-    select: Select, relations: Mapping[int, Relation], driving: Occurrence, key: Collection[str]
+    select: Select, relations: Mapping[int, Relation], driving: Occurrence, key: Collection[str], *, fan_out: bool
 ) -> bool:
-    """Whether several driving rows, none of which fans out, may yield one key.
+    """Whether several rows that a SELECT yields may have one key.
 
-    They cannot when the key determines the driving row: what it outputs, and what is equal to that, covers a
-    unique index of one relation after the other, until the driving one is reached. True means only: not proven.
+    They cannot when the key determines a row of each relation of the outermost FROM, or that of the driving one where
+    that fans out never: what the key outputs, and what is equal to that, covers a unique index of one relation after
+    the other. True means only: not proven.
 
     :param key: names of the key's outputs.
     """
     plain = select.plain_outputs
     known = {plain[name] for name in key if name in plain}
+    everything = {o.alias for o in select.occurrences if o.in_from}
     pairs = [((e.alias, e.column), e.other) for e in equalities(select) if e.other]
     while True:
         rows = [o for o in select.occurrences if o.outermost and _unique(relations[o.index], _of(o.alias, known))]
-        if driving.alias in {o.alias for o in rows}:
+        found = {o.alias for o in rows}
+        if driving.alias in found and (not fan_out or (found == everything and not has_functions(select))):
             return False
         more = {(o.alias, column.name) for o in rows for column in relations[o.index].columns}
         more |= {left for left, right in pairs if right in known}

@@ -125,7 +125,8 @@ def test_killed_at_random_moments_of_apply_and_rollback(factory: Factory) -> Non
                     if not process.wait_at_most(chance.uniform(0, 4)):
                         process.kill()
                         shop.kills.append(f"{command[0]} after {process.points[-1:]}")
-                if chance.random() < 0.5:
+                # A run that was killed at once has left no ledger, and there is nothing to take back.
+                if chance.random() < 0.5 and shop.one("SELECT to_regclass('lockgate.chain')"):
                     shop.finish("rollback", *ALL)
             shop.finish("rollback", *ALL)
         check_undone(shop, before, writer)

@@ -42,6 +42,15 @@ def test_takes_no_other_way(conn: psycopg.Connection[Any], held: lease.Lease) ->
     assert chain.entries(conn, "shop") == []
 
 
+def test_a_move_that_nobody_heard_of_is_not_made_twice(conn: psycopg.Connection[Any], held: lease.Lease) -> None:
+    """The answer to its COMMIT was lost: the same run asks again."""
+    for to in (PhaseState.RUNNING, PhaseState.CHECKING, PhaseState.CHECKING):
+        go(conn, held.epoch, to)
+    assert len(chain.entries(conn, "shop")) == 2
+    with pytest.raises(LedgerError, match="checking cannot become checking"):
+        move(conn, plan="shop", phase="a", to=PhaseState.CHECKING, epoch=held.epoch, run_id=7)
+
+
 def test_moves_nothing_without_the_lease(conn: psycopg.Connection[Any], held: lease.Lease) -> None:
     with pytest.raises(LeaseLost):
         go(conn, held.epoch - 1, PhaseState.RUNNING)

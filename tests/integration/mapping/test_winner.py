@@ -123,6 +123,9 @@ ALONE = {
         "SELECT o.code AS owner, 'x' AS mail, s.at AS id FROM old.m s JOIN old.o o ON s.id = o.id"
     ),
 }
+ALONE["several rows, each with a key of its own"] = (
+    "SELECT t.id AS owner, 'x' AS mail, s.at AS id FROM old.m s JOIN old.m t ON t.owner = s.id"
+)
 SEVERAL = {
     "no unique column": "SELECT s.owner, s.mail, s.id FROM old.m s",
     "an expression": "SELECT abs(s.id) AS owner, 'x' AS mail, s.at AS id FROM old.m s",

@@ -58,17 +58,17 @@ COMMENT ON COLUMN lockgate.logs.writer IS
 COMMENT ON COLUMN lockgate.logs.columns IS 'Catalog numbers of the columns whose old and new values are logged.';
 COMMENT ON COLUMN lockgate.logs.watched IS 'Catalog numbers of the columns whose change makes an update count.';
 COMMENT ON COLUMN lockgate.logs.triggers IS
-    'What log_triggers says of its triggers as they were written; otherwise somebody else was at them.';
+    'What triggers_of says of its triggers as they were written; otherwise somebody else was at them.';
 
-CREATE FUNCTION lockgate.log_triggers(log bigint, relid oid) RETURNS text
+CREATE FUNCTION lockgate.triggers_of(log bigint, relid oid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT md5(string_agg(concat_ws(',', g.tgrelid, g.tgname, g.tgenabled, g.xmin), ';' ORDER BY g.tgrelid, g.tgname))
     FROM pg_trigger g
     WHERE g.tgname IN (format('lockgate_log_%s_insert', log), format('lockgate_log_%s_update', log),
                        format('lockgate_log_%s_delete', log), format('lockgate_log_%s_truncate', log))
-      AND g.tgrelid IN (SELECT log_triggers.relid UNION ALL SELECT p.relid FROM pg_partition_tree(log_triggers.relid) p)
+      AND g.tgrelid IN (SELECT triggers_of.relid UNION ALL SELECT p.relid FROM pg_partition_tree(triggers_of.relid) p)
 $$;
-REVOKE ALL ON FUNCTION lockgate.log_triggers(bigint, oid) FROM PUBLIC;
+REVOKE ALL ON FUNCTION lockgate.triggers_of(bigint, oid) FROM PUBLIC;
 
 CREATE TABLE lockgate.log_readers (
     target_id bigint NOT NULL REFERENCES lockgate.sync_targets ON DELETE CASCADE,
