@@ -54,7 +54,8 @@ class MapStep(_Step):
     select: SqlText = Field(description="The SELECT over the old model that yields the rows of the target.")
     winner: OrderBy = Field(
         (),
-        description="ORDER BY items: who keeps a key that several rows yield; the driving key is last.",
+        description="ORDER BY items: who keeps a key that several rows yield; the driving key is last. Needed unless a "
+        "unique index shows that no two rows yield one key, or they could not differ.",
     )
     rejected: Reasons = Field(
         default_factory=dict,
@@ -91,7 +92,7 @@ class TransformStep(_Step):
     )
     winner: OrderBy = Field(
         (),
-        description="ORDER BY items: who decides a row that several rows yield; the driving key is last.",
+        description="ORDER BY items: who decides a row that several rows yield; the driving key is last. Needed as in `map`.",
     )
     rejected: Reasons = Field(
         default_factory=dict,
