@@ -137,7 +137,8 @@ class Phase(Strict):
     undo: tuple[SqlStep, ...] | None = Field(
         None,
         description="SQL that takes back the `sql` steps, run after the derived undo of the mappings. "
-        "It also runs for a phase that was interrupted: write IF EXISTS. An empty list says that nothing has to be done; "
+        "It also runs for a phase that was interrupted: write IF EXISTS. "
+        "An empty list says that nothing has to be done; "
         "left out, the phase cannot be rolled back if it has `sql` steps.",
     )
 

@@ -92,7 +92,8 @@ class TransformStep(_Step):
     )
     winner: OrderBy = Field(
         (),
-        description="ORDER BY items: who decides a row that several rows yield; the driving key is last. Needed as in `map`.",
+        description="ORDER BY items: who decides a row that several rows yield; the driving key is last. "
+        "Needed as in `map`.",
     )
     rejected: Reasons = Field(
         default_factory=dict,
