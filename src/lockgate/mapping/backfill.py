@@ -132,10 +132,13 @@ def update_chunk(group: Group, compiled: Compiled, leaf: Leaf, low: int, high: i
     its place is another one then. It is looked at again, as are keys that the chunk yields twice.
     """
     key, evaluation = names(compiled.key), group.evaluation
-    found, repeated = (_own_rows if _changes_own_row(compiled) else _other_rows)(group, compiled, leaf, low, high)
+    own = _changes_own_row(compiled)
+    found, repeated = (_own_rows if own else _other_rows)(group, compiled, leaf, low, high)
+    # Rows that are changed where they were read are looked for there, and not in all of the table for each chunk.
+    within = f" AND t.ctid >= '({low},0)'::tid AND t.ctid < '({high},0)'::tid" if own else ""
     changed = (
         f"UPDATE {compiled.target.sql} AS t SET {', '.join(f'{c.sql} = v.{c.sql}' for c in evaluation.shown)} FROM v "
-        f"WHERE {equal_as_held(compiled.key, 't', 'v')} AND t.ctid = v.lockgate_place "
+        f"WHERE {equal_as_held(compiled.key, 't', 'v')} AND t.ctid = v.lockgate_place{within} "
         f"RETURNING {names(compiled.outputs, 't')}"
     )
     kept = evaluation.keep_values(
