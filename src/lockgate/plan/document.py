@@ -236,7 +236,7 @@ class _Builder:
         if isinstance(node, ScalarNode) and node.text == "<<" and node.style is None:
             self._say(node.at, "`<<` is no part of YAML 1.2; write the keys out")
         elif isinstance(node, ScalarNode) and isinstance(node.value, str):
-            return node.value
+            return None if node.broken else node.value  # what is wrong with it was said
         elif isinstance(node, ScalarNode):
             self._say(node.at, f"a key must be text; put `{node.text}` in quotes")
         else:

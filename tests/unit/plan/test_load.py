@@ -122,6 +122,10 @@ class TestText:
             "plan.yaml:3:32: holds a character that PostgreSQL does not take: NUL, or half of a surrogate pair",
         ]
 
+    def test_characters_that_no_key_may_hold(self, tmp_path: Path) -> None:
+        (said,) = problems(tmp_path, 'plan: p\n"\\ud800\\udc00": 1\nphases: [{id: a, steps: [{sql: SELECT 1}]}]')
+        assert said.startswith("plan.yaml:2:1: holds a character that PostgreSQL does not take")
+
     def test_unicode_is_counted_in_characters(self, tmp_path: Path) -> None:
         assert problems(tmp_path, "plan: p\nphases: [{title: 'Übergröße 🚢', ids: a, steps: [{sql: SELECT 1}]}]") == [
             "plan.yaml:2:33: unknown key `ids`; did you mean `id`?"
