@@ -107,9 +107,10 @@ class Service:
         now = self.clock.monotonic()
         if now - self._tidied >= _HEARTBEAT:
             self._tidied = now
-            for worked in self._worked.values():
-                for log in upkeep.logs_of(conn, worked.applier.group):
-                    upkeep.tidy(conn, log)
+            for worked in list(self._worked.values()):
+                with self._isolated(worked.target_id, worked.name):
+                    for log in upkeep.logs_of(conn, worked.applier.group):
+                        upkeep.tidy(conn, log)
         return busy
 
     def _look_for_targets(self, conn: Connection[Any]) -> None:

@@ -140,7 +140,7 @@ class Applier:
     def _notice(self, state: State, batch: Batch) -> None:
         """Look for what no log tells."""
         read, written = fingerprint(self.conn, self.group)
-        blind = changelog.touched(self.conn, self.group.log_ids)
+        blind = changelog.tampered(self.conn, self.group.log_ids)
         batch.unseen = any(blind.values())
         batch.repair = batch.repair or bool(blind)
         if state.fingerprint is not None:

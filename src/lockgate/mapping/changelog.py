@@ -107,7 +107,7 @@ def ensure(
     # Held from here on, so that nobody narrows what is found to be wide enough.
     conn.execute("SELECT FROM lockgate.logs WHERE relid = %s AND writer = %s FOR NO KEY UPDATE", (relation.oid, writer))
     found = of_relation(conn, relation.oid, writer)
-    whole = found is not None and found.off_reason is None and not touched(conn, [found.id])
+    whole = found is not None and found.off_reason is None and not tampered(conn, [found.id])
     if found is not None and whole:
         covers = wanted <= set(found.columns) and noticed <= set(found.watched)
         if covers and (found.every_update or not every_update):
@@ -190,7 +190,7 @@ def drop(conn: Connection[Any], log: ChangeLog) -> None:
     conn.execute("DELETE FROM lockgate.logs WHERE id = %s", (log.id,))
 
 
-def touched(conn: Connection[Any], log_ids: Collection[int]) -> dict[int, str]:
+def tampered(conn: Connection[Any], log_ids: Collection[int]) -> dict[int, str]:
     """The logs whose triggers are not as they were written, on the relation or one of its partitions: id -> writer.
 
     What was written meanwhile may be in no log, also when they have been put back since.

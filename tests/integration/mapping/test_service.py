@@ -7,7 +7,9 @@ import pytest
 from lockgate.engine import applying as module
 from lockgate.engine.applying import applying
 from lockgate.engine.clock import SystemClock
+from lockgate.errors import PlanError
 from lockgate.mapping import removal, upkeep
+from lockgate.mapping.changelog import ChangeLog
 from tests.integration.mapping.harness import PLAN, Bench, Mapped, Step
 from tests.waiting import wait_until
 
@@ -108,6 +110,28 @@ def test_a_target_that_does_not_fit_any_more_holds_up_no_other(bench: Bench, wha
         bench.sql(mends)
         wait_until(lambda: bench.rows("SELECT * FROM new.a") == [(1, "x")], 30, what="it to be right again")
         wait_until(lambda: bench.one(trouble) is None, 30, what="the trouble to be over")
+
+
+def test_a_log_whose_table_is_gone_holds_up_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is to be rotated, and there is nothing any more that could be read for that."""
+    two_targets(bench)
+    bench.sql("CREATE TABLE old.q (id int PRIMARY KEY, v text)", "CREATE TABLE new.q (id int PRIMARY KEY, v text)")
+    bench.map(map="q", into="new.q", key=["id"], from_="old.q", select="SELECT s.id, s.v FROM old.q s")
+    tidied: list[str] = []
+
+    def tidy(_: object, log: ChangeLog) -> bool:
+        if log.label == "old.q":
+            tidied.append(log.label)
+            raise PlanError("the table was dropped")
+        return False
+
+    monkeypatch.setattr(upkeep, "tidy", tidy)
+    told: list[str] = []
+    with applying(bench.sessions, PLAN, SystemClock(), told.append):
+        wait_until(lambda: tidied, what="the log to be tidied")
+        bench.sql("INSERT INTO old.p VALUES (1, 'x')")
+        wait_until(lambda: follows(bench), what="the other targets to follow")
+    assert told[0].startswith("new.q: its changes cannot be applied: the table was dropped")
 
 
 def test_what_nobody_foresaw_is_said_and_raised(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
