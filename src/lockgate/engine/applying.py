@@ -237,7 +237,7 @@ class Service:
         cap = self.sessions.settings.log_cap
         for log in upkeep.logs_of(worked.conn, worked.applier.group):
             with worked.conn.transaction():
-                upkeep.reinstall(worked.conn, worked.applier.group, cap, log)
+                upkeep.reinstall(worked.conn, cap, log)
             fault("sync.reinstalled")
 
     # --- connections ----------------------------------------------------------------------------------------

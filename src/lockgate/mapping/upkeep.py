@@ -80,16 +80,16 @@ def reason(conn: Connection[Any], target_id: int) -> str | None:
     return row[0] if row else None
 
 
-def reinstall(conn: Connection[Any], group: Group, cap: int, images_log: ChangeLog) -> None:
+def reinstall(conn: Connection[Any], cap: int, log: ChangeLog) -> None:
     """Put the triggers of one log back, in a transaction of its own: it takes one strong lock, if any is missing."""
-    relation = catalog.read(conn, images_log.relid)
+    relation = catalog.read(conn, log.relid)
     changelog.ensure(
         conn,
         relation,
-        relation.present(images_log.columns),
-        watched=relation.present(images_log.watched),
-        writer=images_log.writer,
-        every_update=images_log.every_update,
+        relation.present(log.columns),
+        watched=relation.present(log.watched),
+        writer=log.writer,
+        every_update=log.every_update,
         cap=cap,
     )
 

@@ -312,7 +312,7 @@ class Mapped:
         applier = self.applier()
         for log in changelog.read_by(applier.conn, self.target_id):
             with applier.conn.transaction():
-                upkeep.reinstall(applier.conn, applier.group, _CAP, log)
+                upkeep.reinstall(applier.conn, _CAP, log)
         return upkeep.repair(applier.conn, applier.group)
 
     # --- looking --------------------------------------------------------------------------------------------

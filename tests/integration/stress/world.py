@@ -175,7 +175,7 @@ class World:
         if batch.repair:
             for log in changelog.read_by(self.conn, target_id):
                 with self.conn.transaction():
-                    upkeep.reinstall(self.conn, applier.group, _CAP, log)
+                    upkeep.reinstall(self.conn, _CAP, log)
             upkeep.repair(self.conn, applier.group)
         return batch
 
