@@ -26,6 +26,8 @@ from lockgate.mapping.statements import desired, key_json
 
 _ROWS_PER_BUCKET = 32
 _EXAMPLES = 5
+# Stands for the table itself where its mappings are told by their numbers.
+_HELD = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,21 +198,28 @@ class _Comparison:
         """Hash both sides into buckets: those that differ, and one row of counts.
 
         Of a bucket the number of rows and the sum of their hashes are compared: sums, because equal pairs cancel
-        in an exclusive or, and the number, because a sum alone could agree by chance.
+        in an exclusive or, and the number, because a sum alone could agree by chance. Both sides are read as one
+        relation, of which the planner knows no number of buckets: it takes them for few then, and has several
+        processes sum them up.
         """
-        bucket = f"{self._key_hash('x')} & {buckets - 1}"
-        row = f"{hash_of(self.outputs, 'x')}::numeric"
         mappings = range(len(self.group.compiled))
-        counts = ", ".join(f"count(*) FILTER (WHERE x.lockgate_prio = {i}) AS n{i}" for i in mappings)
-        source = " UNION ALL ".join(self._typed_yields(number) for number in mappings)
-        summed = f"SELECT {bucket} AS b, count(*) AS n, sum({row}) AS h"
+        sources = [self._typed_yields(number) for number in mappings]
+        sources.append(f"SELECT {_HELD} AS lockgate_prio, x.* FROM ({self._target_rows()}) AS x")
+        hashed = (
+            f"SELECT x.lockgate_prio AS p, {self._key_hash('x')} AS k, {hash_of(self.outputs, 'x')} AS h "
+            f"FROM ({source}) AS x"
+            for source in sources
+        )
+        sides = ", ".join(
+            f"count(*) FILTER (WHERE {side}) AS {name}n, sum(h) FILTER (WHERE {side}) AS {name}h"
+            for name, side in (("t", f"p = {_HELD}"), ("s", f"p <> {_HELD}"))
+        )
+        counts = ", ".join(f"count(*) FILTER (WHERE p = {i}) AS n{i}" for i in mappings)
         return (
-            f"WITH s AS MATERIALIZED ({summed}, {counts} FROM ({source}) AS x GROUP BY 1), "
-            f"t AS MATERIALIZED ({summed} FROM ({self._target_rows()}) AS x GROUP BY 1) "
-            f"SELECT coalesce(s.b, t.b), t.n, {', '.join(f's.n{i}' for i in mappings)} "
-            "FROM s FULL JOIN t ON s.b = t.b WHERE (s.n, s.h) IS DISTINCT FROM (t.n, t.h) "
-            "UNION ALL SELECT NULL, (SELECT sum(n) FROM t), "
-            + ", ".join(f"(SELECT sum(n{i}) FROM s)" for i in mappings)
+            f"WITH b AS MATERIALIZED (SELECT k & {buckets - 1} AS b, {sides}, {counts} "
+            f"FROM ({' UNION ALL '.join(hashed)}) AS x GROUP BY 1) "
+            f"SELECT b, tn, {', '.join(f'n{i}' for i in mappings)} FROM b WHERE (sn, sh) IS DISTINCT FROM (tn, th) "
+            f"UNION ALL SELECT NULL, sum(tn), {', '.join(f'sum(n{i})' for i in mappings)} FROM b"
         )
 
     def _key_hash(self, alias: str) -> str:
