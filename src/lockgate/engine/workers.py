@@ -20,6 +20,7 @@ from lockgate.engine.faults import fault
 from lockgate.engine.governor import Governor
 from lockgate.engine.retry import Policy, lost_connection, passing
 from lockgate.engine.session import Sessions
+from lockgate.engine.underway import Underway
 from lockgate.errors import ConnectionFailed
 from lockgate.ledger import chunks, lease
 from lockgate.ledger.chunks import Chunk, ChunkProgress
@@ -62,6 +63,7 @@ class _Worker:
     name: str
     retired: Callable[[], bool]
     written: Callable[[int, int, float], None]
+    underway: Underway
     _conn: Connection[Any] | None = None
     _group: Group | None = None
     _chunk: Chunk | None = None
@@ -96,7 +98,8 @@ class _Worker:
         started = self.clock.monotonic()
         loaded = self._loaded(conn)
         compiled = next(mapping for mapping in loaded.compiled if mapping.name == self.task.mapping)
-        with conn.transaction():
+        meet = partial(self.underway.take, self.name) if self.governor.workers() > 1 else None
+        with self.underway.releasing(self.name), conn.transaction():
             if self.task.epoch is not None:
                 lease.assert_held(conn, self.task.epoch)
             # A statement of its own: the transaction's id must be older than the snapshot that reads the rows.
@@ -106,7 +109,7 @@ class _Worker:
             self._chunk = chunk
             fault("chunk.claimed")
             chunk, rows = self._fitted(conn, chunk)
-            done = backfill.run_chunk(conn, loaded, compiled, chunk)
+            done = backfill.run_chunk(conn, loaded, compiled, chunk, meet)
             chunks.finish(conn, chunk.id, done.read, done.written, self.name, self.clock.monotonic() - started)
             fault("chunk.commit")
         fault("chunk.done")
@@ -180,6 +183,7 @@ class Crew:
     stop: threading.Event
     _threads: list[threading.Thread] = field(default_factory=list)
     _errors: list[BaseException] = field(default_factory=list)
+    _underway: Underway = field(default_factory=Underway)
     _read: int = 0
     _written: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -218,6 +222,7 @@ class Crew:
                 name=f"{socket.gethostname()}:{os.getpid()}:{number}",
                 retired=partial(self._retired, number),
                 written=self._count,
+                underway=self._underway,
             )
             thread = threading.Thread(target=self._work, args=(worker,), name=f"lockgate-worker-{number}", daemon=True)
             self._threads.append(thread)

@@ -14,13 +14,13 @@ from typing import Any
 import psycopg
 from psycopg import Connection, IsolationLevel
 
-from lockgate.catalog.relations import Column
 from lockgate.engine.sqlerrors import explain
 from lockgate.errors import LockgateError
 from lockgate.mapping import poison
 from lockgate.mapping.changelog import SEGMENTS
 from lockgate.mapping.compiled import Compiled, as_held, equal, equal_as_held, names
 from lockgate.mapping.group import Group
+from lockgate.mapping.hashing import hash_of, hash_of_key
 from lockgate.mapping.intake import Intake
 from lockgate.mapping.statements import desired, key_json
 
@@ -102,12 +102,6 @@ def _refused(group: Group, error: psycopg.Error) -> LockgateError:
 def reconcile(conn: Connection[Any], group: Group) -> Reconciled:
     """Compare a target with its mappings, in the transaction of ``one_snapshot``."""
     return _Comparison(conn, group).run()
-
-
-def hash_of(columns: tuple[Column, ...], alias: str) -> str:
-    """A hash of a row that differs when the stored form of any column does; NULL is not the empty text."""
-    items = [f"{alias}.{c.sql}" if c.exact_hash else f"({alias}.{c.sql})::text" for c in columns]
-    return f"pg_catalog.hash_record_extended(ROW({', '.join(items)}), 0)"
 
 
 def doubtful(number: int) -> str:
@@ -206,7 +200,7 @@ class _Comparison:
         sources = [self._typed_yields(number) for number in mappings]
         sources.append(f"SELECT {_HELD} AS lockgate_prio, x.* FROM ({self._target_rows()}) AS x")
         hashed = (
-            f"SELECT x.lockgate_prio AS p, {self._key_hash('x')} AS k, {hash_of(self.outputs, 'x')} AS h "
+            f"SELECT x.lockgate_prio AS p, {hash_of_key(self.key, 'x')} AS k, {hash_of(self.outputs, 'x')} AS h "
             f"FROM ({source}) AS x"
             for source in sources
         )
@@ -221,12 +215,6 @@ class _Comparison:
             f"SELECT b, tn, {', '.join(f'n{i}' for i in mappings)} FROM b WHERE (sn, sh) IS DISTINCT FROM (tn, th) "
             f"UNION ALL SELECT NULL, sum(tn), {', '.join(f'sum(n{i})' for i in mappings)} FROM b"
         )
-
-    def _key_hash(self, alias: str) -> str:
-        """The same for equal keys, however they are stored: 1.0 and 1.00 are in one bucket."""
-        items = ((c, as_held(c, f"{alias}.{c.sql}")) for c in self.key)
-        values = (item if c.hashable or c.exact_hash else f"({item})::text" for c, item in items)
-        return f"pg_catalog.hash_record_extended(ROW({', '.join(values)}), 0)"
 
     def _typed_yields(self, number: int) -> str:
         mapping = self.group.compiled[number]
@@ -253,7 +241,7 @@ class _Comparison:
         self.conn.execute(f"TRUNCATE {table}".encode())
 
         def inside(alias: str) -> str:
-            return f"({self._key_hash(alias)} & {buckets - 1}) IN (SELECT bucket FROM pg_temp.lockgate_buckets)"
+            return f"({hash_of_key(self.key, alias)} & {buckets - 1}) IN (SELECT bucket FROM pg_temp.lockgate_buckets)"
 
         for number, mapping in enumerate(self.group.compiled):
             self.conn.execute(f"DROP TABLE IF EXISTS {doubtful(number)}".encode())

@@ -17,7 +17,7 @@ from lockgate.engine.settling import settle
 from lockgate.engine.workers import Crew, Task
 from lockgate.errors import Interrupted, PlanError
 from lockgate.ledger import chunks, lease, steps
-from lockgate.mapping import backfill, changelog, group, install, removal, stakes
+from lockgate.mapping import backfill, changelog, group, install, removal, stakes, updating
 from lockgate.mapping.analysis import compile_mapping
 from lockgate.mapping.compiled import Compiled
 from lockgate.mapping.definition import Definition, from_step
@@ -128,7 +128,7 @@ class Runner:
         with ctx.sessions.open("map") as conn:
             loaded = group.load(conn, target_id)
             with ctx.fenced(conn):
-                backfill.mark_repeated(conn, loaded, compiled)
+                updating.mark_repeated(conn, loaded, compiled)
             _patiently(ctx, conn, lambda: install.go_live(conn, target_id))
             fault("map.live")
             _until_settled(ctx, target_id)

@@ -21,7 +21,7 @@ from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Relation
 from lockgate.engine.session import Sessions
 from lockgate.ledger import chunks, steps, store
-from lockgate.mapping import accounting, applier, backfill, changelog, group, install, reconcile, upkeep
+from lockgate.mapping import accounting, applier, backfill, changelog, group, install, reconcile, updating, upkeep
 from lockgate.mapping.accounting import Accounts
 from lockgate.mapping.analysis import compile_mapping
 from lockgate.mapping.applier import Applier
@@ -29,6 +29,7 @@ from lockgate.mapping.backfill import Written
 from lockgate.mapping.compiled import Compiled
 from lockgate.mapping.definition import Definition, from_step
 from lockgate.mapping.group import Group
+from lockgate.mapping.inserting import Meet
 from lockgate.mapping.intake import Batch
 from lockgate.mapping.reconcile import Reconciled
 from lockgate.plan.models import MapStep, TransformStep
@@ -228,13 +229,13 @@ class Mapped:
         with conn.transaction():
             return self.chunk_on(conn)
 
-    def chunk_on(self, conn: Connection[Any]) -> Written | None:
+    def chunk_on(self, conn: Connection[Any], meet: Meet | None = None) -> Written | None:
         """Claim and do the next chunk in the open transaction of ``conn``."""
         chunk = chunks.claim(conn, self.step_id)
         if chunk is None:
             return None
         loaded = self.load()
-        done = backfill.run_chunk(conn, loaded, self.compiled(loaded), chunk)
+        done = backfill.run_chunk(conn, loaded, self.compiled(loaded), chunk, meet)
         chunks.finish(conn, chunk.id, done.read, done.written, "test", 0.0)
         return done
 
@@ -255,7 +256,7 @@ class Mapped:
         """What comes after the last chunk."""
         loaded = self.load()
         with self.bench.conn.transaction():
-            backfill.mark_repeated(self.bench.conn, loaded, self.compiled(loaded))
+            updating.mark_repeated(self.bench.conn, loaded, self.compiled(loaded))
             install.go_live(self.bench.conn, self.target_id)
         relation = self.compiled(loaded).driving_relation
         with self.bench.conn.transaction():

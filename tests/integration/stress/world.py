@@ -13,7 +13,7 @@ from psycopg import Connection
 from lockgate.catalog.relations import Relation
 from lockgate.engine.session import Sessions
 from lockgate.ledger import chunks, steps, store
-from lockgate.mapping import accounting, backfill, changelog, group, install, reconcile, upkeep
+from lockgate.mapping import accounting, backfill, changelog, group, install, reconcile, updating, upkeep
 from lockgate.mapping.accounting import Accounts
 from lockgate.mapping.analysis import compile_mapping
 from lockgate.mapping.applier import Applier
@@ -149,7 +149,7 @@ class World:
         """All chunks are done: settle each target, and log only what the mappings read."""
         for mapped in self.mapped.values():
             with self.conn.transaction():
-                backfill.mark_repeated(self.conn, self.group(mapped.target_id), mapped.compiled)
+                updating.mark_repeated(self.conn, self.group(mapped.target_id), mapped.compiled)
                 install.go_live(self.conn, mapped.target_id)
             if narrow and mapped.compiled.definition.sync:
                 with self.conn.transaction():
