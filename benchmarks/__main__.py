@@ -24,7 +24,7 @@ def _measures(size: float, rounds: int) -> dict[str, Callable[[], list[Figure]]]
 
     return {
         "backfill": lambda: backfill.measure(rows(500_000), rounds),
-        "transform": lambda: transform.measure(rows(300_000), rounds),
+        "transform": lambda: transform.measure(rows(500_000), rounds),
         "comparing": lambda: comparing.measure(rows(500_000), rounds),
         "synccost": lambda: synccost.measure(rows(200_000), rounds),
         "latency": lambda: latency.measure(rows(300_000), pairs=max(3, rounds * 2), seconds=10.0 * min(1.0, size)),

@@ -20,6 +20,7 @@ from lockgate.engine.faults import fault
 from lockgate.engine.governor import Governor
 from lockgate.engine.retry import Policy, lost_connection, passing
 from lockgate.engine.session import Sessions
+from lockgate.engine.sweeping import Sweeper
 from lockgate.engine.underway import Underway
 from lockgate.errors import ConnectionFailed
 from lockgate.ledger import chunks, lease
@@ -173,7 +174,10 @@ class _Worker:
 
 @dataclass(slots=True)
 class Crew:
-    """The workers of one process for one task; their number follows what `lockgate tune` says."""
+    """The workers of one process for one task; their number follows what `lockgate tune` says.
+
+    :param sweeper: gives the space of changed rows back; None where rows are only added.
+    """
 
     sessions: Sessions
     task: Task
@@ -181,6 +185,7 @@ class Crew:
     governor: Governor
     progress: Progress
     stop: threading.Event
+    sweeper: Sweeper | None = None
     _threads: list[threading.Thread] = field(default_factory=list)
     _errors: list[BaseException] = field(default_factory=list)
     _underway: Underway = field(default_factory=Underway)
@@ -244,6 +249,8 @@ class Crew:
         with self._lock:
             self._read += read
             self._written += written
+        if self.sweeper is not None:
+            self.sweeper.changed(written)
 
     def _report(self, conn: Connection[Any], started: float) -> None:
         made = chunks.progress(conn, self.task.step_id)

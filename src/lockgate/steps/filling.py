@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +15,7 @@ from lockgate.engine.evidence import Evidence
 from lockgate.engine.faults import fault
 from lockgate.engine.retry import Policy, lost_conflict, retrying
 from lockgate.engine.settling import settle
+from lockgate.engine.sweeping import Sweeper
 from lockgate.engine.workers import Crew, Task
 from lockgate.errors import Interrupted, PlanError
 from lockgate.ledger import chunks, lease, steps
@@ -34,6 +36,7 @@ T = TypeVar("T")
 _PATIENCE = Policy(retries=100, base=0.05, cap=1.0)
 # Workers cut a chunk down to what the pace asks for; they cannot make it larger.
 _COARSE = 4
+_FINEST, _PIECES = 5_000, 24
 
 
 class Runner:
@@ -113,7 +116,8 @@ class Runner:
         where = place(ctx.loaded, ctx.phase, ctx.step)
         task = Task(ctx.step_row.id, target_id, compiled.name, ctx.epoch, where)
         while True:
-            Crew(ctx.sessions, task, ctx.clock, ctx.health, ctx.progress, ctx.stop).run()
+            with _sweeping(ctx, compiled) as sweeper:
+                Crew(ctx.sessions, task, ctx.clock, ctx.health, ctx.progress, ctx.stop, sweeper).run()
             if ctx.stop.is_set():
                 raise Interrupted("Stopped between two chunks", where=where, hint="`lockgate apply` goes on there.")
             with ctx.sessions.open("map") as conn:
@@ -238,12 +242,22 @@ def _refuse_changed(conn: Connection[Any], ctx: StepContext, definition: Definit
         )
 
 
+def _sweeping(ctx: StepContext, compiled: Compiled) -> contextlib.AbstractContextManager[Sweeper | None]:
+    """What gives the space of old row versions back, where rows are changed."""
+    if not compiled.definition.updates_only:
+        return contextlib.nullcontext()
+    return Sweeper(ctx.sessions, compiled.target, ctx.stop)
+
+
 def _cut(ctx: StepContext, conn: Connection[Any], compiled: Compiled) -> None:
     nodes = backfill.file_nodes(conn, compiled)
     if steps.get(conn, ctx.step_row.id).detail.get("files") == nodes:
         return
     chunks.clear(conn, ctx.step_row.id)
     rows = ctx.settings.chunk_rows * _COARSE
+    if compiled.definition.updates_only:
+        # The space of a chunk's old rows is used by the chunks after it: the table grows by a few of them.
+        rows = min(rows, max(_FINEST, int(compiled.driving_relation.estimated_rows / _PIECES)))
     chunks.insert(conn, ctx.step_row.id, backfill.plan_ranges(conn, compiled, rows))
     steps.set_state(conn, ctx.step_row.id, "running", detail={"files": nodes})
 

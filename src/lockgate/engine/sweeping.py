@@ -1,0 +1,89 @@
+"""Giving the space of old row versions back while rows are changed, so that a table does not grow to twice its size."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import Connection
+
+from lockgate.catalog.relations import Relation
+from lockgate.errors import ConnectionFailed
+
+if TYPE_CHECKING:
+    from lockgate.engine.session import Sessions
+
+_LEAST = 10_000
+# The share of the rows after whose change the space is worth a look.
+_SHARE = 16
+
+
+class Sweeper:
+    """Runs VACUUM on one table each time a share of its rows was changed, in a thread of its own.
+
+    It is a help and no duty: without the privilege, or while somebody else has the table, the server skips it.
+    The entries of indexes wait for the last time, for each look at them goes over whole indexes.
+
+    As a context manager: at the end it vacuums once more, with the indexes, unless ``stop`` was set.
+    """
+
+    def __init__(self, sessions: Sessions, table: Relation, stop: threading.Event) -> None:
+        self._sessions = sessions
+        self._table = table
+        self._stop = stop
+        self._every = max(_LEAST, table.estimated_rows / _SHARE)
+        self._changed = 0
+        self._all = 0
+        self._due = threading.Condition()
+        self._ended = False
+        self._conn: Connection[Any] | None = None
+        self._thread = threading.Thread(target=self._run, name="lockgate-sweeper", daemon=True)
+
+    def changed(self, rows: int) -> None:
+        """So many rows were changed."""
+        with self._due:
+            self._changed += rows
+            self._all += rows
+            if self._changed >= self._every:
+                self._due.notify()
+
+    def __enter__(self) -> Sweeper:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._due:
+            self._ended = True
+            self._due.notify()
+        conn = self._conn
+        if (error is not None or self._stop.is_set()) and conn is not None:
+            conn.cancel_safe(timeout=5)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with contextlib.suppress(psycopg.OperationalError, ConnectionFailed), self._sessions.open("vacuum") as conn:
+            self._conn = conn
+            if self._sessions.settings.max_latency is not None:
+                conn.execute("SET vacuum_cost_delay = '2ms'")
+            while self._wait():
+                self._vacuum(conn, indexes=False)
+            if self._all >= self._every and not self._stop.is_set():
+                self._vacuum(conn, indexes=True)
+
+    def _wait(self) -> bool:
+        """Wait until enough was changed; False when the work has ended."""
+        with self._due:
+            self._due.wait_for(lambda: self._ended or self._changed >= self._every)
+            self._changed = 0
+            return not self._ended
+
+    def _vacuum(self, conn: Connection[Any], *, indexes: bool) -> None:
+        cleanup = "AUTO" if indexes else "OFF"
+        # Cutting the end of the table off would take a lock that readers wait behind.
+        options = f"SKIP_LOCKED, TRUNCATE false, PARALLEL 0, INDEX_CLEANUP {cleanup}"
+        conn.execute(f"VACUUM ({options}) {self._table.sql}".encode())
