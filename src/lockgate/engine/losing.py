@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
+from lockgate.catalog.relations import Relation
 from lockgate.engine.undoing import begun_steps, needs_sql
 from lockgate.errors import RollbackRefused
-from lockgate.mapping import dependants, removal, stakes
+from lockgate.mapping import dependants, removal, stakes, unfit
 from lockgate.mapping.group import Group
+from lockgate.mapping.unfit import Unfit
 from lockgate.plan.models import MapStep, Phase, TransformStep
 from lockgate.steps.running import located
 from lockgate.steps.statements import changes_rows, dropped_schemas, dropped_tables
@@ -48,10 +50,12 @@ class Prospect:
 
     :param losses: rows of the application's.
     :param unknown: what of the application's might be lost besides and cannot be counted, for people.
+    :param misfits: why mappings fit the database no more, so that more must be taken for lost than would be.
     """
 
     losses: list[Loss]
     unknown: list[str]
+    misfits: list[str] = field(default_factory=list)
 
     def refuse(self) -> None:
         """:raises RollbackRefused: if there are losses, listing them."""
@@ -59,17 +63,44 @@ class Prospect:
             raise RollbackRefused(
                 f"Going back would lose {sum(loss.rows for loss in self.losses)} rows",
                 why="; ".join(f"{loss.table}: {loss.rows} rows, {loss.why}" for loss in self.losses),
-                hint="Save them first, or say that they may be lost: `lockgate rollback --lose-rows`.",
+                hint=self._other_way()
+                + "Save them first, or say that they may be lost: `lockgate rollback --lose-rows`.",
             )
+
+    def _other_way(self) -> str:
+        if not self.misfits:
+            return ""
+        return (
+            f"Mend what a mapping needs ({'; '.join(self.misfits)}), then less may be lost: where the undo of a later "
+            "phase does that, take back one phase at a time. "
+        )
 
 
 @dataclass(slots=True)
 class _Filled:
     """A target with the mappings of it that are taken back, and the number of the phase that does it last."""
 
-    loaded: Group
+    loaded: Group | Unfit
     leaving: set[str] = field(default_factory=set)
     turn: int = 0
+
+    @property
+    def target(self) -> Relation | None:
+        """The table that is filled; None if it cannot be told any more."""
+        if isinstance(self.loaded, Unfit):
+            return self.loaded.kept.target if self.loaded.kept is not None else None
+        return self.loaded.evaluation.target
+
+    @property
+    def updates_only(self) -> bool:
+        """Whether it is a transform."""
+        return self.loaded.updates_only if isinstance(self.loaded, Unfit) else self.loaded.evaluation.updates_only
+
+    def removed(self, alias: str) -> str:
+        """The condition that a row of the table goes."""
+        if isinstance(self.loaded, Unfit):
+            return unfit.removed(self.loaded, self.leaving, alias)
+        return stakes.removed(self.loaded, stakes.remaining(self.loaded, self.leaving), alias)
 
 
 def look(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> Prospect:
@@ -82,20 +113,25 @@ def look(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> 
     dropped = _dropped(conn, loaded, phases)
     losses: list[Loss] = []
     unknown: list[str] = []
-    tables = {each.loaded.evaluation.target.oid for each in filled if not each.loaded.evaluation.updates_only}
+    tables = {each.target.oid for each in filled if each.target is not None and not each.updates_only}
     for each in filled:
-        evaluation = each.loaded.evaluation
-        if evaluation.updates_only:
+        target = each.target
+        if isinstance(each.loaded, Unfit):
+            losses += _of_misfit(conn, each.loaded, each.leaving, dropped)
+        elif each.updates_only:
             rows = removal.rows_at_stake(conn, each.loaded)
-            losses.append(Loss(evaluation.target.label, rows, "the application changed them since"))
-            continue
-        found = stakes.weigh(conn, each.loaded, each.leaving, dropped=evaluation.target.oid in dropped)
-        losses += _of_target(evaluation.target.label, found)
-        unknown += _unknown(each.loaded, found)
-        losses += _of_others(conn, each, tables, dropped)
+            losses.append(Loss(each.loaded.evaluation.target.label, rows, "the application changed them since"))
+        else:
+            label = each.loaded.evaluation.target.label
+            found = stakes.weigh(conn, each.loaded, each.leaving, dropped=each.loaded.evaluation.target.oid in dropped)
+            losses += _of_target(label, found)
+            unknown += _unknown(each.loaded, found)
+        if target is not None and not each.updates_only:
+            losses += _of_others(conn, each, target, tables, dropped)
     losses += _of_dropped(conn, phases, {oid: turn for oid, turn in dropped.items() if oid not in tables})
     unknown += [f"what the undo of {phase.id} changes by its own SQL" for phase in _changing(conn, loaded, phases)]
-    return Prospect([loss for loss in losses if loss.rows], unknown)
+    misfits = [each.loaded.why for each in filled if isinstance(each.loaded, Unfit)]
+    return Prospect([loss for loss in losses if loss.rows], unknown, misfits)
 
 
 def _filled(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> list[_Filled]:
@@ -113,6 +149,23 @@ def _filled(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) 
     return list(found.values())
 
 
+def _of_misfit(
+    conn: Connection[Any], loaded: Unfit, leaving: Collection[str], dropped: Collection[int]
+) -> Iterator[Loss]:
+    """:raises RollbackRefused: if it is a mapping that stays which cannot be evaluated."""
+    misfit = loaded.stuck(leaving)
+    if misfit is not None:
+        names = ", ".join(sorted(leaving))
+        raise RollbackRefused(
+            f"{names} cannot be taken out of {loaded.label}: {misfit}, which stays, fits the database no more",
+            why=f"Which rows stay with it cannot be told: {loaded.why}.",
+            hint=f"Mend that first, or take {misfit} back as well: `lockgate rollback --to` a phase before its own.",
+        )
+    gone = loaded.kept is not None and loaded.kept.target.oid in dropped
+    for rows, why in unfit.weigh(conn, loaded, leaving, dropped=gone):
+        yield Loss(loaded.label, rows, why)
+
+
 def _of_target(label: str, found: stakes.Stakes) -> Iterator[Loss]:
     yield Loss(label, found.born, "born in the new model")
     yield Loss(label, found.unexplained, "no mapping yields them")
@@ -128,16 +181,16 @@ def _unknown(group: Group, found: stakes.Stakes) -> Iterator[str]:
         yield f"changes of rows that were migrated into {label}: nothing is logged there (sync: none)"
 
 
-def _of_others(conn: Connection[Any], each: _Filled, tables: set[int], dropped: dict[int, int]) -> Iterator[Loss]:
+def _of_others(
+    conn: Connection[Any], each: _Filled, target: Relation, tables: set[int], dropped: dict[int, int]
+) -> Iterator[Loss]:
     """Rows of other tables that refer to those of a target.
 
     :raises RollbackRefused: if they keep it from being emptied.
     """
-    group, target = each.loaded, each.loaded.evaluation.target
-    staying = stakes.remaining(group, each.leaving)
     gone = {oid for oid, turn in dropped.items() if turn < each.turn}
     oids = [target.oid, *(leaf.oid for leaf in target.leaves if leaf.oid != target.oid)]
-    found = dependants.dependants(conn, oids, lambda alias: stakes.removed(group, staying, alias), {*tables, *gone})
+    found = dependants.dependants(conn, oids, each.removed, {*tables, *gone})
     for other in found:
         if other.refuses:
             raise RollbackRefused(

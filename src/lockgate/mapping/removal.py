@@ -6,11 +6,11 @@ from typing import Any
 
 from psycopg import Connection
 
-from lockgate.mapping import changelog, group, stakes
+from lockgate.errors import PlanError
+from lockgate.mapping import blocks, changelog, group, stakes, unfit
 from lockgate.mapping.changelog import ChangeLog
 from lockgate.mapping.group import Group
-
-_BLOCKS = 2_000
+from lockgate.mapping.unfit import Unfit
 
 
 def rows_at_stake(conn: Connection[Any], loaded: Group) -> int:
@@ -19,28 +19,28 @@ def rows_at_stake(conn: Connection[Any], loaded: Group) -> int:
     return _number(conn, evaluation.changed_since()) if evaluation.keeps_before else 0
 
 
-def forget_mapping(conn: Connection[Any], loaded: Group, name: str) -> bool:
-    """Take a mapping out of its target, in the open transaction; whether it was the last one.
+def forget_mapping(conn: Connection[Any], plan: str, target_id: int, name: str) -> None:
+    """Take a mapping out of its target, in the open transaction.
 
-    The others are done: had chunks of theirs been open, this one would not have begun.
+    The others are done: had chunks of theirs been open, this one would not have begun. What kept the target from being
+    applied may have been this one.
     """
-    conn.execute("DELETE FROM lockgate.mappings WHERE plan = %s AND name = %s", (loaded.plan, name))
-    conn.execute("DELETE FROM lockgate.quarantine WHERE plan = %s AND mapping = %s", (loaded.plan, name))
-    last = len([mapping for mapping in loaded.compiled if mapping.name != name]) == 0
+    conn.execute("DELETE FROM lockgate.mappings WHERE plan = %s AND name = %s", (plan, name))
+    conn.execute("DELETE FROM lockgate.quarantine WHERE plan = %s AND mapping = %s", (plan, name))
+    last = not still_mapped(conn, target_id)
     conn.execute(
-        "UPDATE lockgate.sync_targets SET epoch = epoch + 1, repair = NOT %s, "
+        "UPDATE lockgate.sync_targets SET epoch = epoch + 1, repair = NOT %s, trouble = NULL, "
         "state = CASE WHEN %s THEN 'off' WHEN state = 'backfill' THEN 'live' ELSE state END, "
         "reason = CASE WHEN %s THEN 'being taken back' ELSE %s END WHERE id = %s",
-        (last, last, last, stakes.TAKEN_OUT, loaded.target_id),
+        (last, last, last, stakes.TAKEN_OUT, target_id),
     )
-    return last
 
 
-def stop_applying(conn: Connection[Any], loaded: Group) -> None:
+def stop_applying(conn: Connection[Any], target_id: int) -> None:
     """In the open transaction: no applier may put back what is about to be removed."""
     conn.execute(
         "UPDATE lockgate.sync_targets SET state = 'off', repair = false, epoch = epoch + 1 WHERE id = %s",
-        (loaded.target_id,),
+        (target_id,),
     )
 
 
@@ -55,7 +55,7 @@ def take_back(conn: Connection[Any], loaded: Group, block: int, *, born_too: boo
     Of a map, ``stakes.find_own`` must have been called over this connection.
     """
     evaluation = loaded.evaluation
-    if stakes.nothing_written(conn, loaded) or (evaluation.updates_only and not evaluation.keeps_before):
+    if stakes.nothing_written(conn, loaded.target_id) or (evaluation.updates_only and not evaluation.keeps_before):
         return None
     conn.execute("SELECT pg_catalog.set_config('lockgate.writer', %s, true)", (loaded.writer,))
     if block == 0 and not evaluation.updates_only:
@@ -63,7 +63,7 @@ def take_back(conn: Connection[Any], loaded: Group, block: int, *, born_too: boo
         again = stakes.is_in(loaded, stakes.own_table(loaded))
         conn.execute(f"DELETE FROM {evaluation.replaced} AS t WHERE {again}".encode())
     for leaf in evaluation.target.leaves:
-        place = f"t.ctid >= '({block},0)'::tid AND t.ctid < '({block + _BLOCKS},0)'::tid"
+        place = blocks.place(block)
         if evaluation.updates_only:
             conn.execute(evaluation.restore_before(leaf.sql, place, over_own=born_too).encode())
             continue
@@ -71,18 +71,10 @@ def take_back(conn: Connection[Any], loaded: Group, block: int, *, born_too: boo
         kept = f"NOT {stakes.is_in(loaded, evaluation.replaced)}"
         kept += "" if born_too else f" AND {_made_here(loaded)}"
         conn.execute(f"DELETE FROM ONLY {leaf.sql} AS t WHERE {place} AND {kept}".encode())
-    sizes = [
-        _number(
-            conn,
-            f"SELECT pg_catalog.pg_relation_size({leaf.oid}::oid) / pg_catalog.current_setting('block_size')::bigint",
-        )
-        for leaf in evaluation.target.leaves
-    ]
-    if block + _BLOCKS < max(sizes, default=0):
-        return block + _BLOCKS
-    if not evaluation.updates_only:
+    following = blocks.following(conn, evaluation.target, block)
+    if following is None and not evaluation.updates_only:
         conn.execute(evaluation.put_back_absent().encode())
-    return None
+    return following
 
 
 def _made_here(loaded: Group) -> str:
@@ -127,10 +119,24 @@ def live_targets(conn: Connection[Any]) -> list[tuple[int, str]]:
     return [(int(number), str(name)) for number, name in rows]
 
 
-def load(conn: Connection[Any], plan: str, name: str) -> Group | None:
+def load(conn: Connection[Any], plan: str, name: str) -> Group | Unfit | None:
     """The target that a mapping feeds, None if the mapping is not in the ledger."""
     row = conn.execute("SELECT target_id FROM lockgate.mappings WHERE plan = %s AND name = %s", (plan, name)).fetchone()
-    return group.load(conn, int(row[0])) if row else None
+    if row is None:
+        return None
+    try:
+        return group.load(conn, int(row[0]))
+    except PlanError as error:
+        return unfit.load(conn, int(row[0]), error)
+
+
+def misfit(conn: Connection[Any], target_id: int) -> str | None:
+    """Why the mappings of a target fit the database no more, None if they do."""
+    try:
+        group.load(conn, target_id)
+    except PlanError as error:
+        return error.what
+    return None
 
 
 def _number(conn: Connection[Any], statement: str) -> int:

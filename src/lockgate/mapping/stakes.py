@@ -8,13 +8,15 @@ from typing import Any
 
 from psycopg import Connection
 
-from lockgate.catalog.relations import Column
+from lockgate.catalog.relations import Column, Relation
+from lockgate.errors import PlanError
 from lockgate.mapping import group as groups
 from lockgate.mapping.changelog import SEGMENTS
 from lockgate.mapping.compiled import Compiled, equal, equal_as_held, names
 from lockgate.mapping.defaults import steady_defaults
 from lockgate.mapping.group import Group
 from lockgate.mapping.intake import Intake
+from lockgate.mapping.kept import values_of_before
 from lockgate.mapping.reconcile import one_snapshot
 
 TAKEN_OUT = "a mapping was taken out"
@@ -89,7 +91,7 @@ def find_own(conn: Connection[Any], loaded: Group) -> None:
             f"CREATE TEMPORARY TABLE {own.removeprefix('pg_temp.')} "
             f"({columns}, known boolean NOT NULL, PRIMARY KEY ({names(key)}))".encode()
         )
-        if not nothing_written(conn, loaded):
+        if not nothing_written(conn, loaded.target_id):
             _add(conn, loaded, f"SELECT {names(key, 't')}, false FROM {target} AS t WHERE {unyielded(loaded.compiled)}")
             _add(conn, loaded, f"SELECT {names(key, 't')}, true FROM {target} AS t WHERE {_born(loaded)}")
             if loaded.touched is not None:
@@ -100,11 +102,9 @@ def find_own(conn: Connection[Any], loaded: Group) -> None:
             _add(conn, loaded, f"SELECT {names(key, 't')}, true FROM {target} AS t")
 
 
-def nothing_written(conn: Connection[Any], loaded: Group) -> bool:
+def nothing_written(conn: Connection[Any], target_id: int) -> bool:
     """Whether the mappings have not begun to write to the target."""
-    row = conn.execute(
-        "SELECT NOT own_rows_kept FROM lockgate.sync_targets WHERE id = %s", (loaded.target_id,)
-    ).fetchone()
+    row = conn.execute("SELECT NOT own_rows_kept FROM lockgate.sync_targets WHERE id = %s", (target_id,)).fetchone()
     return bool(row and row[0])
 
 
@@ -203,7 +203,16 @@ def _transformed(conn: Connection[Any], loaded: Group) -> set[str]:
         "AND EXISTS (SELECT FROM lockgate.mappings m WHERE m.target_id = t.id)",
         (loaded.evaluation.target.oid, loaded.target_id),
     ).fetchall()
-    return {column.name for (number,) in found for column in groups.load(conn, number).evaluation.columns}
+    return {column.name for (number,) in found for column in _changed(conn, int(number), loaded.evaluation.target)}
+
+
+def _changed(conn: Connection[Any], target_id: int, target: Relation) -> Sequence[Column]:
+    """The columns that a transform writes; of one that fits the database no more, those whose values it keeps."""
+    try:
+        return groups.load(conn, target_id).evaluation.columns
+    except PlanError:
+        kept = values_of_before(conn, target_id, target)
+        return kept[0] if kept else ()
 
 
 def _number(conn: Connection[Any], statement: str) -> int:

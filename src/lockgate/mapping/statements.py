@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lockgate.catalog.relations import Column, Relation
+from lockgate.catalog.relations import Column
 from lockgate.mapping.compiled import Compiled, differ, equal, names, names_as_held
+from lockgate.mapping.kept import Kept
 from lockgate.sql.tree import literal, quote
 
 
@@ -55,7 +56,7 @@ def _first_of(compiled: Sequence[Compiled], sources: Sequence[str], key: str, mo
     )
 
 
-class Evaluation:
+class Evaluation(Kept):
     """The statements that make a target equal to its mappings for some keys.
 
     They work on temporary tables: ``candidates`` (keys, numbered), ``want`` (the desired rows, with the numbers of
@@ -65,19 +66,15 @@ class Evaluation:
     """
 
     def __init__(self, target_id: int, compiled: Sequence[Compiled]) -> None:
-        self.target_id = target_id
+        first = compiled[0]
+        stored = [column for column in first.target.columns if not column.generated]
+        super().__init__(target_id, first.target, first.key, first.columns, stored)
         self.compiled = tuple(compiled)
-        self.target: Relation = compiled[0].target
-        self.key = compiled[0].key
-        self.columns = compiled[0].columns
         self.updates_only = compiled[0].definition.updates_only
         self.shown = self.columns if self.updates_only else compiled[0].shown
         self.candidates = f"pg_temp.lockgate_cand_{target_id}"
         self.want = f"pg_temp.lockgate_want_{target_id}"
         self.own = f"pg_temp.lockgate_own_{target_id}"
-        self.born = f"lockgate.born_{target_id}"
-        self.replaced = f"lockgate.replaced_{target_id}"
-        self.before = f"lockgate.before_{target_id}"
         self.keeps_before = compiled[0].definition.keep_before
 
     def create_tables(self) -> list[str]:
@@ -146,31 +143,6 @@ class Evaluation:
             f"ON CONFLICT ({names(self.key)}) DO UPDATE SET {', '.join(renewed)}"
         )
 
-    def restore_before(self, leaf: str, place: str, *, over_own: bool) -> str:
-        """Put the old values of the rows of a place back, where they are not back already.
-
-        :param over_own: also where the application has written another value since.
-        """
-        assignments = ", ".join(f"{c.sql} = b.lockgate_o{c.number}" for c in self.columns)
-        wanted = self._is_not("o") if over_own else f"{self._is_not('o')} AND NOT {self._is_not('n')}"
-        return (
-            f"UPDATE ONLY {leaf} AS t SET {assignments} FROM {self.before} AS b "
-            f"WHERE {place} AND {equal(self.key, 't', 'b')} AND {wanted}"
-        )
-
-    def changed_since(self) -> str:
-        """Count the rows whose values are neither what the transform wrote nor what was there before."""
-        return (
-            f"SELECT count(*) FROM {self.target.sql} AS t JOIN {self.before} AS b ON {equal(self.key, 't', 'b')} "
-            f"WHERE {self._is_not('n')} AND {self._is_not('o')}"
-        )
-
-    def _is_not(self, side: str) -> str:
-        """The condition that a row, ``t``, does not hold the old (``o``) or the new (``n``) values of ``b``."""
-        kept = ", ".join(f"b.lockgate_{side}{c.number}" for c in self.columns)
-        held = ", ".join(f"t.{c.sql}::{c.plain_type}" for c in self.columns)
-        return f"pg_catalog.record_image_ne(ROW({held}), ROW({kept}))"
-
     def update_changed(self, want: str) -> str:
         """Change rows that differ."""
         assignments = ", ".join(f"{c.sql} = w.{c.sql}" for c in self.shown)
@@ -229,9 +201,8 @@ class Evaluation:
 
     def forget_born(self, want: str) -> str:
         """A key that a mapping yields is not born in the new model; the row that is about to be replaced is kept."""
-        stored = self._stored()
-        listed = ", ".join(literal(c.name) for c in stored)
-        values = ", ".join(f"t.{c.sql}::text" for c in stored)
+        listed = ", ".join(literal(c.name) for c in self.stored)
+        values = ", ".join(f"t.{c.sql}::text" for c in self.stored)
         return (
             f"WITH g AS (DELETE FROM {self.born} AS b USING {want} AS w WHERE {equal(self.key, 'b', 'w')} "
             f"RETURNING {names(self.key, 'b')}) INSERT INTO {self.replaced} ({names(self.key)}, lockgate_image) "
@@ -246,42 +217,6 @@ class Evaluation:
             f"DELETE FROM {self.replaced} AS r USING {self.own} AS o WHERE {equal(self.key, 'r', 'o')} "
             f"AND NOT EXISTS (SELECT FROM {self.target.sql} AS t WHERE {equal(self.key, 't', 'r')})"
         )
-
-    def put_back(self, leaf: str, place: str) -> str:
-        """Give the rows of a place the values that the application had written before they were replaced.
-
-        What no mapping decides stays as it is. A row that has its values is left alone, or it would move for ever.
-        """
-        assignments = ", ".join(f"{c.sql} = {_kept_value(c)}" for c in self.compiled[0].outputs)
-        return (
-            f"UPDATE ONLY {leaf} AS t SET {assignments} FROM {self.replaced} AS r WHERE {place} "
-            f"AND {equal(self.key, 't', 'r')} AND {self._replaced_otherwise()}"
-        )
-
-    def count_replaced(self) -> str:
-        """Count the rows that the application had written otherwise than the old model says: those are only there."""
-        gone = f"t.{self.key[0].sql} IS NOT DISTINCT FROM NULL"
-        return (
-            f"SELECT count(*) FROM {self.replaced} AS r LEFT JOIN {self.target.sql} AS t "
-            f"ON {equal(self.key, 't', 'r')} WHERE {gone} OR {self._replaced_otherwise()}"
-        )
-
-    def _replaced_otherwise(self) -> str:
-        held = ", ".join(f"t.{c.sql}::{c.plain_type}" for c in self.compiled[0].outputs)
-        kept = ", ".join(f"{_kept_value(c)}::{c.plain_type}" for c in self.compiled[0].outputs)
-        return f"pg_catalog.record_image_ne(ROW({held}), ROW({kept}))"
-
-    def put_back_absent(self) -> str:
-        """Make the rows again that were replaced and are gone."""
-        stored = self._stored()
-        return (
-            f"INSERT INTO {self.target.sql} ({names(stored)}) OVERRIDING SYSTEM VALUE "
-            f"SELECT {', '.join(map(_kept_value, stored))} FROM {self.replaced} AS r "
-            f"WHERE NOT EXISTS (SELECT FROM {self.target.sql} AS t WHERE {equal(self.key, 't', 'r')})"
-        )
-
-    def _stored(self) -> list[Column]:
-        return [column for column in self.target.columns if not column.generated]
 
     def keep_once(self) -> str:
         """Leave each candidate once, under its first number."""
@@ -299,11 +234,6 @@ class Evaluation:
 
 def _bare(table: str) -> str:
     return table.removeprefix("pg_temp.")
-
-
-def _kept_value(column: Column) -> str:
-    """The value of a column in the image of a replaced row, ``r``."""
-    return f"(r.lockgate_image ->> {literal(column.name)})::{column.type}"
 
 
 def key_json(key: Sequence[Column], alias: str) -> str:

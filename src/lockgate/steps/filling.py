@@ -17,13 +17,14 @@ from lockgate.engine.retry import Policy, lost_conflict, retrying
 from lockgate.engine.settling import settle
 from lockgate.engine.sweeping import Sweeper
 from lockgate.engine.workers import Crew, Task
-from lockgate.errors import Interrupted, PlanError
+from lockgate.errors import Interrupted, PlanError, RollbackRefused
 from lockgate.ledger import chunks, lease, steps
-from lockgate.mapping import backfill, changelog, group, install, removal, stakes, updating
+from lockgate.mapping import backfill, changelog, group, install, removal, stakes, unfit, updating
 from lockgate.mapping.analysis import compile_mapping
 from lockgate.mapping.compiled import Compiled
 from lockgate.mapping.definition import Definition, from_step
 from lockgate.mapping.describe import describe
+from lockgate.mapping.unfit import Unfit
 from lockgate.plan.models import MapStep, Phase, TransformStep
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.running import strong_lock
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
 
 T = TypeVar("T")
+Loaded = group.Group | Unfit | None
+"""What a mapping that is taken back feeds: as it fits the database, as it does no more, or nothing any more."""
 
 _PATIENCE = Policy(retries=100, base=0.05, cap=1.0)
 # Workers cut a chunk down to what the pace asks for; they cannot make it larger.
@@ -75,15 +78,21 @@ class Runner:
             # First of all: no worker, here or elsewhere, may add rows behind what is taken back.
             _patiently(ctx, conn, lambda: _forget_chunks(conn, ctx))
             fault("undo.chunks")
-            target_id = self._forget(ctx, conn, name, lose_rows)
+            loaded = removal.load(conn, ctx.plan, name)
+            target_id = self._forget(ctx, conn, name, loaded, lose_rows)
             if target_id is not None and removal.still_mapped(conn, target_id):
                 # Without this mapping, its rows are found to be too many and removed.
+                misfit = removal.misfit(conn, target_id)
+                if misfit is not None:
+                    return StepResult(f"{name}: taken out; its rows stay until the other mappings fit again ({misfit})")
                 _until_settled(ctx, target_id)
                 return StepResult(f"{name}: taken out; the other mappings keep its table")
             if target_id is not None:
                 self._drop_logs(ctx, conn, target_id)
                 with ctx.fenced(conn):
                     removal.drop_target(conn, target_id)
+        if isinstance(loaded, Unfit) and loaded.astray:
+            return StepResult(f"{name}: sync stopped; no rows were taken back, for {loaded.astray}")
         return StepResult(f"{name}: sync stopped, rows taken back")
 
     # --- forth ----------------------------------------------------------------------------------------------
@@ -170,31 +179,40 @@ class Runner:
 
     # --- back -----------------------------------------------------------------------------------------------
 
-    def _forget(self, ctx: StepContext, conn: Connection[Any], name: str, lose_rows: bool) -> int | None:
+    def _forget(
+        self, ctx: StepContext, conn: Connection[Any], name: str, loaded: Loaded, lose_rows: bool
+    ) -> int | None:
         """Take the mapping out of the ledger, and what it alone has made out of its table; the target it fed.
 
         None if nothing is left of it. A mapping that a killed undo has taken out has left its target's number.
         """
-        loaded = removal.load(conn, ctx.plan, name)
         if loaded is None:
             return _half_removed(conn, ctx.step_row.detail)
+        target_id = loaded.target_id
         with ctx.fenced(conn):
-            steps.set_state(conn, ctx.step_row.id, "running", detail={"removing": loaded.target_id})
-        if len(loaded.compiled) == 1:
+            steps.set_state(conn, ctx.step_row.id, "running", detail={"removing": target_id})
+        if isinstance(loaded, Unfit):
+            if not lose_rows:
+                _refuse_losses(ctx, conn, loaded, name)
+            if len(loaded.mappings) == 1:
+                self._take_back_unfit(ctx, conn, loaded, lose_rows)
+        elif len(loaded.compiled) == 1:
             self._take_back(ctx, conn, loaded, lose_rows)
-        _patiently(ctx, conn, lambda: removal.forget_mapping(conn, loaded, name))
+        _patiently(ctx, conn, lambda: removal.forget_mapping(conn, ctx.plan, target_id, name))
         fault("undo.forgotten")
-        return loaded.target_id
+        return target_id
 
     def _take_back(self, ctx: StepContext, conn: Connection[Any], loaded: group.Group, lose_rows: bool) -> None:
-        _patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded))
+        _patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded.target_id))
         fault("undo.stopped")
         if not loaded.evaluation.updates_only:
             stakes.find_own(conn, loaded)
-        block: int | None = 0
-        while block is not None:
-            block = _patiently(ctx, conn, partial(removal.take_back, conn, loaded, block, born_too=lose_rows))
-            fault("undo.blocks")
+        _in_pieces(ctx, conn, lambda block: removal.take_back(conn, loaded, block, born_too=lose_rows))
+
+    def _take_back_unfit(self, ctx: StepContext, conn: Connection[Any], loaded: Unfit, lose_rows: bool) -> None:
+        _patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded.target_id))
+        fault("undo.stopped")
+        _in_pieces(ctx, conn, lambda block: unfit.take_back(conn, loaded, block, lose_rows=lose_rows))
 
     def _drop_logs(self, ctx: StepContext, conn: Connection[Any], target_id: int) -> None:
         where = place(ctx.loaded, ctx.phase, ctx.step)
@@ -222,6 +240,28 @@ def _patiently(ctx: StepContext, conn: Connection[Any], work: Callable[[], T]) -
             return work()
 
     return retrying(attempt, policy=_PATIENCE, clock=ctx.clock, may_retry=lost_conflict)
+
+
+def _in_pieces(ctx: StepContext, conn: Connection[Any], work: Callable[[int], int | None]) -> None:
+    """Do ``work`` to one piece of the table after the other: it says where the next one begins."""
+    block: int | None = 0
+    while block is not None:
+        block = _patiently(ctx, conn, partial(work, block))
+        fault("undo.blocks")
+
+
+def _refuse_losses(ctx: StepContext, conn: Connection[Any], loaded: Unfit, name: str) -> None:
+    """:raises RollbackRefused: if rows would be lost that nobody accepted: it fitted when that was looked at."""
+    if loaded.stuck([name]) is not None:
+        return  # no row goes
+    lost = [(rows, why) for rows, why in unfit.weigh(conn, loaded, [name], dropped=False) if rows]
+    if lost:
+        raise RollbackRefused(
+            f"{name} fits the database no more; taking it back would lose rows of {loaded.label}",
+            where=place(ctx.loaded, ctx.phase, ctx.step),
+            why="; ".join(f"{rows} rows, {why}" for rows, why in lost),
+            hint="Mend that, or save the rows; or say that they may be lost: `lockgate rollback --lose-rows`.",
+        )
 
 
 def _definition(loaded: LoadedPlan, phase: Phase, step: MapStep | TransformStep) -> Definition:

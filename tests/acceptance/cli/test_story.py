@@ -63,6 +63,20 @@ def test_the_way_back_says_first_what_it_loses(shop: Shop) -> None:
     assert "0 of 3 phases done" in shop.run("status", "{plan}").stdout
 
 
+def test_the_way_back_needs_no_select(shop: Shop) -> None:
+    """A mapping whose source is gone says what cannot be told any more, and is taken back all the same."""
+    shop.run("apply", "{plan}", "--to", "subscribers")
+    (table,) = shop.sql("SELECT label FROM lockgate.logs WHERE writer = '' ORDER BY id LIMIT 1")[0]
+    shop.sql(f"DROP TABLE {table} CASCADE")
+    refused = shop.run("rollback", "{plan}", "--yes", code=1)
+    assert "Going back would lose 940 rows" in refused.stderr
+    assert f'nobody can tell whether the old model has them, too: there is no table "{table}"' in refused.stderr
+    assert f'Mend what a mapping needs (there is no table "{table}")' in refused.stderr
+    assert "This run took back subscribers." in shop.run("rollback", "{plan}", "--lose-rows", "--yes").stdout
+    assert shop.sql("SELECT count(*) FROM shop.subscribers") == [(0,)]
+    assert shop.sql("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'lockgate%'") == [(0,)]
+
+
 def test_a_program_reads_the_same(shop: Shop) -> None:
     events = shop.events("apply", "{plan}", "--to", "subscribers")
     assert {event["event"] for event in events} == {"message", "progress", "result"}

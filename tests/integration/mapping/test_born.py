@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from lockgate.catalog.relations import Relation
 from lockgate.errors import MappingRefused
-from lockgate.mapping import group, install, removal, stakes
+from lockgate.mapping import blocks, group, install, removal, stakes
 from tests.integration.mapping.harness import PLAN, Bench, Mapped, Step
 
 STEP: Step = {
@@ -361,7 +361,7 @@ def test_what_the_application_writes_while_rows_are_taken_back_stays(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whether there is a log that tells of it or not; block by block."""
-    monkeypatch.setattr(removal, "_BLOCKS", 1)
+    monkeypatch.setattr(blocks, "_BLOCKS", 1)
     for sync in ("deferred", "none"):
         bench.sql("DROP TABLE IF EXISTS old.p, new.c", TABLES, "ALTER TABLE new.c ALTER own SET STORAGE PLAIN")
         bench.sql("INSERT INTO new.c VALUES ('m2', 7, 'mine')")
@@ -369,7 +369,7 @@ def test_what_the_application_writes_while_rows_are_taken_back_stays(
         bench.sql("UPDATE new.c SET own = repeat('x', 5000) WHERE mail <> 'm2'")
         loaded = mapped.load()
         with bench.conn.transaction():
-            removal.stop_applying(bench.conn, loaded)
+            removal.stop_applying(bench.conn, loaded.target_id)
         stakes.find_own(bench.conn, loaded)
         bench.sql("INSERT INTO new.c VALUES ('own', 8)")
         block: int | None = 0

@@ -44,7 +44,7 @@ def test_a_target_that_goes_as_it_is_taken_does_not_stop_the_others(
             gone.append(first.target_id)
             loaded = first.load()
             with bench.conn.transaction():
-                removal.forget_mapping(bench.conn, loaded, "a")
+                removal.forget_mapping(bench.conn, loaded.plan, loaded.target_id, "a")
                 if not last:
                     removal.drop_target(bench.conn, first.target_id)
 
