@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 
 from lockgate.catalog.relations import Relation
+from lockgate.engine import seeds
 from lockgate.engine.undoing import begun_steps, needs_sql
 from lockgate.errors import RollbackRefused
 from lockgate.mapping import dependants, removal, stakes, unfit
@@ -16,7 +17,7 @@ from lockgate.mapping.group import Group
 from lockgate.mapping.unfit import Unfit
 from lockgate.plan.models import MapStep, Phase, TransformStep
 from lockgate.steps.running import located
-from lockgate.steps.statements import changes_rows, dropped_schemas, dropped_tables
+from lockgate.steps.statements import changes_rows, dropped_schemas, dropped_tables, empties_others
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
 _LABEL = b"""
 SELECT n.nspname || '.' || c.relname, pg_catalog.format('%%I.%%I', n.nspname, c.relname)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s
+"""
+# Also those that refer to them by way of others; of a key that partitions share, the table that they are parts of.
+_REFERRING = b"""
+WITH RECURSIVE emptied (oid) AS (
+    SELECT o.oid FROM unnest(%(oids)s::oid[]) AS o (oid)
+    UNION SELECT c.conrelid FROM emptied e
+    JOIN pg_catalog.pg_constraint c ON c.confrelid = e.oid AND c.contype = 'f' AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_constraint p WHERE p.oid = c.conparentid AND p.conrelid <> c.conrelid))
+SELECT oid::bigint FROM emptied ORDER BY oid
 """
 # A partition goes with the table that it is a part of, if that is in the schema, too.
 _IN_SCHEMA = b"""
@@ -128,7 +138,9 @@ def look(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> 
             unknown += _unknown(each.loaded, found)
         if target is not None and not each.updates_only:
             losses += _of_others(conn, each, target, tables, dropped)
-    losses += _of_dropped(conn, phases, {oid: turn for oid, turn in dropped.items() if oid not in tables})
+    losses += _of_dropped(
+        conn, loaded.plan.plan, phases, {oid: turn for oid, turn in dropped.items() if oid not in tables}
+    )
     unknown += [f"what the undo of {phase.id} changes by its own SQL" for phase in _changing(conn, loaded, phases)]
     misfits = [each.loaded.why for each in filled if isinstance(each.loaded, Unfit)]
     return Prospect([loss for loss in losses if loss.rows], unknown, misfits)
@@ -214,6 +226,8 @@ def _dropped(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase])
         for undo in phase.undo or ():
             for item in located(undo.sql, lambda offset: ""):
                 oids = [oid for name in dropped_tables(item.statement) if (oid := _oid(conn, name)) is not None]
+                if empties_others(item.statement):
+                    oids = [int(oid) for (oid,) in conn.execute(_REFERRING, {"oids": oids}).fetchall()]
                 for schema in dropped_schemas(item.statement):
                     oids += [int(oid) for (oid,) in conn.execute(_IN_SCHEMA, (schema,)).fetchall()]
                 for oid in oids:
@@ -230,12 +244,12 @@ def _changing(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]
     ]
 
 
-def _of_dropped(conn: Connection[Any], phases: Sequence[Phase], dropped: dict[int, int]) -> Iterator[Loss]:
+def _of_dropped(conn: Connection[Any], plan: str, phases: Sequence[Phase], dropped: dict[int, int]) -> Iterator[Loss]:
     for oid, turn in dropped.items():
         row = conn.execute(_LABEL, (oid,)).fetchone()
         assert row is not None  # it was looked up just now
-        counted = conn.execute(f"SELECT count(*) FROM {row[1]}".encode()).fetchone()
-        yield Loss(str(row[0]), int(counted[0]) if counted else 0, f"dropped by the undo of {phases[turn].id}")
+        rows = seeds.count_others(conn, plan, oid, str(row[1]))
+        yield Loss(str(row[0]), rows, f"dropped by the undo of {phases[turn].id}, and not known to be the plan's own")
 
 
 def _oid(conn: Connection[Any], name: str) -> int | None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
-from lockgate.engine import recording
+from lockgate.engine import recording, seeds
 from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.plan.models import Phase, SqlStep
 from lockgate.steps import outside, refusals
 from lockgate.steps.base import StepResult
 from lockgate.steps.running import Located, counted, execute, statements, strong_lock
-from lockgate.steps.statements import strong
+from lockgate.steps.statements import strong, writes_only_its_text
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
@@ -68,6 +68,8 @@ def _in_transaction(ctx: StepContext, found: Sequence[Located]) -> StepResult:
                 fault("sql.statement")
             recording.own_role(conn)
             recording.finish(ctx, conn, result)
+            if all(writes_only_its_text(item.statement) for item in found):
+                seeds.note(conn, ctx.step_row.id)
 
     strong_lock(ctx, found[0].where, relations).do(work)
     return result

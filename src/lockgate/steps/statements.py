@@ -85,6 +85,10 @@ _STRENGTH = (
     "ACCESS EXCLUSIVE",
 )
 _REWRITES = {"AT_DropColumn", "AT_AlterColumnType"}
+_BLAND = {"CommentStmt", "CreateEnumStmt", "CreateSeqStmt", "GrantStmt"}
+_MAKES = {*_BLAND, "CreateSchemaStmt", "CreateStmt", "IndexStmt", "InsertStmt"}
+_HARMLESS = {"btrim", "char_length", "clock_timestamp", "gen_random_uuid", "generate_series", "length", "lower"}
+_HARMLESS |= {"nextval", "now", "upper"}
 _WITHIN = {"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO"}
 
 
@@ -117,6 +121,13 @@ def dropped_tables(statement: Statement) -> list[str]:
     return []
 
 
+def empties_others(statement: Statement) -> bool:
+    """Whether a statement also empties the tables that refer to those which it names."""
+    if statement.kind != "TruncateStmt":
+        return False
+    return _enum(unwrap(parse_one(statement.text).stmt), "behavior") == "DROP_CASCADE"
+
+
 def dropped_schemas(statement: Statement) -> list[str]:
     """Names of the schemas that a statement drops with all that is in them, as the catalog holds them."""
     node = unwrap(parse_one(statement.text).stmt)
@@ -139,6 +150,31 @@ def changes_rows(statement: Statement) -> bool:
         "SelectStmt",
         "DropOwnedStmt",
     }
+
+
+def writes_only_its_text(statement: Statement) -> bool:
+    """Whether all rows that a statement makes are of values in its text, and it changes no others.
+
+    That is: tables and what belongs to them are made, and values inserted; no relation is read, and no function is
+    called that could.
+    """
+    if statement.kind not in _MAKES:
+        return False
+    node = unwrap(parse_one(statement.text).stmt)
+    objects = [node.relation] if statement.kind in {"CreateStmt", "InsertStmt", "IndexStmt"} else []
+    nodes = list(walk(node))
+    objects += [inner.pktable for inner in nodes if inner.DESCRIPTOR.name == "Constraint" and inner.HasField("pktable")]
+    read = sum(inner.DESCRIPTOR.name == "RangeVar" for inner in nodes) > len(objects)
+    called = {_function(inner) for inner in nodes if inner.DESCRIPTOR.name == "FuncCall"}
+    renewed = any(
+        inner.DESCRIPTOR.name == "OnConflictClause" and _enum(inner, "action") != "ONCONFLICT_NOTHING"
+        for inner in nodes
+    )
+    return statement.kind in _BLAND or not (read or renewed or called - _HARMLESS)
+
+
+def _function(call: Any) -> str:
+    return ".".join(unwrap(part).sval for part in call.funcname).removeprefix("pg_catalog.")
 
 
 def _refusal(statement: Statement, node: Any) -> str | None:

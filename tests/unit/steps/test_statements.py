@@ -4,7 +4,7 @@ import pytest
 
 from lockgate.sql.split import split
 from lockgate.steps.running import located
-from lockgate.steps.statements import Alone, Shape, dropped_tables, shape, strong
+from lockgate.steps.statements import Alone, Shape, dropped_tables, shape, strong, writes_only_its_text
 
 
 def of(text: str) -> Shape:
@@ -107,6 +107,41 @@ def test_lets_savepoints_and_files_pass(text: str) -> None:
 def test_knows_whose_rows_are_dropped() -> None:
     texts = ["DROP TABLE IF EXISTS a.b, c CASCADE", "TRUNCATE d", "DROP VIEW v", "DELETE FROM e", "DROP INDEX i"]
     assert [dropped_tables(split(text)[0]) for text in texts] == [['"a"."b"', '"c"'], ['"d"'], [], [], []]
+
+
+@pytest.mark.parametrize(
+    ("text", "only"),
+    [
+        ("CREATE TABLE a.t (k int REFERENCES a.u, at timestamptz DEFAULT now(), CHECK (length(x) > 1), x text)", True),
+        ("CREATE TABLE a.t (LIKE a.u INCLUDING ALL)", False),
+        ("CREATE TABLE a.t () INHERITS (a.u)", False),
+        ("CREATE TABLE a.t PARTITION OF a.u DEFAULT", False),
+        ("CREATE TABLE a.t (x int DEFAULT a.f())", False),
+        ("CREATE TABLE a.t AS SELECT 1 AS x", False),
+        ("INSERT INTO a.t VALUES (1, now(), CURRENT_USER), (2, pg_catalog.now(), 'x') ON CONFLICT DO NOTHING", True),
+        ("INSERT INTO a.t SELECT n FROM generate_series(1, 10) AS n", True),
+        ("INSERT INTO a.t SELECT x FROM a.u", False),
+        ("INSERT INTO a.t TABLE a.u", False),
+        ("INSERT INTO a.t VALUES ((SELECT max(x) FROM a.u))", False),
+        ("INSERT INTO a.t VALUES (a.now())", False),
+        ("INSERT INTO a.t VALUES (1) ON CONFLICT (x) DO UPDATE SET x = 2", False),
+        ("WITH d AS (DELETE FROM a.u RETURNING *) INSERT INTO a.t SELECT * FROM d", False),
+        ("CREATE INDEX ON a.t (lower(x))", True),
+        ("CREATE SCHEMA a", True),
+        ("CREATE SCHEMA a CREATE TABLE b (x int DEFAULT a.f())", False),
+        ("COMMENT ON TABLE a.t IS 'x'", True),
+        ("GRANT SELECT ON a.t, a.u TO PUBLIC", True),
+        ("ALTER TABLE a.t ADD x int", False),
+        ("UPDATE a.t SET x = 1", False),
+        ("CREATE TRIGGER g BEFORE INSERT ON a.t FOR EACH ROW EXECUTE FUNCTION a.f()", False),
+        ("SAVEPOINT a", False),
+        ("SELECT a.f()", False),
+        ("DO 'BEGIN END'", False),
+        ("SET search_path = a", False),
+    ],
+)
+def test_knows_whether_all_rows_come_from_the_text(text: str, only: bool) -> None:
+    assert writes_only_its_text(split(text)[0]) is only
 
 
 def test_places_each_statement_behind_its_comments() -> None:
