@@ -115,6 +115,18 @@ class Compiled:
         relations = all(base.relation.kind in _TABLES for base in self.bases)
         return not relations or not {column.name for column in self.key} <= self.select.stored_outputs
 
+    @property
+    def kinds(self) -> dict[tuple[str, str], str]:
+        """Type and collation of the columns that are read, where equal values are the same: by alias and name."""
+        return {
+            (occurrence.alias, column.name): f"{column.plain_type} {column.collation}"
+            for base in self.bases
+            for occurrence in self.select.occurrences
+            if occurrence.index in base.occurrences and occurrence.outermost
+            for column in base.relation.columns
+            if column.exact_hash and column.deterministic
+        }
+
     def apart(self, query: str) -> str:
         """A query derived from the SELECT, so that conditions on the key are asked of its rows, and of no others.
 

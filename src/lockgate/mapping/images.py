@@ -132,21 +132,22 @@ class Candidates:
     _cache: dict[tuple[int, frozenset[tuple[int, str]], bool], list[tuple[str, Compiled]]] = field(default_factory=dict)
 
     def insert(self, log_id: int, united: Mapping[int, str], active: str) -> str | None:
-        """The statement that adds the keys which the ``active`` images of one log may touch.
+        """The statement that adds the keys which the ``active`` images of one log may touch, each once.
 
         A changed row is asked alone for its key where that is possible, also where the SELECT would not yield it.
 
         :param united: logs whose relations are read as they are and as they were, with the tables of their images.
         """
         queries = self._queries(log_id, united, active, alone=True)
-        return self._into(" UNION ".join(queries)) if queries else None
+        return self._into(queries) if queries else None
 
     def each(self, log_id: int, united: Mapping[int, str], active: str) -> list[str]:
         """The same as a statement for each query, all of them joined as the SELECT says."""
-        return [self._into(query) for query in self._queries(log_id, united, active, alone=False)]
+        return [self._into([query]) for query in self._queries(log_id, united, active, alone=False)]
 
-    def _into(self, query: str) -> str:
-        return f"INSERT INTO {self.table} ({names(self.compiled[0].key)}) {query}"
+    def _into(self, queries: Sequence[str]) -> str:
+        once = " UNION ".join(queries) if len(queries) > 1 else f"SELECT DISTINCT * FROM ({queries[0]}) AS c"
+        return f"INSERT INTO {self.table} ({names(self.compiled[0].key)}) {once}"
 
     def _queries(self, log_id: int, united: Mapping[int, str], active: str, *, alone: bool) -> list[str]:
         return [
@@ -186,7 +187,7 @@ class Candidates:
         for base in mapping.bases:
             if base.relation.oid == relation:
                 for index in base.occurrences:
-                    terms += mapping.select.candidate_terms(index, _HOLE, others, key, alone=alone)
+                    terms += mapping.select.candidate_terms(index, _HOLE, others, key, kinds=mapping.kinds, alone=alone)
         return terms
 
 

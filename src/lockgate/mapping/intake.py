@@ -96,6 +96,8 @@ class Intake:
     conn: Connection[Any]
     group: Group
     _blocks: int = field(default=0, init=False)
+    # How many statements have added candidates since they were made unique: one alone adds each key once.
+    _added: int = field(default=0, init=False)
 
     def pace(self, seconds: float) -> None:
         """Take more of the backlog at once, or less, after a piece took so long."""
@@ -114,6 +116,7 @@ class Intake:
 
     def look(self, state: State) -> Seen:
         """See by one statement whether there is anything to take in."""
+        self._added = 0
         window = Window(state.snapshot)
         logs = self.logs()
         counts = [
@@ -212,7 +215,7 @@ class Intake:
             active = images.active(first, last) if (first, last) != (low, high) else everything
             statement = self.group.candidates.insert(images.log.id, united, active)
             if statement:
-                self._execute(statement)
+                self._add(statement)
 
         def add_joined(number: int, _: psycopg.Error) -> None:
             # A row that its join leaves out may have no key that can be computed; nor may fail with it what another
@@ -220,7 +223,7 @@ class Intake:
             for statement in self.group.candidates.each(images.log.id, united, images.active(number, number + 1)):
                 try:
                     with self.conn.transaction():
-                        self._execute(statement)
+                        self._add(statement)
                 except psycopg.Error as error:
                     if not poison.is_refusal(error):
                         raise
@@ -259,22 +262,23 @@ class Intake:
             f"INSERT INTO {evaluation.own} ({listed}) SELECT {old} FROM ({rows}) AS r WHERE op IN ('U', 'D') "
             f"UNION SELECT {new} FROM ({rows}) AS r WHERE op IN ('U', 'I')"
         ).rowcount
-        self._execute(f"INSERT INTO {evaluation.candidates} ({listed}) SELECT {listed} FROM {evaluation.own}")
+        self._add(f"INSERT INTO {evaluation.candidates} ({listed}) SELECT {listed} FROM {evaluation.own}")
         return count
 
     def take_recheck(self, state: State, batch: Batch) -> None:
         """Take the keys whose second look is due, and those that were refused and may be tried again."""
         key = names(self.group.evaluation.key)
-        taken = self._execute(
+        taken = self._add(
             f"WITH due AS (SELECT ctid FROM {self.group.recheck} "
             f"WHERE lockgate_fence <= '{state.xmin}'::xid8 LIMIT {BATCH}), "
             f"gone AS (DELETE FROM {self.group.recheck} r USING due WHERE r.ctid = due.ctid RETURNING r.*) "
             f"INSERT INTO {self.group.evaluation.candidates} ({key}) SELECT DISTINCT {key} FROM gone"
-        ).rowcount
+        )
         batch.pending = batch.pending or taken > 0
         if state.poison:
             poison.retry(self.conn, self.group.target_id, self.group.evaluation)
-        self._execute(self.group.evaluation.keep_once())
+            self._added += 1
+        self._keep_once()
 
     def keep_within(self, state: State, batch: Batch) -> tuple[int, int]:
         """Leave each key once, and no more than a batch should have; return the numbers of those that stay.
@@ -286,7 +290,7 @@ class Intake:
         low, high = self.numbers(evaluation.candidates)
         if low == high:
             return low, high
-        self._execute(evaluation.keep_once())
+        self._keep_once()
         limit = low + KEYS
         if high > limit:
             fences = ["0", str(state.xmax)] if batch.backfill else ["0"]
@@ -294,6 +298,17 @@ class Intake:
                 self._execute(statement)
             batch.pending = True
         return low, min(high, limit)
+
+    def _add(self, statement: str) -> int:
+        """Add candidates, none of them twice; return how many."""
+        rows = self._execute(statement).rowcount
+        self._added += rows > 0
+        return rows
+
+    def _keep_once(self) -> None:
+        if self._added > 1:
+            self._execute(self.group.evaluation.keep_once())
+        self._added = min(self._added, 1)
 
     def collect_pending(self) -> None:
         """Fill the candidates with every key that changes visible in the open transaction may still touch.

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
 from lockgate.sql import tree
-from lockgate.sql.equalities import references
+from lockgate.sql.equalities import Column, qualified, references, stand_ins
 from lockgate.sql.ranges import (
     JOIN_INNER,
     LeftJoin,
@@ -33,7 +33,14 @@ from lockgate.sql.tree import Node, kind, unwrap, walk
 
 
 def candidate_terms(
-    statement: Node, index: int, images: str, others: Mapping[int, str], key: Sequence[str], *, alone: bool = True
+    statement: Node,
+    index: int,
+    images: str,
+    others: Mapping[int, str],
+    key: Sequence[str],
+    *,
+    kinds: Mapping[Column, str],
+    alone: bool = True,
 ) -> list[str]:
     """Write the queries for a change of one occurrence of a SELECT without WITH and DISTINCT.
 
@@ -41,9 +48,10 @@ def candidate_terms(
     :param index: the occurrence, which reads ``images``: old and new versions of changed rows.
     :param others: what other occurrences read instead of their relations, where rows of those changed as well.
     :param key: names of the outputs that are wanted.
+    :param kinds: as of ``stand_ins``.
     :param alone: whether the changed rows may be asked alone, without those that they are joined with.
     """
-    simple = _alone(statement, index, images, key) if alone else None
+    simple = _alone(statement, index, images, key, kinds) if alone else None
     if simple is not None:
         return [simple]
     plan = _Plan(statement, index, frozenset(others) - {index}, key)
@@ -51,13 +59,15 @@ def candidate_terms(
     return list(dict.fromkeys(terms))
 
 
-def _alone(statement: Node, index: int, images: str, key: Sequence[str]) -> str | None:
-    """The keys from the changed rows alone, if no column of the key needs another relation."""
+def _alone(statement: Node, index: int, images: str, key: Sequence[str], kinds: Mapping[Column, str]) -> str | None:
+    """The keys from the changed rows alone, if each column of the key is made of theirs, or of equal ones."""
     copy, select = _copy(statement)
     site = sites(select)[index]
     if not site.top or site.left_joins or not _keep_outputs(select, key):
         return None
-    alias = {unwrap(site.holder).alias.aliasname or unwrap(site.holder).relname}
+    name = unwrap(site.holder).alias.aliasname or unwrap(site.holder).relname
+    alias = {name}
+    _put_in(select.target_list, stand_ins(select, name, kinds))
     if _read(select.target_list) != alias:
         return None
     conditions = [c for c in conjuncts(select.where_clause) if exists_of(c) is None and references(c) == alias]
@@ -90,6 +100,19 @@ def _keep_outputs(select: Node, key: Sequence[str]) -> bool:
     del select.target_list[:]
     select.target_list.extend(outputs[name] for name in key)
     return True
+
+
+def _put_in(outputs: Sequence[Node], instead: Mapping[Column, Column]) -> None:
+    """Have outputs read other columns, under the names that they have."""
+    for output in outputs:
+        for node in list(walk(output)):
+            column = qualified(node)
+            if column is None or column not in instead:
+                continue
+            if node == unwrap(output.res_target.val) and not output.res_target.name:
+                output.res_target.name = column[1]
+            for field, name in zip(node.fields, instead[column], strict=True):
+                unwrap(field).sval = name
 
 
 def _read(nodes: Sequence[Node]) -> set[str] | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lockgate.sql.ranges import conjuncts
+from lockgate.sql.ranges import JOIN_INNER, conjuncts
 from lockgate.sql.tree import Node, kind, unwrap, walk
 
 if TYPE_CHECKING:
     from lockgate.sql.select import Select
+
+Column = tuple[str, str]
+"""An alias and a column of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,50 @@ def equalities(select: Select) -> list[Equality]:
             if column and needs is not None:
                 found.append(Equality(*column, frozenset(needs), qualified(other)))
     return found
+
+
+def stand_ins(select: Node, alias: str, kinds: Mapping[Column, str]) -> dict[Column, Column]:
+    """The columns of other relations of the outermost FROM that have the value of one of ``alias``, and which.
+
+    They have it in every row in which they are not NULL: equal by WHERE or an inner join, also by way of others.
+
+    :param kinds: what columns are of, as far as values of the same kind are the same where they are equal.
+    """
+    pairs = [
+        (left, right)
+        for condition in _inner_conditions(select)
+        if (equality := _of_columns(condition)) is not None
+        for left, right in (equality, equality[::-1])
+        if left in kinds and kinds.get(right) == kinds[left]
+    ]
+    found = {right: left for left, right in pairs if left[0] == alias != right[0]}
+    while more := {two: found[one] for one, two in pairs if one in found and two not in found and two[0] != alias}:
+        found |= more
+    return found
+
+
+def _of_columns(condition: Node) -> tuple[Column, Column] | None:
+    node = unwrap(condition)
+    if kind(node) != "A_Expr" or [unwrap(n).sval for n in node.name] != ["="] or not node.HasField("lexpr"):
+        return None
+    left, right = qualified(node.lexpr), qualified(node.rexpr)
+    return (left, right) if left and right else None
+
+
+def _inner_conditions(select: Node) -> Iterator[Node]:
+    for item in select.from_clause:
+        yield from _inner_of(item)
+    yield from conjuncts(select.where_clause)
+
+
+def _inner_of(item: Node) -> Iterator[Node]:
+    join = unwrap(item)
+    if kind(join) != "JoinExpr":
+        return
+    yield from _inner_of(join.larg)
+    yield from _inner_of(join.rarg)
+    if join.jointype == JOIN_INNER and join.HasField("quals"):
+        yield from conjuncts(join.quals)
 
 
 def _conditions(select: Node) -> Iterator[Node]:

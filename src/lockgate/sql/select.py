@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lockgate.sql import tree
 from lockgate.sql.candidates import candidate_terms
 from lockgate.sql.distinct import take_distinct
-from lockgate.sql.equalities import qualified
+from lockgate.sql.equalities import Column, qualified
 from lockgate.sql.inline import inline_ctes
 from lockgate.sql.ranges import Site, add_where, sites
 from lockgate.sql.ranges import replace as put
@@ -132,16 +132,24 @@ class Select:
         return frozenset(stored)
 
     def candidate_terms(
-        self, index: int, images: str, others: Mapping[int, str], key: Sequence[str], *, alone: bool = True
+        self,
+        index: int,
+        images: str,
+        others: Mapping[int, str],
+        key: Sequence[str],
+        *,
+        kinds: Mapping[Column, str],
+        alone: bool = True,
     ) -> list[str]:
         """Write the queries whose rows hold every key that a change of one occurrence may touch.
 
         :param images: what the occurrence reads: old and new versions of changed rows.
         :param others: what other occurrences read instead of their relations: occurrence number -> relation.
         :param key: names of the outputs that are wanted.
+        :param kinds: what columns are of, as far as values of the same kind are the same where they are equal.
         :param alone: whether the changed rows may be asked alone, without those that they are joined with.
         """
-        return candidate_terms(self._statement, index, images, others, key, alone=alone)
+        return candidate_terms(self._statement, index, images, others, key, kinds=kinds, alone=alone)
 
     def _copy(self) -> tuple[Node, Node]:
         statement = type(self._statement)()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lockgate.errors import PlanError
-from lockgate.mapping import removal
+from lockgate.mapping import blocks, removal
 from tests.integration.mapping.harness import Bench, Mapped, Step
 
 TABLE = """
@@ -276,7 +276,7 @@ def test_values_are_compared_as_the_column_holds_them(bench: Bench) -> None:
 
 def test_values_are_put_back_block_by_block(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """However far it got, it goes on; what the application writes meanwhile stays."""
-    monkeypatch.setattr(removal, "_BLOCKS", 1)
+    monkeypatch.setattr(blocks, "_BLOCKS", 1)
     mapped = lower(bench)
     before: dict[int, str] = {n: f"Mail{n}@X" for n in range(1, 11)}
     back, block = 0, 0

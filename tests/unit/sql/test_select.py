@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -107,11 +107,49 @@ def test_plain_distinct_says_nothing() -> None:
     assert same(select.render(), "SELECT a.k FROM s.a a")
 
 
-def terms(text: str, relation: str, key: Sequence[str], *others: str) -> list[str]:
+def terms(
+    text: str, relation: str, key: Sequence[str], *others: str, kinds: Mapping[tuple[str, str], str] | None = None
+) -> list[str]:
     """The queries for a change of one relation, those of ``others`` read as they are and as they were."""
     select = Select(text)
     index = {o.name: o.index for o in select.occurrences}
-    return select.candidate_terms(index[relation], "images", {index[name]: f"united_{name}" for name in others}, key)
+    united = {index[name]: f"united_{name}" for name in others}
+    return select.candidate_terms(index[relation], "images", united, key, kinds=kinds or {})
+
+
+KINDS = {("a", "b"): "int", ("b", "id"): "int", ("b", "c"): "int", ("c", "id"): "int", ("c", "t"): "text"}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "joins", "asked"),
+    [
+        ("b.id", "JOIN s.b b ON b.id = a.b", "a.b AS id"),
+        ("b.id AS k", "JOIN s.b b ON a.b = b.id", "a.b AS k"),
+        ("lower(b.id::text) AS k", "CROSS JOIN s.b b WHERE a.b = b.id", "lower(a.b::text) AS k"),
+        ("c.id", "JOIN s.b b ON b.id = a.b JOIN s.c c ON c.id = b.id", "a.b AS id"),
+    ],
+    ids=["join", "other side", "expression and where", "by way of another"],
+)
+def test_a_row_that_holds_what_is_equal_to_the_key_is_asked_alone(outputs: str, joins: str, asked: str) -> None:
+    name = asked.rsplit(" ", 1)[1]
+    (term,) = terms(f"SELECT {outputs} FROM s.a a {joins}", "a", [name], "b", kinds=KINDS)
+    assert same(term, f"SELECT {asked} FROM images AS a")
+
+
+@pytest.mark.parametrize(
+    "joins",
+    [
+        "JOIN s.c c ON c.t = a.b",
+        "JOIN s.c c ON c.id > a.b",
+        "JOIN s.c c ON c.id = a.b + 1",
+        "JOIN s.c c ON c.id = a.b OR a.b = 1",
+        "JOIN s.c c ON true LEFT JOIN s.b b ON b.id = a.b AND b.c = c.id",
+    ],
+    ids=["another type", "not equal", "an expression", "or", "only where an outer join finds something"],
+)
+def test_what_is_not_always_equal_does_not_stand_in_for_the_key(joins: str) -> None:
+    for term in terms(f"SELECT {'c.t' if 'c.t' in joins else 'c.id'} AS k FROM s.a a {joins}", "a", ["k"], kinds=KINDS):
+        assert "s.c" in term
 
 
 def test_a_row_that_holds_the_key_is_asked_alone() -> None:
