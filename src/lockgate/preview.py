@@ -16,7 +16,7 @@ from lockgate.engine.phase_run import kind_of
 from lockgate.engine.phases import PhaseState
 from lockgate.errors import LockgateError
 from lockgate.gates import REGISTRY as GATES
-from lockgate.ledger import store
+from lockgate.ledger import home, store
 from lockgate.plan.models import Phase
 from lockgate.steps import REGISTRY as STEPS
 
@@ -75,12 +75,14 @@ class Preview:
     """The whole plan.
 
     :param changed: that what was done is not what the plan says, if so.
+    :param copied: that the ledger was written in another database, if so.
     """
 
     plan: str
     digest: str
     phases: tuple[PhaseView, ...]
     changed: LockgateError | None
+    copied: LockgateError | None = None
 
     @property
     def pending(self) -> int:
@@ -91,7 +93,7 @@ class Preview:
     def problems(self) -> tuple[LockgateError, ...]:
         """All that is known to be wrong."""
         steps = (step.problem for phase in self.phases for step in phase.steps)
-        return tuple(error for error in (self.changed, *steps) if error)
+        return tuple(error for error in (self.copied, self.changed, *steps) if error)
 
 
 def preview(loaded: LoadedPlan, sessions: Sessions, clock: Clock) -> Preview:
@@ -102,6 +104,7 @@ def preview(loaded: LoadedPlan, sessions: Sessions, clock: Clock) -> Preview:
     sessions.preflight()
     with sessions.open("plan", plan_sql=True) as conn:
         known, changed = _history(conn, loaded)
+        copied = home.copied(conn)
         views = []
         first = True
         clean = True  # whether nothing undone stands before the next step
@@ -113,7 +116,7 @@ def preview(loaded: LoadedPlan, sessions: Sessions, clock: Clock) -> Preview:
             gates = tuple(_gates(loaded, phase, sessions, clock, ask=is_next and not state.begun))
             views.append(_view(phase, state, is_next, gates, steps))
             first, clean = first and done, clean and done
-    return Preview(loaded.plan.plan, loaded.digest, tuple(views), changed)
+    return Preview(loaded.plan.plan, loaded.digest, tuple(views), changed, copied)
 
 
 def _history(conn: Connection[Any], loaded: LoadedPlan) -> tuple[dict[str, PhaseState], LockgateError | None]:

@@ -14,7 +14,7 @@ from lockgate.engine.clock import Clock
 from lockgate.engine.phases import PhaseState
 from lockgate.engine.recording import evidence
 from lockgate.errors import LockgateError, UsageError
-from lockgate.ledger import chain, require
+from lockgate.ledger import chain, require_home
 from lockgate.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -58,10 +58,11 @@ def verify(
     """Make the checks of every phase that is done, or of one.
 
     :raises UsageError: when there is no such phase, or it is not done.
-    :raises LedgerError: when there is no ledger.
+    :raises LedgerError: when there is no ledger, or it was copied from another database: what a comparison would
+        forgive as still to be applied, it would read from there.
     """
     with sessions.open("verify") as conn:
-        require(conn)
+        require_home(conn)
         known = phases.states(conn, loaded.plan.plan)
     for phase in _wanted(loaded, known, only):
         for number, check in enumerate(phase.checks):

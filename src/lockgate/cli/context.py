@@ -58,6 +58,16 @@ def sessions(database: str | None, settings: Settings | None = None) -> Sessions
     return Sessions(dsn, settings)
 
 
+def warn_of_copy(conn: Connection[Any]) -> None:
+    """Say on standard error that the ledger was written in another database: reading it, one ought to know."""
+    from lockgate.cli.output import Output
+    from lockgate.ledger import copied
+
+    error = copied(conn)
+    if error is not None:
+        Output(to_stderr=True).line(f"Warning: {error.what}\n  Where: {error.where}\n  Why: {error.why}", "warn")
+
+
 def plan_name(plan: Path | None, conn: Connection[Any]) -> str:
     """Name of the plan that was given, or that is in the current folder, or that alone has a history here.
 

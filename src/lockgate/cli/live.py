@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def change(plan: Path | None, database: str | None, **changes: Unpack[Changes]) -> Control:
     """Write the wish of whoever gave the command; the runner reads it within a second.
 
-    :raises LedgerError: when there is no ledger yet.
+    :raises LedgerError: when there is no ledger yet, or it was copied from another database.
     """
-    from lockgate.ledger import control, require
+    from lockgate.ledger import control, require_home
 
     with context.sessions(database).open("control") as conn:
-        require(conn)
+        require_home(conn)
         return control.set(conn, context.plan_name(plan, conn), **changes)
 
 

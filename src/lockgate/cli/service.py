@@ -29,13 +29,13 @@ def run(
     :raises ConnectionFailed: when the database cannot be used at the start; later it is waited for.
     """
     from lockgate.engine.clock import SystemClock
-    from lockgate.ledger import require
+    from lockgate.ledger import require_home
 
     loaded = context.load(plan) if plan or context.has_plan() else None
     sessions = context.sessions(database, loaded.plan.settings if loaded else None)
     sessions.preflight()
     with sessions.open("service") as conn:
-        require(conn)
+        require_home(conn)
         name = loaded.plan.plan if loaded else context.plan_name(plan, conn)
     clock = SystemClock()
     shown = lines(output, clock)

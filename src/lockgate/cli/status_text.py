@@ -56,6 +56,9 @@ def lines(status: Status) -> Iterator[Styled]:
         f"Plan {status.plan} in database {status.database}: {status.done} of {len(status.phases)} phases done",
         "title",
     )
+    if status.copied:
+        yield f"ALARM: {status.copied}", "bad"
+        yield f"  Do: {status.copied_release}", None
     for phase in status.phases:
         yield from _phase(phase)
     yield "", None

@@ -19,7 +19,7 @@ def version(conn: Connection[Any]) -> Iterator[Finding]:
         yield ok("ledger", "there is none yet; `lockgate apply` makes it")
         return
     try:
-        found = store.require(conn)
+        found = store.require_home(conn)
     except LedgerError as error:
         yield fail("ledger", error.what, error.hint or "Look at the address.")
         return

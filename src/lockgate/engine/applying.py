@@ -22,6 +22,7 @@ from lockgate.engine.faults import fault
 from lockgate.engine.retry import Policy, lost_conflict, lost_connection, passing
 from lockgate.engine.session import Sessions
 from lockgate.errors import ConnectionFailed, LeaseLost, LedgerError, LockgateError
+from lockgate.ledger import home
 from lockgate.mapping import group, install, upkeep
 from lockgate.mapping.applier import Applier
 from lockgate.mapping.intake import Batch
@@ -78,7 +79,10 @@ class Service:
     _tidied: float = 0.0
 
     def run(self) -> None:
-        """Work until ``stop`` is set; start again after every failure."""
+        """Work until ``stop`` is set; start again after every failure.
+
+        :raises LedgerError: if another database answers, with a copy of the ledger.
+        """
         failures = 0
         try:
             while not self.stop.is_set():
@@ -245,6 +249,8 @@ class Service:
     def _connection(self) -> Connection[Any]:
         if self._conn is None or self._conn.closed:
             self._conn = self.sessions.open("sync")
+            # Whoever answers after a lost connection may be a database that was restored under the same address.
+            home.refuse_copied(self._conn)
         return self._conn
 
     def _leave(self, target_id: int) -> None:

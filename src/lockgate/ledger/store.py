@@ -12,7 +12,7 @@ from psycopg.rows import class_row, scalar_row
 
 from lockgate import __version__
 from lockgate.errors import LeaseHeld, LedgerError, PrivilegeMissing
-from lockgate.ledger import lease
+from lockgate.ledger import home, lease
 from lockgate.ledger.queries import load
 from lockgate.ledger.schemafiles import SchemaFile, shipped
 from lockgate.ledger.transactions import joined
@@ -43,11 +43,15 @@ def install(conn: Connection[Any], files: Sequence[SchemaFile] | None = None) ->
     All in one transaction, one installer at a time. What it makes is readable by its owner only.
 
     :param files: other schema files than those shipped, for tests of upgrades.
-    :raises LedgerError: when the ledger is newer than this Lockgate, or the schema is not a ledger.
+    :raises LedgerError: when the ledger is newer than this Lockgate or was copied from another database, or the
+        schema is not a ledger.
     :raises PrivilegeMissing: when the role may not make the schema, or does not own it.
     """
     files = shipped() if files is None else files
-    if not _missing(conn, files):
+    missing = _missing(conn, files)
+    if len(missing) < len(files):
+        home.refuse_copied(conn)
+    if not missing:
         return files[-1].number
     with joined(conn):
         conn.execute(load("store.lock"))
@@ -95,6 +99,16 @@ def require(conn: Connection[Any]) -> int:
             hint="`lockgate apply` upgrades it in place.",
         )
     return shipped()[-1].number
+
+
+def require_home(conn: Connection[Any]) -> int:
+    """The same for whoever writes: the ledger must also have been written in this database.
+
+    :raises LedgerError: when it was copied here from another one.
+    """
+    found = require(conn)
+    home.refuse_copied(conn)
+    return found
 
 
 def applied(conn: Connection[Any]) -> list[Applied]:

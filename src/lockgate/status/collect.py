@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from lockgate.engine.clock import Clock
 from lockgate.engine.outline import outline
-from lockgate.ledger import chain, chunks, control, lease, phases, steps, store
+from lockgate.ledger import chain, chunks, control, home, lease, phases, steps, store
 from lockgate.ledger.steps import StepRow
 from lockgate.report.phases import outline as outline_of
 from lockgate.status import sync, waiting
@@ -48,6 +48,7 @@ def collect(
     wish = control.get(conn, plan)
     asked = Control(wish.paused, wish.reason, wish.workers, wish.chunk_rows, wish.updated_by)
     holder = _lease(lease.state(conn))
+    copied = home.copied(conn)
     return Status(
         plan=plan,
         database=conn.info.dbname,
@@ -58,6 +59,8 @@ def collect(
         waiting=tuple(waiting.reasons(conn, plan, found, holder, asked, loaded, sessions, clock)),
         ledger_bytes=sum(store.size(conn).values()),
         head=chain.head(conn),
+        copied=copied.what if copied else None,
+        copied_release=copied.hint if copied else None,
     )
 
 

@@ -113,6 +113,7 @@ class Status:
     """All of it.
 
     :param head: of the ledger's chain; None without a ledger.
+    :param copied: why the ledger is of no use here, and ``copied_release`` what to do; None where it is at home.
     """
 
     plan: str
@@ -124,6 +125,8 @@ class Status:
     waiting: tuple[Waiting, ...]
     ledger_bytes: int
     head: str | None
+    copied: str | None = None
+    copied_release: str | None = None
 
     @property
     def done(self) -> int:
@@ -134,4 +137,5 @@ class Status:
     def alarms(self) -> tuple[str, ...]:
         """Why somebody should look now."""
         failed = [f"phase {phase.name} failed" for phase in self.phases if phase.state == "failed"]
-        return (*failed, *(f"{sync.target}: {sync.alarm}" for sync in self.sync if sync.alarm))
+        foreign = [self.copied] if self.copied else []
+        return (*foreign, *failed, *(f"{sync.target}: {sync.alarm}" for sync in self.sync if sync.alarm))

@@ -53,8 +53,8 @@ def command(plan: Path | None, database: str | None, pending_code: bool, output:
 def _tell(output: Output, found: Preview) -> None:
     done = len(found.phases) - found.pending
     output.line(f"Plan {found.plan}: {done} of {len(found.phases)} phases done", "title")
-    if found.changed:
-        for line in _error(found.changed, ""):
+    for error in (found.copied, found.changed):
+        for line in _error(error, "") if error else ():
             output.line(line, "bad")
     for phase in found.phases:
         output.line()

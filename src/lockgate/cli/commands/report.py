@@ -42,6 +42,7 @@ def command(
     from lockgate.report.markdown import render
 
     with context.sessions(database).open("report") as conn:
+        context.warn_of_copy(conn)
         report = collect(conn, context.plan_name(plan, conn), show_values=show_values)
     if not files:
         output.object(as_json(report)) if output.json else output.line(render(report).rstrip("\n"))

@@ -68,11 +68,11 @@ def command(plan: Path | None, database: str | None, to: str | None, lose_rows: 
 
 def _look(loaded: LoadedPlan, sessions: Sessions, to: str | None) -> tuple[list[Phase], Prospect]:
     from lockgate.engine import losing, phases, undoing
-    from lockgate.ledger import require
+    from lockgate.ledger import require_home
 
     sessions.preflight()
     with sessions.open("rollback", plan_sql=True) as conn:
-        require(conn)
+        require_home(conn)
         wanted = undoing.to_undo(loaded, phases.states(conn, loaded.plan.plan), to)
         undoing.refuse_without_undo(conn, loaded, wanted)
         return wanted, losing.look(conn, loaded, wanted)

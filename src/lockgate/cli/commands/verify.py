@@ -106,6 +106,7 @@ def _verify_ledger(plan: Path | None, database: str | None, head: str | None, ou
     known = head or _kept_head(plan)
     with context.sessions(database).open("verify") as conn:
         require(conn)
+        context.warn_of_copy(conn)
         present = chain.head(conn)
         faults = audit.verify(conn, known)
     if output.json:

@@ -1,0 +1,76 @@
+"""Copies of databases and of whole servers, as an administrator makes them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from lockgate.embedded import SUPERUSER, EmbeddedServer
+from lockgate.embedded_host import system_user
+
+
+@contextmanager
+def another_database(dsn: str, template: str = "template0") -> Iterator[str]:
+    """The address of a new database on the same server, dropped after the block."""
+    name = f"lockgate_test_{secrets.token_hex(6)}"
+    with psycopg.connect(make_conninfo(dsn, dbname="postgres"), autocommit=True) as admin:
+        made = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        admin.execute(made)
+        try:
+            yield make_conninfo(dsn, dbname=name)
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def template_copy(dsn: str) -> Iterator[str]:
+    """The address of a copy that the server makes of a database that nobody is connected to."""
+    with another_database(dsn, str(conninfo_to_dict(dsn)["dbname"])) as copy:
+        yield copy
+
+
+def dump_and_restore(programs: Path, source: str, target: str) -> None:
+    """All of a database by ``pg_dump``, into an empty one."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    dumped = subprocess.run(
+        [programs / "pg_dump", "--no-password", source], check=True, capture_output=True, env=environment
+    )
+    # Words that an older server does not know are no harm: what is there is asserted by whoever restores.
+    subprocess.run(
+        [programs / "psql", "--no-psqlrc", "--quiet", target],
+        check=True, capture_output=True, input=dumped.stdout, env=environment,
+    )  # fmt: skip
+
+
+def copy_files(stopped: EmbeddedServer, folder: Path) -> EmbeddedServer:
+    """A server with the files of one that is stopped: what a base backup, and so a replica, begins with."""
+    shutil.copytree(stopped.directory, folder, ignore=shutil.ignore_patterns("programs*"))
+    for path in (folder, *folder.rglob("*")):
+        stat = (stopped.directory / path.relative_to(folder)).stat()
+        os.chown(path, stat.st_uid, stat.st_gid)
+    return EmbeddedServer(folder, settings=stopped.settings)
+
+
+def upgrade(stopped: EmbeddedServer, into: EmbeddedServer) -> None:
+    """``pg_upgrade`` from one stopped server into another, empty one; of the same version here."""
+    user = system_user()
+    done = subprocess.run(
+        [
+            into.bin / "pg_upgrade", "--old-bindir", stopped.bin, "--new-bindir", into.bin,
+            "--old-datadir", stopped.data, "--new-datadir", into.data,
+            "--username", SUPERUSER, "--socketdir", into.directory / "socket",
+        ],
+        cwd=into.data, capture_output=True, text=True, check=False,
+        user=user.pw_uid if user else None, group=user.pw_gid if user else None, extra_groups=[] if user else None,
+        env={name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
