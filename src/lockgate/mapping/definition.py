@@ -58,7 +58,8 @@ class Definition:
             "from": self.from_,
             "select": self.select,
             "winner": list(self.winner),
-            "rejected": dict(self.rejected),
+            # Pairs: the ledger's JSON keeps no order of names, and the first reason that holds counts.
+            "rejected": [[reason, condition] for reason, condition in self.rejected.items()],
             "not_kept": list(self.not_kept),
             "on_insert": dict(self.on_insert),
             "sync": self.sync,

@@ -112,6 +112,17 @@ def test_rows_without_a_key_of_their_own_are_told_apart(bench: Bench, partitione
     assert accounts.adds_up
 
 
+def test_the_first_reason_is_the_one_that_the_plan_says_first(bench: Bench) -> None:
+    """The ledger keeps their order, whatever their names; a later one need not make sense of a row at all."""
+    bench.sql(TABLES)
+    reasons = {"no at sign in it": "s.mail NOT LIKE '%@%'", "odd": "true", "zero": "1 / (s.id - s.id) = 0"}
+    mapped = bench.map(**STEP | {"rejected": reasons})
+    assert list(mapped.load().compiled[0].definition.rejected) == list(reasons)
+    accounts = mapped.account()
+    assert accounts.rejected_by_reason["no at sign in it"] == 2
+    assert set(accounts.rejected_by_reason) == {"no at sign in it", "odd"}
+
+
 def test_rows_need_not_be_kept_for_a_reason_that_says_so(bench: Bench) -> None:
     """Millions of rows that belong elsewhere are counted and not copied."""
     bench.sql(TABLES, "DELETE FROM old.m WHERE id = 6")
