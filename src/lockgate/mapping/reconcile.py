@@ -16,7 +16,7 @@ from psycopg import Connection, IsolationLevel
 
 from lockgate.engine.sqlerrors import explain
 from lockgate.errors import LockgateError
-from lockgate.mapping import poison
+from lockgate.mapping import culprits, poison
 from lockgate.mapping.changelog import SEGMENTS
 from lockgate.mapping.compiled import Compiled, as_held, equal, equal_as_held, names
 from lockgate.mapping.group import Group
@@ -85,18 +85,27 @@ def one_snapshot(conn: Connection[Any], group: Group) -> Iterator[None]:
     except psycopg.Error as error:
         if not poison.is_refusal(error):
             raise
-        raise _refused(group, error) from None
+        raise _refused(conn, group, error) from None
     finally:
         conn.isolation_level = None
 
 
-def _refused(group: Group, error: psycopg.Error) -> LockgateError:
+def _refused(conn: Connection[Any], group: Group, error: psycopg.Error) -> LockgateError:
+    """The error, with the part that refuses, and some rows.
+
+    The rows' keys stand in the hint alone, which is told to whoever runs the command and is not kept in the ledger.
+    """
     yielding = " and ".join(mapping.name for mapping in group.compiled)
-    return explain(
-        error,
-        group.compiled[0].definition.place("select"),
-        f"What {yielding} yields cannot be compared with {group.evaluation.target.label}",
-    )
+    what = f"What {yielding} yields cannot be compared with {group.evaluation.target.label}"
+    found = culprits.find(conn, group.compiled)
+    if found is None:
+        return explain(error, group.compiled[0].definition.place("select"), what)
+    what += f": it fails at {found.part} of mapping {found.mapping.name}"
+    refusal = explain(error, found.mapping.definition.place("select"), what)
+    if found.rows:
+        source = found.mapping.driving_relation.label
+        refusal.hint = f"Correct the mapping, or these rows of {source} and perhaps others: {'; '.join(found.rows)}"
+    return refusal
 
 
 def reconcile(conn: Connection[Any], group: Group) -> Reconciled:
