@@ -38,7 +38,10 @@ def tables(plan: Plan) -> list[tuple[str, str]]:
 
 
 def _read(step: MapStep | TransformStep) -> Iterable[tuple[str, str]]:
-    """What a SELECT reads; nothing for one that is refused anyway, with its place, when the plan is looked at."""
+    """What a SELECT reads; nothing for one that is refused anyway, with its place, when the plan is looked at.
+
+    Nor for one that is copied whole: it needs no triggers.
+    """
     try:
         return [(occurrence.schema, occurrence.name) for occurrence in Select(step.select).occurrences]
     except (ShapeRefused, SqlSyntaxError):

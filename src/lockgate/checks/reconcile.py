@@ -53,7 +53,7 @@ class Runner:
 def _sentence(name: str, compared: dict[str, int], accounts: accounting.Accounts) -> str:
     wrong = {kind: compared[kind] for kind in ("missing", "different", "extra") if compared[kind]}
     parts = [
-        f"{name}: {accounts.source_rows} source rows = {accounts.migrated} migrated + {accounts.merged} merged "
+        f"{name}: {accounts.source_rows} {accounts.of} = {accounts.migrated} migrated + {accounts.merged} merged "
         f"+ {accounts.rejected} rejected",
         f"{accounts.born} born in the new model",
     ]

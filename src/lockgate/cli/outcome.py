@@ -68,7 +68,7 @@ def _tell_people(output: Output, result: RunResult, report: Report, verb: str) -
         head = ("", "source", "migrated", "merged", "rejected", "born in the new model", "unexplained")
         rows = [
             (
-                name,
+                name if a.of == "source rows" else f"{name} ({a.of})",
                 *(
                     amounts.count(value)
                     for value in (

@@ -151,9 +151,9 @@ class _Worker:
         conn = self._connection()
         chunks.failed(conn, chunk.id)
         if not chunks.split(conn, chunk.id):
-            raise sqlerrors.explain(
-                error, self.task.where, f"mapping {self.task.mapping} fails on a row in block {chunk.lo} of its source"
-            ) from error
+            whole = next(m.select.whole for m in self._loaded(conn).compiled if m.name == self.task.mapping)
+            at = ", which is copied whole, fails" if whole else f" fails on a row in block {chunk.lo} of its source"
+            raise sqlerrors.explain(error, self.task.where, f"mapping {self.task.mapping}{at}") from error
 
     def _loaded(self, conn: Connection[Any]) -> Group:
         if self._group is None:

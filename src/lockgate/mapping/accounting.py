@@ -27,6 +27,8 @@ NULL_KEY = "null key"
 class Accounts:
     """Where the rows of one mapping's driving relation went.
 
+    :param of: what ``source_rows`` counts: of a SELECT that is copied whole nobody can tell which row of its source
+        became which, so that the rows that it yields are accounted for instead.
     :param yields: rows that the mapping yields; ``won`` of them keep their key.
     :param born: rows of the target that the application made in the new model (of the whole target).
     :param unexplained: source rows rejected for no declared reason, and rows on which both sides disagree.
@@ -43,6 +45,7 @@ class Accounts:
     target_rows: int
     unexplained: int
     query: str
+    of: str = "source rows"
 
     @property
     def adds_up(self) -> bool:
@@ -58,6 +61,8 @@ def account(conn: Connection[Any], group: Group, compiled: Compiled, found: Reco
     conn.execute(b"SELECT pg_catalog.set_config('work_mem', '128MB', true)")
     conn.execute("DELETE FROM lockgate.quarantine WHERE plan = %s AND mapping = %s", (group.plan, compiled.name))
     lost = 0 if found.identical else _keep_losers(conn, group, compiled)
+    if compiled.select.whole:
+        return _account_yields(conn, group, compiled, found, lost)
     merged = _keep_merged(conn, group, compiled) if lost else 0
     rejected = _keep_rejected(conn, group, compiled)
     yields = found.yields[group.compiled.index(compiled)]
@@ -74,6 +79,27 @@ def account(conn: Connection[Any], group: Group, compiled: Compiled, found: Reco
         target_rows=_number(conn, f"SELECT count(*) FROM {compiled.target.sql}"),
         unexplained=rejected.get(UNDECLARED, 0) + found.missing + found.different + found.extra,
         query=yielding_query(compiled),
+    )
+
+
+def _account_yields(conn: Connection[Any], group: Group, compiled: Compiled, found: Reconciled, lost: int) -> Accounts:
+    """Account for what a SELECT yields that is copied whole; its yields have no rows to be kept in quarantine by."""
+    query = f"SELECT count(*) FROM ({compiled.select.render()}) AS y"
+    yields, every = found.yields[group.compiled.index(compiled)], _number(conn, query)
+    no_key = _number(conn, f"{query} WHERE NOT ({compiled.not_null('y')})")
+    return Accounts(
+        source_rows=every,
+        migrated=yields - lost,
+        merged=lost,
+        rejected=no_key,
+        rejected_by_reason={NULL_KEY: no_key} if no_key else {},
+        yields=yields,
+        won=yields - lost,
+        born=found.born,
+        target_rows=_number(conn, f"SELECT count(*) FROM {compiled.target.sql}"),
+        unexplained=found.missing + found.different + found.extra,
+        query=query,
+        of="yielded rows",
     )
 
 
@@ -113,7 +139,7 @@ def _keep_losers(conn: Connection[Any], group: Group, compiled: Compiled) -> int
     )
     ranked = " UNION ALL ".join(
         f"SELECT {number} AS lockgate_prio, {names_as_held(key, 'y')}, "
-        f"row_number() OVER (PARTITION BY {names(key, 'y')} ORDER BY {mapping.order('y')}) AS lockgate_rank, "
+        f"row_number() OVER (PARTITION BY {names(key, 'y')} ORDER BY {mapping.order('y')}) AS lockgate_rank"
         f"{_own_identity(compiled, mapping)} "
         f"FROM {doubtful(number)} AS y JOIN pg_temp.lockgate_repeated AS r ON {equal_as_held(key, 'r', 'y')}"
         for number, mapping in enumerate(group.compiled)
@@ -130,7 +156,7 @@ def _own_identity(compiled: Compiled, mapping: Compiled) -> str:
     types = compiled.driving_types()
     own = mapping is compiled
     items = [f"y.lockgate_d{i}" if own else f"NULL::{type_}" for i, type_ in enumerate(types)]
-    return ", ".join(f"{item} AS lockgate_d{i}" for i, item in enumerate(items))
+    return "".join(f", {item} AS lockgate_d{i}" for i, item in enumerate(items))
 
 
 def _keep_merged(conn: Connection[Any], group: Group, compiled: Compiled) -> int:
@@ -200,6 +226,7 @@ def _number(conn: Connection[Any], statement: str) -> int:
 def as_evidence(accounts: Accounts) -> dict[str, Any]:
     """The accounts as JSON values."""
     return {
+        "of": accounts.of,
         "source_rows": accounts.source_rows,
         "migrated": accounts.migrated,
         "merged": accounts.merged,

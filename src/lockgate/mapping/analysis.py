@@ -10,22 +10,25 @@ from psycopg import Connection
 from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Relation
 from lockgate.errors import MappingRefused, PlanError
+from lockgate.mapping import nodetree
 from lockgate.mapping.changelog import refuse_too_many
 from lockgate.mapping.circles import refuse_own_target
 from lockgate.mapping.compiled import Base, Compiled, Winner
 from lockgate.mapping.definition import Definition
 from lockgate.mapping.fanout import may_fan_out, may_repeat_key
-from lockgate.mapping.probe import probe, refuse_unsteady
+from lockgate.mapping.probe import is_set, probe, refuse_unsteady
 from lockgate.mapping.target import NOT_ACCEPTED, check_target
 from lockgate.plan.values import split_driving
 from lockgate.sql import tree
 from lockgate.sql.select import Occurrence, Select
 from lockgate.sql.shape import ShapeRefused
 from lockgate.sql.tree import SqlSyntaxError
+from lockgate.sql.whole import Whole
 from lockgate.sql.winner import read_winner
 from lockgate.suggest import nearest
 
 _TABLE_COLUMNS = 1600
+_IN_BLOCKS = ("r", "p", "m")
 
 
 def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
@@ -35,6 +38,8 @@ def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
     :raises MappingRefused: for a SELECT that cannot be kept exact.
     """
     select = _parse(definition)
+    if not (select.whole or definition.sync) and not _has_pieces(conn, definition, select):
+        select = _parse_whole(definition, "it yields of some rows of the source something else than of all")
     target = catalog.named(conn, definition.into, definition.place("table" if definition.updates_only else "into"))
     relations = {o.index: _relation(conn, definition, o) for o in select.occurrences}
     driving = _driving(definition, select)
@@ -45,10 +50,11 @@ def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
         bases = _bases(select, relations, seen.reads, definition.place("select"))
         _refuse_wide(definition, bases, seen.outputs)
         key, columns = check_target(conn, definition, target, seen.outputs, select)
-    refuse_unsteady(conn, definition, select, seen.tree)
+    if not select.whole:
+        refuse_unsteady(conn, definition, select, seen.tree)
     driving_relation = relations[driving.index]
     identity = driving_relation.primary_key
-    fan_out = may_fan_out(select, relations, driving)
+    fan_out = select.whole or may_fan_out(select, relations, driving)
     compiled = Compiled(
         definition=definition,
         select=select,
@@ -63,7 +69,10 @@ def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
         fan_out=fan_out,
     )
     refuse_own_target(compiled)
-    _require_winner(compiled, relations)
+    if select.whole:
+        _require_winner_of_whole(compiled, repeats=nodetree.has_flag(seen.tree, "hasTargetSRFs"))
+    else:
+        _require_winner(compiled, relations)
     _check_rejected(conn, compiled)
     return compiled
 
@@ -72,12 +81,55 @@ def _parse(definition: Definition) -> Select:
     try:
         return Select(definition.select)
     except ShapeRefused as error:
-        offset = tree.character_offset(definition.select, error.offset) if error.offset >= 0 else None
-        raise MappingRefused(
-            error.what, where=definition.place("select", offset=offset), why=error.why, hint=error.hint
-        ) from None
+        if _may_be_whole(definition):
+            return _parse_whole(definition, error.what)
+        raise _shape_refused(definition, error) from None
     except SqlSyntaxError as error:
         raise PlanError(error.what, where=definition.place("select", offset=error.offset)) from None
+
+
+def _may_be_whole(definition: Definition) -> bool:
+    """Whether what cannot be kept in step may be copied once: a table that is filled, and does not follow."""
+    return not definition.sync and not definition.updates_only
+
+
+def _has_pieces(conn: Connection[Any], definition: Definition, select: Select) -> bool:
+    """Whether a SELECT yields of the block ranges of its driving relation, put together, what it yields of all.
+
+    What a winner is made of depends on the answer, so that it is not looked at here.
+    """
+    relation = _relation(conn, definition, _driving(definition, select))
+    if relation.kind not in _IN_BLOCKS or relation.inherited:
+        if definition.updates_only:
+            raise MappingRefused(
+                f"{relation.label} cannot drive the batches: its rows are not in blocks of its own",
+                where=definition.place("from"),
+                hint="name a table that it reads",
+            )
+        return False
+    # Only the server knows an aggregate by its name.
+    with conn.transaction(force_rollback=True):
+        return definition.updates_only or not is_set(probe(conn, definition, select, ()).tree)
+
+
+def _parse_whole(definition: Definition, because: str) -> Select:
+    for part, value in (("rejected", definition.rejected), ("not_kept", definition.not_kept)):
+        if value:
+            raise MappingRefused(
+                f"`{part}` is about single rows of the source, and this SELECT is copied whole",
+                where=definition.place(part),
+                why=f"{because}; so nobody can tell what became of one row of the source",
+                hint="leave it out, or write a SELECT that can be read in pieces",
+            )
+    try:
+        return Whole(definition.select)
+    except ShapeRefused as error:
+        raise _shape_refused(definition, error) from None
+
+
+def _shape_refused(definition: Definition, error: ShapeRefused) -> MappingRefused:
+    offset = tree.character_offset(definition.select, error.offset) if error.offset >= 0 else None
+    return MappingRefused(error.what, where=definition.place("select", offset=offset), why=error.why, hint=error.hint)
 
 
 def _relation(conn: Connection[Any], definition: Definition, occurrence: Occurrence) -> Relation:
@@ -134,6 +186,8 @@ def _driving(definition: Definition, select: Select) -> Occurrence:
     wanted = f"{schema}.{name}"
     found = [o for o in select.occurrences if (o.schema, o.name) == (schema, name) and alias in (None, o.alias)]
     usable = [o for o in found if o.driving]
+    if usable and select.whole:
+        return usable[0]
     if len(usable) == 1:
         if usable[0].alias.startswith("lockgate_"):
             raise PlanError(
@@ -206,6 +260,23 @@ def _require_winner(compiled: Compiled, relations: dict[int, Relation]) -> None:
         hint="order them by `winner:`, such as [x.updated_at DESC], or by the driving key if any of them will do"
         if compiled.select.distinct is None
         else "give DISTINCT ON an ORDER BY that says more than the key",
+    )
+
+
+def _require_winner_of_whole(compiled: Compiled, *, repeats: bool) -> None:
+    """The same of a SELECT that is copied whole, of which no index tells anything.
+
+    :param repeats: whether a row of it may become several by a function in its outputs.
+    """
+    select, key = compiled.select, [column.name for column in compiled.key]
+    assert isinstance(select, Whole)
+    if compiled.winner or not compiled.columns or (select.has_each_once(key) and not repeats):
+        return
+    raise MappingRefused(
+        f"several rows may yield one key ({', '.join(key)}), and nothing says which of them stands",
+        where=compiled.definition.place("key"),
+        why="the SELECT is copied whole, and it is not grouped by the key",
+        hint="GROUP BY the key, or order the rows of one key by `winner:`, over outputs of the SELECT",
     )
 
 

@@ -36,6 +36,8 @@ def plan_ranges(conn: Connection[Any], compiled: Compiled, rows: int) -> list[Ch
 
     Rows that are added behind the last block while the backfill runs are in the log.
     """
+    if compiled.select.whole:
+        return [ChunkRange(compiled.driving_relation.oid, 0, 1)]  # one block is never cut further
     leaves = catalog.leaves(conn, compiled.driving_relation.oid)
     return [piece for leaf in leaves for piece in _ranges(conn, leaf, rows)]
 
@@ -57,6 +59,8 @@ def _ranges(conn: Connection[Any], leaf: Leaf, rows: int) -> Iterator[ChunkRange
 
 def file_nodes(conn: Connection[Any], compiled: Compiled) -> dict[str, int]:
     """The file of each leaf there is now: a rewrite (VACUUM FULL, CLUSTER, TRUNCATE) gives it another one."""
+    if compiled.select.whole:
+        return {}  # its one chunk speaks of no blocks
     oids = [leaf.oid for leaf in catalog.leaves(conn, compiled.driving_relation.oid)]
     rows = conn.execute(
         "SELECT o.oid::text, pg_catalog.pg_relation_filenode(o.oid)::bigint FROM unnest(%s::oid[]) AS o(oid)", (oids,)
@@ -76,6 +80,8 @@ def run_chunk(
     :raises psycopg.Error: among others, if the SELECT or the target refuses a row.
     """
     behave(conn, group.writer)
+    if compiled.select.whole:
+        return Written(*insert_chunk(conn, group, compiled, compiled.yields(), None))
     leaf = _locked_leaf(conn, compiled, chunk.leaf)
     if leaf is None:
         return Written(0, 0)

@@ -72,7 +72,9 @@ class Compiled:
         return tuple(column for column in self.key if not column.exact_hash) + self.columns
 
     def driving_identity(self, alias: str) -> list[str]:
-        """Expressions that identify a driving row, over ``alias``."""
+        """Expressions that identify a driving row, over ``alias``; none where it cannot be told which row it was."""
+        if self.select.whole:
+            return []
         if self.driving_key:
             return [f"{alias}.{quote(name)}" for name in self.driving_key]
         place = [f"{alias}.ctid"]
@@ -80,6 +82,8 @@ class Compiled:
 
     def driving_types(self) -> list[str]:
         """The types of what identifies a driving row."""
+        if self.select.whole:
+            return []
         if self.driving_key:
             types = {column.name: column.type for column in self.driving_relation.columns}
             return [types[name] for name in self.driving_key]
@@ -147,7 +151,10 @@ class Compiled:
         items = [f"{alias}.lockgate_w{i}{word.direction}" for i, word in enumerate(self.winner)]
         identity = [f"{alias}.lockgate_d{i}" for i in range(len(self.driving_identity("x")))]
         shown = [f'({alias}.{column.sql})::text COLLATE pg_catalog."C"' for column in self.shown]
-        if not self.driving_key:
+        if self.select.whole:
+            # Something must be said; rows that agree in all that is shown are one.
+            items += shown or [f"{alias}.{self.key[0].sql}"]
+        elif not self.driving_key:
             items += [*shown, *identity]
         elif self.fan_out:
             items += [*identity, *shown]

@@ -105,7 +105,7 @@ class _Search:
     def rows(self, mapping: Compiled) -> list[_Row]:
         """Some rows of the driving relation that are refused, the first ones of each of its tables."""
         found: list[_Row] = []
-        if mapping.driving_relation.kind not in _HOLD_ROWS:
+        if mapping.select.whole or mapping.driving_relation.kind not in _HOLD_ROWS:
             return found
         try:
             for leaf in catalog.leaves(self.conn, mapping.driving_relation.oid):

@@ -15,10 +15,14 @@ def describe(conn: Connection[Any], compiled: Compiled) -> list[str]:
     source = compiled.driving_relation
     key = ", ".join(compiled.driving_key) or "none; rows are told apart by their place"
     rows = f"about {source.estimated_rows:,.0f} source rows (estimated)"
-    lines = [
-        f"fills {compiled.target.label} from {source.label}: {rows}",
-        f"source rows are accounted for by their key ({key})",
-    ]
+    lines = [f"fills {compiled.target.label} from {source.label}: {rows}"]
+    if compiled.select.whole:
+        lines += [
+            "copied whole, by one statement in one transaction: this SELECT cannot be read in pieces",
+            "the rows that it yields are accounted for, not those that it reads",
+        ]
+    else:
+        lines.append(f"source rows are accounted for by their key ({key})")
     if compiled.definition.sync:
         for base in compiled.bases:
             columns = ", ".join(column.name for column in base.columns)
@@ -26,7 +30,7 @@ def describe(conn: Connection[Any], compiled: Compiled) -> list[str]:
         lines.append("then follows every write, without a lock on the application's tables")
     else:
         lines.append("no sync: later writes to the source do not reach the target")
-    if compiled.fan_out:
+    if compiled.fan_out and not compiled.select.whole:
         lines.append("one source row may yield several rows")
     lines.append("rows of the target, by key: " + desired([compiled]))
     lines += _lookups(conn, compiled)

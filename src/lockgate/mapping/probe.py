@@ -83,8 +83,12 @@ def _order(conn: Connection[Any], definition: Definition, select: Select, number
         raise PlanError(
             f"the winner of {definition.name} cannot be ordered by {word.expression}: {error.diag.message_primary}",
             where=definition.place("winner", number) if definition.winner else definition.place("select"),
-            hint="order by an expression over the relations of the outermost FROM",
+            hint=f"order by an expression over {_over(select)}",
         ) from None
+
+
+def _over(select: Select) -> str:
+    return "the outputs of the SELECT" if select.whole else "the relations of the outermost FROM"
 
 
 def _refusal(definition: Definition, error: psycopg.Error, offset: int | None) -> PlanError | PrivilegeMissing:
@@ -140,14 +144,21 @@ def refuse_unsteady(conn: Connection[Any], definition: Definition, select: Selec
     )
 
 
+_SETS = (
+    ("hasAggs", "an aggregate", "keep the rows, and aggregate in a view of the new model"),
+    ("hasWindowFuncs", "a window function", "use `winner:` to say which row keeps a key"),
+    ("hasTargetSRFs", "a set-returning function in the output", "write it into FROM with LATERAL"),
+)
+
+
+def is_set(analysed: list[TreeNode]) -> bool:
+    """Whether a SELECT yields of some rows something else than of all: aggregates and their like."""
+    return any(nodetree.has_flag(analysed, flag) for flag, _, _ in _SETS)
+
+
 def _refuse_sets(conn: Connection[Any], definition: Definition, select: Select, analysed: list[TreeNode]) -> None:
     """Aggregates and their like: of a chunk of the rows they yield something else than of all."""
-    forms = [
-        ("hasAggs", "an aggregate", "keep the rows, and aggregate in a view of the new model"),
-        ("hasWindowFuncs", "a window function", "use `winner:` to say which row keeps a key"),
-        ("hasTargetSRFs", "a set-returning function in the output", "write it into FROM with LATERAL"),
-    ]
-    for flag, what, hint in forms:
+    for flag, what, hint in _SETS:
         if nodetree.has_flag(analysed, flag):
             names = conn.execute(
                 "SELECT proname FROM pg_catalog.pg_proc WHERE oid = ANY (%s)",

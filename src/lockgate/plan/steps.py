@@ -71,7 +71,7 @@ class MapStep(_Step):
     sync: Literal["deferred", "none"] = Field(
         "deferred",
         description="How the target follows later writes: `deferred` logs them and applies them in batches; "
-        "`none` does not follow them.",
+        "`none` does not follow them, and allows a SELECT that can only be copied whole, such as one with GROUP BY.",
     )
     acknowledge_triggers: tuple[str, ...] = Field(
         (), description="Triggers of the target that may fire for rows that Lockgate writes."

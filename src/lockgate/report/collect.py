@@ -108,6 +108,7 @@ def _accounting(entry: ChainEntry, result: Mapping[str, Any]) -> model.Accountin
         rejected_by_reason=dict(result["rejected_by_reason"]),
         born_in_new_model=result["born_in_new_model"],
         unexplained_rows=result["unexplained_rows"],
+        of=result.get("of", "source rows"),
     )
 
 

@@ -80,7 +80,10 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """What became of every row of a mapping's driving relation."""
+    """What became of every row of a mapping's driving relation.
+
+    :param of: what ``source_rows`` counts: of a SELECT that is copied whole the rows that it yields.
+    """
 
     seq: int
     at: datetime
@@ -91,6 +94,7 @@ class Accounting:
     rejected_by_reason: Mapping[str, int]
     born_in_new_model: int
     unexplained_rows: int
+    of: str = "source rows"
 
     @property
     def adds_up(self) -> bool:

@@ -62,6 +62,11 @@ def _meant(item: Node, outputs: Sequence[Node]) -> Node:
     return item
 
 
+def named_outputs(item: Node, outputs: Sequence[Node]) -> frozenset[str]:
+    """The names of the outputs that an item of GROUP BY is; none for one that is no output."""
+    return _named(_meant(item, outputs), outputs)
+
+
 def _named(expression: Node, outputs: Sequence[Node]) -> frozenset[str]:
     names = {output_name(output) for output in outputs if _same(output.res_target.val, expression)}
     if not names and any(_is_star(output.res_target.val) for output in outputs):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lockgate.sql import tree
 from lockgate.sql.candidates import candidate_terms
-from lockgate.sql.distinct import take_distinct
+from lockgate.sql.distinct import DistinctOn, take_distinct
 from lockgate.sql.equalities import Column, qualified
 from lockgate.sql.inline import inline_ctes
 from lockgate.sql.ranges import Site, add_where, sites
@@ -46,6 +46,9 @@ class Select:
     :raises ShapeRefused: if its form cannot be kept in step.
     """
 
+    whole = False
+    """Whether it cannot be read in pieces: see :mod:`lockgate.sql.whole`."""
+
     def __init__(self, text: str) -> None:
         self.text = text
         statement = tree.parse_one(text)
@@ -55,7 +58,7 @@ class Select:
         select = self._select(self._statement)
         require_supported(select)
         _forget_exists_outputs(select)
-        self.distinct = take_distinct(select)
+        self.distinct: DistinctOn | None = take_distinct(select)
         self.occurrences = tuple(self._occurrence(i, site, select) for i, site in enumerate(sites(select)))
 
     @property

@@ -34,7 +34,7 @@ def require_supported(select: Node) -> None:
     """
     _require_plain(select, outermost=True)
     for node in walk(select):
-        _require_known_node(node)
+        require_known_node(node)
 
 
 def _require_plain(select: Node, *, outermost: bool) -> None:
@@ -142,7 +142,11 @@ def _refuse_sublinks(node: Node) -> None:
             raise ShapeRefused("a subquery at this place cannot be kept in step", inner.location, _SUBLINK_ADVICE)
 
 
-def _require_known_node(node: Node) -> None:
+def require_known_node(node: Node) -> None:
+    """Refuse an expression that means something else at each evaluation, or nothing here.
+
+    :raises ShapeRefused: if it is one.
+    """
     match kind(node):
         case "FuncCall" if node.HasField("over"):
             raise ShapeRefused("window functions cannot be kept in step", node.location, "use `winner:`")
