@@ -14,7 +14,7 @@ from benchmarks.lab import Figure, Lab, apply_timed, lab, percentile, running_ap
 
 _THROTTLED = """
 plan: bench
-settings: {max_latency: 3ms, chunk_rows: 1000, chunk_time: 20ms}
+settings: {max_latency: 1ms, chunk_rows: 500, chunk_time: 5ms}
 phases:
   - id: fill
     steps:

@@ -29,7 +29,10 @@ from lockgate.mapping.intake import Batch
 
 Told = Callable[[str], None]
 
-_POLL = 0.05
+# Seconds between two looks, and under a limit of latency: each batch has a price, however few changes it finds.
+_POLL, _CALM = 0.05, 0.25
+# After so many changes there will be as many again: the next batch follows at once.
+_MANY = 1_000
 _HEARTBEAT = 1.0
 _STANDBY = 5.0
 _FOLLOWED = "state IN ('backfill', 'live')"
@@ -90,7 +93,7 @@ class Service:
                     busy = self._cycle()
                     failures = 0
                     if not busy:
-                        self.clock.wait(self.stop, _POLL)
+                        self.clock.wait(self.stop, _CALM if self.sessions.settings.max_latency else _POLL)
                 except (psycopg.Error, ConnectionFailed) as error:
                     failures += 1
                     self._close()
@@ -221,7 +224,7 @@ class Service:
         if due:
             self._repair(worked)
             self._leave(worked.target_id)  # perhaps another table has taken a name: everything is looked up anew
-        return bool(batch.changes or batch.pending or due)
+        return batch.pending or due or batch.changes >= _MANY
 
     # --- what no log can tell -------------------------------------------------------------------------------
 

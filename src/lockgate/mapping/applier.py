@@ -25,6 +25,7 @@ from lockgate.mapping.manners import behave
 
 # Another row has the place in a unique index, or what an exclusion constraint excludes.
 _OCCUPIED = ("23505", "23P01")
+_NEVER = 2**31
 
 
 @dataclass(slots=True)
@@ -67,6 +68,7 @@ class Applier:
         return batch
 
     def _apply(self, state: State, seen: Seen, batch: Batch) -> None:
+        batch.own = seen.born
         self._intake.take_new(state, seen, batch)
         if seen.backlog:
             self._intake.take_backlog(batch)
@@ -100,6 +102,8 @@ class Applier:
 
     def _prepare(self) -> None:
         if not self._ready:
+            # What says `prepare` is planned once, for it is the same in every batch; nothing else is.
+            self.conn.prepare_threshold = _NEVER
             with self.conn.transaction():
                 self._intake.create_tables()
         self._ready = True
@@ -110,6 +114,9 @@ class Applier:
         try:
             with self.conn.transaction():
                 yield
+        except BaseException:
+            self._intake.forget_tables()
+            raise
         finally:
             self.conn.isolation_level = None
 
@@ -122,6 +129,7 @@ class Applier:
             "pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint, "
             "pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())::text::bigint",
             (self.group.target_id, self.epoch),
+            prepare=True,
         ).fetchone()
         if row is None:
             raise LeaseLost(f"another applier works for {self.group.name}", why=f"epoch {self.epoch} is over")
@@ -165,6 +173,7 @@ class Applier:
                 batch.written,
                 self.group.target_id,
             ),
+            prepare=True,
         ).fetchone()
         return float(row[0]) if row else 0.0
 
@@ -243,9 +252,10 @@ class Applier:
         want = self._intake.known(evaluation.want, self._fill_want(active))
         deleted = updated = inserted = 0
         if not evaluation.updates_only:
-            self._execute(evaluation.list_conflicts(want))
-            self._execute(evaluation.forget_born(want))
-            self._execute(evaluation.forget_replaced())
+            if batch.own:
+                self._execute(evaluation.list_conflicts(want))
+                self._execute(evaluation.forget_born(want))
+                self._execute(evaluation.forget_replaced())
             deleted = self._execute(evaluation.delete_stale(active, want)).rowcount
         if evaluation.keeps_before:
             self._execute(evaluation.keep_before(want))

@@ -199,6 +199,7 @@ def tampered(conn: Connection[Any], log_ids: Collection[int]) -> dict[int, str]:
         "SELECT id, writer FROM lockgate.logs WHERE id = ANY (%s) "
         "AND triggers IS DISTINCT FROM lockgate.triggers_of(id, relid)",
         (list(log_ids),),
+        prepare=True,
     ).fetchall()
     return {int(log_id): str(writer) for log_id, writer in rows}
 

@@ -183,7 +183,7 @@ def _fingerprint(conn: Connection[Any], logged: Sequence[Relation], *, files: bo
         "names": sorted({relation.sql for relation in logged}),
         "files": files,
     }
-    row = conn.execute(_FINGERPRINT, values).fetchone()
+    row = conn.execute(_FINGERPRINT, values, prepare=True).fetchone()
     return str(row[0]) if row else ""
 
 

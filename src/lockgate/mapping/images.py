@@ -65,17 +65,16 @@ class Images:
         """The images that the terms of other relations join with, where those are more than the present batch's."""
         return f"pg_temp.lockgate_oth_{self.target_id}_{self.log.id}"
 
-    def create_tables(self) -> list[str]:
-        """Statements that make the temporary tables, once a session.
+    def create(self, table: str) -> str:
+        """The statement that makes one of the two tables, once a session.
 
         Under the relation's own collations: the SELECT must understand an image as it understands the row.
         """
         columns = "".join(f", {c.sql} {c.plain_type}{c.collate}" for c in self.base.columns)
-        return [
+        return (
             f"CREATE TEMPORARY TABLE IF NOT EXISTS {table.removeprefix('pg_temp.')} "
             f"(lockgate_n bigserial{columns}) ON COMMIT DELETE ROWS"
-            for table in (self.table, self.others)
-        ]
+        )
 
     def fill(self, table: str, window: Window) -> str:
         """Copy both versions of the logged rows of a window.

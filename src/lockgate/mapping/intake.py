@@ -33,6 +33,7 @@ class Batch:
     """What one batch did.
 
     :param changes: logged rows that were taken in.
+    :param own: whether the application has written keys in the new model, now or before, that are only there.
     :param pending: whether there is more to do at once: a backlog, or keys to look at again.
     :param backfill: whether chunks of the target are still open.
     :param repair: whether something happened that no log can tell, so that the whole target must be compared.
@@ -40,6 +41,7 @@ class Batch:
     """
 
     changes: int = 0
+    own: bool = False
     keys: int = 0
     deleted: int = 0
     updated: int = 0
@@ -75,12 +77,14 @@ class Seen:
     """What there is to take in.
 
     :param due: whether keys are due for a second look; ``backlog``: whether there is a backlog.
+    :param born: whether any key is born in the new model.
     :param changes: log id -> logged rows that are new (counted up to one more than a batch), and whether a
         TRUNCATE is among them.
     """
 
     due: bool
     backlog: bool
+    born: bool
     changes: Mapping[int, tuple[int, bool]]
 
     @property
@@ -96,6 +100,7 @@ class Intake:
     conn: Connection[Any]
     group: Group
     _blocks: int = field(default=0, init=False)
+    _made: set[str] = field(default_factory=set, init=False)
     # How many statements have added candidates since they were made unique: one alone adds each key once.
     _added: int = field(default=0, init=False)
 
@@ -107,12 +112,20 @@ class Intake:
             self._blocks = max(self._blocks // 2, PIECE_BLOCKS // GROWTH, 1)
 
     def create_tables(self) -> None:
-        """Make the temporary tables, once a session."""
+        """Make the temporary tables of keys and rows, once a session."""
         for statement in self.group.evaluation.create_tables():
             self._execute(statement)
-        for images in self.group.images.values():
-            for statement in images.create_tables():
-                self._execute(statement)
+
+    def forget_tables(self) -> None:
+        """A transaction was rolled back, and with it what it had made."""
+        self._made.clear()
+
+    def _fill(self, images: Images, table: str, window: Window) -> int:
+        """Copy images into a table, which is made when it is needed first: every commit has to empty each of them."""
+        if table not in self._made:
+            self._execute(images.create(table))
+            self._made.add(table)
+        return self._execute(images.fill(table, window)).rowcount
 
     def look(self, state: State) -> Seen:
         """See by one statement whether there is anything to take in."""
@@ -126,9 +139,13 @@ class Intake:
         ]
         due = f"EXISTS (SELECT FROM {self.group.recheck} WHERE lockgate_fence <= '{state.xmin}'::xid8)"
         backlog = f"EXISTS (SELECT FROM lockgate.backlog WHERE target_id = {self.group.target_id})"
-        row = self._execute(f"SELECT {', '.join([due, backlog, *counts])}").fetchone()
+        born = (
+            f"EXISTS (SELECT FROM {self.group.evaluation.born})" if not self.group.evaluation.updates_only else "false"
+        )
+        row = self._execute(f"SELECT {', '.join([due, backlog, born, *counts])}").fetchone()
         assert row is not None
-        return Seen(row[0], row[1], {log.id: (int(n), bool(t)) for log, (n, t) in zip(logs, row[2:], strict=True)})
+        changes = {log.id: (int(n), bool(t)) for log, (n, t) in zip(logs, row[3:], strict=True)}
+        return Seen(row[0], row[1], row[2], changes)
 
     def logs(self) -> list[ChangeLog]:
         """All logs of the target: those of its base relations, and that of the application's own writes to it."""
@@ -146,7 +163,7 @@ class Intake:
                 self._postpone(images.log, state)
                 batch.pending = True
             elif count:
-                self._execute(images.fill(images.table, window))
+                self._fill(images, images.table, window)
                 batch.changes += count
                 small.append(images)
         united = {images.log.id: images.table for images in small}
@@ -188,14 +205,14 @@ class Intake:
         assert row is not None
         batch.changes += int(row[0])
         batch.repair = batch.repair or row[1] > 0
-        self._execute(f"DELETE FROM {images.table}")
-        self._execute(images.fill(images.table, window))
+        if images.table in self._made:
+            self._execute(f"DELETE FROM {images.table}")
+        self._fill(images, images.table, window)
         # The other relations as they were at any time since: what a fresh batch took in meanwhile, too.
         united = {}
         for other_id in self.group.candidates.meets(log_id):
             other = self.group.images[other_id]
-            filled = self._execute(other.fill(other.others, Window(since))).rowcount
-            if filled:
+            if self._fill(other, other.others, Window(since)):
                 united[other_id] = other.others
         self._candidates(images, united, batch)
         if high >= until:
@@ -235,6 +252,7 @@ class Intake:
         """The application's own writes to the target: their keys are looked at, and new rows are born."""
         count = self._add_touched(log, window)
         batch.changes += count
+        batch.own = batch.own or count > 0
         if not count or self.group.evaluation.updates_only:
             return
         key, born = self.group.evaluation.key, self.group.evaluation.born
@@ -335,8 +353,8 @@ class Intake:
                 if log == log_id
             ]
             for window in (fresh, *places):
-                self._execute(images.fill(images.table, window))
-            self._execute(images.fill(images.others, oldest))
+                self._fill(images, images.table, window)
+            self._fill(images, images.others, oldest)
         united = {log_id: images.others for log_id, images in self.group.images.items()}
         for images in self.group.images.values():
             self._candidates(images, united, Batch())

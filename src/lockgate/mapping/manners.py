@@ -25,4 +25,5 @@ def behave(conn: Connection[Any], writer: str) -> None:
         "pg_catalog.set_config('default_statistics_target', '10', true), "
         "pg_catalog.set_config('lockgate.writer', %s, true)",
         (LOCK_TIMEOUT_MS, writer),
+        prepare=True,
     )

@@ -56,6 +56,10 @@ def _first_of(compiled: Sequence[Compiled], sources: Sequence[str], key: str, mo
     )
 
 
+# Stands for the keys while the SELECT is written; their numbers change with each batch.
+_HOLE = 'lockgate."keys of the batch"'
+
+
 class Evaluation(Kept):
     """The statements that make a target equal to its mappings for some keys.
 
@@ -76,6 +80,7 @@ class Evaluation(Kept):
         self.want = f"pg_temp.lockgate_want_{target_id}"
         self.own = f"pg_temp.lockgate_own_{target_id}"
         self.keeps_before = compiled[0].definition.keep_before
+        self._evaluated: dict[bool, str] = {}
 
     def create_tables(self) -> list[str]:
         """Statements that make the temporary tables, once a session."""
@@ -100,7 +105,9 @@ class Evaluation(Kept):
 
     def fill_want(self, active: str, *, apart: bool = False) -> str:
         """Evaluate the active keys."""
-        rows = evaluated(self.compiled, active, apart=apart)
+        if apart not in self._evaluated:
+            self._evaluated[apart] = evaluated(self.compiled, _HOLE, apart=apart)
+        rows = self._evaluated[apart].replace(_HOLE, active)
         return f"INSERT INTO {self.want} (lockgate_n, {names(self.compiled[0].outputs)}, lockgate_prio) {rows}"
 
     def delete_stale(self, active: str, want: str) -> str:

@@ -97,9 +97,27 @@ def test_temporary_tables_are_made_once_a_session(bench: Bench) -> None:
     applier = mapped.applier()
     assert applier.run().updated == 0
     sent = bench.listen(applier.conn)
+    made = []
+    for number in range(3):
+        bench.sql(f"UPDATE old.p SET mail = 'new{number}' WHERE id = 1")
+        assert applier.run().updated == 1
+        made.append(len([text for text in sent if "CREATE" in text]))
+    assert made == [1, 1, 1], "that of the images, when the first were there"
+
+
+def test_a_batch_that_failed_leaves_no_temporary_table_behind(bench: Bench) -> None:
+    """What it made has gone with it, and is made again."""
+    mapped = people(bench)
+    applier = mapped.applier()
     bench.sql("UPDATE old.p SET mail = 'new' WHERE id = 1")
+
+    def fail() -> None:
+        raise RuntimeError("killed")
+
+    bench.at("applier.commit", fail)
+    with pytest.raises(RuntimeError):
+        applier.run()
     assert applier.run().updated == 1
-    assert [text for text in sent if "CREATE" in text] == []
 
 
 def test_an_idle_applier_knows_it(bench: Bench) -> None:
