@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Connection
@@ -25,19 +24,8 @@ Unlocked = Callable[[Work], None]
 """Runs work that takes no strong lock, in a transaction of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """A mapping's place in the ledger.
-
-    :param fresh: whether this call made it.
-    """
-
-    target_id: int
-    fresh: bool
-
-
-def register(conn: Connection[Any], plan: str, compiled: Compiled) -> Registered:
-    """Give a mapping its place in the ledger, in the open transaction; the target's appliers must start anew.
+def register(conn: Connection[Any], plan: str, compiled: Compiled) -> int:
+    """Give a mapping its place in the ledger, in the open transaction; return its target, whose appliers start anew.
 
     The target's snapshot is taken before any trigger of it exists, so that no change can be older than it.
     """
@@ -59,7 +47,7 @@ def register(conn: Connection[Any], plan: str, compiled: Compiled) -> Registered
             "state = CASE WHEN %s AND own_rows_kept THEN 'backfill' ELSE 'unsynced' END WHERE id = %s",
             (definition.sync, target_id),
         )
-    return Registered(target_id, bool(made))
+    return target_id
 
 
 def _target(conn: Connection[Any], plan: str, compiled: Compiled) -> int:

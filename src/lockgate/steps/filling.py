@@ -54,16 +54,16 @@ class Runner:
         with ctx.sessions.open("map") as conn:
             compiled = compile_mapping(conn, definition)
             _refuse_changed(conn, ctx, definition)
-            registered = _patiently(ctx, conn, lambda: install.register(conn, ctx.plan, compiled))
+            target_id = _patiently(ctx, conn, lambda: install.register(conn, ctx.plan, compiled))
         fault("map.registered")
-        self._prepare(ctx, compiled, registered.target_id)
+        self._prepare(ctx, compiled, target_id)
         self._plan_chunks(ctx, compiled)
         fault("map.planned")
         started = ctx.clock.monotonic()
-        self._copy(ctx, compiled, registered.target_id)
+        self._copy(ctx, compiled, target_id)
         seconds = ctx.clock.monotonic() - started
         fault("map.copied")
-        return self._settle(ctx, compiled, registered.target_id, seconds)
+        return self._settle(ctx, compiled, target_id, seconds)
 
     def describe(
         self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: MapStep | TransformStep

@@ -156,13 +156,13 @@ class Bench:
         defined = definition(**step)
         compiled = compile_mapping(self.conn, defined)
         with self.conn.transaction():
-            registered = install.register(self.conn, plan, compiled)
-        install.prepare(compiled, registered.target_id, cap, self._locked, self._unlocked)
+            target_id = install.register(self.conn, plan, compiled)
+        install.prepare(compiled, target_id, cap, self._locked, self._unlocked)
         with self.conn.transaction():
             kind = "transform" if defined.updates_only else "map"
             step_id = steps.get_or_create(self.conn, plan, "setup", defined.name, kind).id
             chunks.insert(self.conn, step_id, backfill.plan_ranges(self.conn, compiled, chunk_rows))
-        return Mapped(self, registered.target_id, step_id, defined.name)
+        return Mapped(self, target_id, step_id, defined.name)
 
     def map(self, **step: Any) -> Mapped:
         """Define a mapping, run its backfill to the end and let it settle."""

@@ -79,8 +79,8 @@ def test_what_was_made_before_the_last_log_stands_is_not_born(bench: Bench) -> N
     bench.sql(TABLES)
     compiled = bench.compile(**STEP)
     with bench.conn.transaction():
-        registered = install.register(bench.conn, PLAN, compiled)
-    mapped = Mapped(bench, registered.target_id, 0, compiled.name)
+        target_id = install.register(bench.conn, PLAN, compiled)
+    mapped = Mapped(bench, target_id, 0, compiled.name)
 
     def locked(relation: Relation, work: Callable[[Connection[Any]], None]) -> None:
         with bench.conn.transaction():
@@ -92,7 +92,7 @@ def test_what_was_made_before_the_last_log_stands_is_not_born(bench: Bench) -> N
         with bench.conn.transaction():
             work(bench.conn)
 
-    install.prepare(compiled, registered.target_id, 1 << 30, locked, unlocked)
+    install.prepare(compiled, target_id, 1 << 30, locked, unlocked)
     assert held(bench) == [("m5", 5)]
     bench.sql("DELETE FROM old.p")
     mapped.drain()
@@ -292,7 +292,7 @@ def prepare(bench: Bench, before_copy: Callable[[], object] = lambda: None) -> i
     """
     compiled = bench.compile(**STEP)
     with bench.conn.transaction():
-        target_id = install.register(bench.conn, PLAN, compiled).target_id
+        target_id = install.register(bench.conn, PLAN, compiled)
 
     def locked(_relation: Relation, work: install.Work) -> None:
         with bench.conn.transaction():
@@ -349,7 +349,7 @@ def test_without_them_being_known_nothing_is_removed(bench: Bench) -> None:
     """A kill came before: all that the table holds is the application's."""
     bench.sql(TABLES, "INSERT INTO new.c VALUES ('m1', 1), ('own', 1)")
     with bench.conn.transaction():
-        target_id = install.register(bench.conn, PLAN, bench.compile(**STEP)).target_id
+        target_id = install.register(bench.conn, PLAN, bench.compile(**STEP))
     loaded = group.load(bench.conn, target_id)
     assert stakes.weigh(bench.conn, loaded, ["people"], dropped=True).born == 2
     with bench.conn.transaction():

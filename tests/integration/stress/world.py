@@ -89,7 +89,7 @@ class World:
         """Begin a step: the logs are there and the chunks are planned, none is done."""
         compiled = compile_mapping(self.conn, from_step(step))
         with self.conn.transaction():
-            target_id = install.register(self.conn, PLAN, compiled).target_id
+            target_id = install.register(self.conn, PLAN, compiled)
 
         def locked(_relation: Relation, work: Callable[[Connection[Any]], None]) -> None:
             with self.conn.transaction():
