@@ -18,9 +18,14 @@ def test_what_others_hold_is_told_and_not_taken() -> None:
 
 def test_it_is_free_when_the_chunk_has_ended_however_it_did() -> None:
     keys = Underway()
-    with pytest.raises(RuntimeError), keys.releasing("a"):
-        keys.take("a", [1])
-        raise RuntimeError
+
+    def fail() -> None:
+        with keys.releasing("a"):
+            keys.take("a", [1])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert keys.take("b", [1]) == []
 
 
