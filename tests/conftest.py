@@ -1,7 +1,8 @@
 """Real PostgreSQL for the tests.
 
 ``dsn`` is a fresh database for each test, on a server that the test session starts for itself. When
-``LOCKGATE_TEST_DSN`` names a second server (as a superuser), each test that uses ``dsn`` also runs there.
+``LOCKGATE_TEST_DSN`` names a second server (as a superuser), each test that uses ``dsn`` also runs there, but for those
+that are marked ``one_server``: what they look at is the tool's own affair.
 """
 
 from __future__ import annotations
@@ -61,6 +62,19 @@ def _servers_tested() -> list[str]:
     with psycopg.connect(SECOND_DSN, connect_timeout=10) as conn:
         name = conn.execute("SELECT current_setting('server_version')").fetchone()
     return [*lines, f"server tested: second PostgreSQL {name[0] if name else '?'}, from {SECOND_SERVER}"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out on the second server what one server is enough for."""
+    spared = [item for item in items if item.get_closest_marker("one_server") and _server(item) == "second"]
+    if spared:
+        config.hook.pytest_deselected(items=spared)
+        items[:] = [item for item in items if item not in set(spared)]
+
+
+def _server(item: pytest.Item) -> str | None:
+    called = getattr(item, "callspec", None)
+    return called.params.get("server_dsn") if called else None
 
 
 SERVERS_TESTED = pytest.StashKey[list[str]]()

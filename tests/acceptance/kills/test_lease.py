@@ -57,6 +57,7 @@ def test_of_many_runners_at_once_one_works(shop: Shop) -> None:
     shop.check_migrated(writer)
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize(
     "point",
     [
@@ -117,6 +118,7 @@ def _in_transaction(shop: Shop) -> bool:
     return free == (0,)
 
 
+@pytest.mark.one_server
 def test_a_runner_that_sleeps_through_everything_changes_nothing(shop: Shop) -> None:
     sleeper = stopped_at(shop, ["chunk.done:5"])
     run_out(shop)

@@ -30,6 +30,7 @@ def test_killed_at_each_point(shop: Shop, points: list[str], number: int) -> Non
     shop.check_migrated()
 
 
+@pytest.mark.one_server
 def test_killed_at_each_point_while_the_application_writes(shop: Shop, points: list[str]) -> None:
     with Writer(shop.dsn, 1) as writer:
         never = kill_at_each(shop, points, "apply")

@@ -25,6 +25,7 @@ def seconds(factory: Factory) -> float:
         return time.monotonic() - started
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("share", range(SHARES))
 def test_killed_at_random_moments(factory: Factory, seconds: float, share: int) -> None:
     chance = random.Random(share)

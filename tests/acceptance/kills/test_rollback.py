@@ -76,6 +76,7 @@ def test_killed_at_each_point_of_a_rollback(migrated: tuple[Shop, list[tuple[Any
     shop.check_migrated(writer, times=2)
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("number", [2, 3])
 def test_killed_at_later_passes_of_a_rollback(migrated: tuple[Shop, list[tuple[Any, ...]]], number: int) -> None:
     shop, before = migrated
@@ -114,6 +115,7 @@ def test_a_chunk_under_way_elsewhere_is_waited_for(shop: Shop) -> None:
     worker.end()
 
 
+@pytest.mark.one_server
 def test_killed_at_random_moments_of_apply_and_rollback(factory: Factory) -> None:
     chance = random.Random(17)
     with factory.shop() as shop:
