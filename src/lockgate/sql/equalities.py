@@ -12,6 +12,7 @@ from lockgate.sql.tree import Node, kind, unwrap, walk
 if TYPE_CHECKING:
     from lockgate.sql.select import Select
 
+_PLAIN = 1  # A_Expr_Kind: AEXPR_OP
 Column = tuple[str, str]
 """An alias and a column of it."""
 
@@ -44,7 +45,7 @@ def equalities(select: Select) -> list[Equality]:
     found = []
     for condition in _conditions(select.tree):
         node = unwrap(condition)
-        if kind(node) != "A_Expr" or [unwrap(n).sval for n in node.name] != ["="] or not node.HasField("lexpr"):
+        if not _is_equality(node):
             continue
         for side, other in ((node.lexpr, node.rexpr), (node.rexpr, node.lexpr)):
             column = qualified(side)
@@ -76,10 +77,20 @@ def stand_ins(select: Node, alias: str, kinds: Mapping[Column, str]) -> dict[Col
 
 def _of_columns(condition: Node) -> tuple[Column, Column] | None:
     node = unwrap(condition)
-    if kind(node) != "A_Expr" or [unwrap(n).sval for n in node.name] != ["="] or not node.HasField("lexpr"):
+    if not _is_equality(node):
         return None
     left, right = qualified(node.lexpr), qualified(node.rexpr)
     return (left, right) if left and right else None
+
+
+def _is_equality(node: Node) -> bool:
+    """Whether it is ``left = right``: IN, ``= ANY``, IS DISTINCT FROM and NULLIF carry the same operator's name."""
+    return (
+        kind(node) == "A_Expr"
+        and node.kind == _PLAIN
+        and [unwrap(n).sval for n in node.name] == ["="]
+        and node.HasField("lexpr")
+    )
 
 
 def _inner_conditions(select: Node) -> Iterator[Node]:

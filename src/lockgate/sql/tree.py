@@ -91,13 +91,25 @@ def location(node: Node) -> int:
     return min((place for place in places if place >= 0), default=-1)
 
 
+_PLACES = {
+    "location",
+    "name_location",
+    "stmt_location",
+    "stmt_len",
+    "list_start",
+    "list_end",
+    "rexpr_list_start",
+    "rexpr_list_end",
+}
+
+
 def strip_locations(node: Node) -> Node:
     """Return a copy without source offsets, so that two trees can be compared."""
     copy = type(node)()
     copy.CopyFrom(node)
     for inner in walk(copy):
         for field in inner.DESCRIPTOR.fields:
-            if field.name in {"location", "stmt_location", "stmt_len", "list_start", "list_end"}:
+            if field.name in _PLACES:
                 inner.ClearField(field.name)
     return copy
 

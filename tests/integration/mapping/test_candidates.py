@@ -249,3 +249,21 @@ def test_columns_joined_by_using_are_followed(bench: Bench) -> None:
     assert held(bench) == {"a1 1c"}
     follow(bench, mapped, "UPDATE old.c SET id = 2", {"a2 2c"})
     follow(bench, mapped, "UPDATE old.a SET x = 'A' WHERE id = 2", {"A 2c"})
+
+
+@pytest.mark.parametrize("word", ["IS DISTINCT FROM", "IS NOT DISTINCT FROM"])
+def test_a_column_that_is_only_compared_does_not_stand_for_the_other(bench: Bench, word: str) -> None:
+    """IS DISTINCT FROM is no equality, though it carries the name of its operator."""
+    bench.sql(
+        "CREATE TABLE old.a (id int PRIMARY KEY, x text)",
+        "CREATE TABLE old.b (id int PRIMARY KEY, x text)",
+        "CREATE TABLE new.t (x text NOT NULL, id int NOT NULL, UNIQUE (x, id))",
+        "INSERT INTO old.a VALUES (1, 'a1'), (2, 'a2')",
+        "INSERT INTO old.b VALUES (1, 'b1'), (2, 'a2')",
+    )
+    select = f"SELECT s.x, b.id FROM old.a s JOIN old.b b ON b.id = s.id WHERE b.x {word} s.x"
+    mapped = bench.map(map="t", into="new.t", key=["x", "id"], from_="old.a", select=select)
+    for statement in ("DELETE FROM old.b", "INSERT INTO old.b VALUES (1, 'b1'), (2, 'a2')"):
+        bench.sql(statement)
+        mapped.drain()
+        mapped.assert_agrees()

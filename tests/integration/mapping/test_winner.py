@@ -313,3 +313,18 @@ def test_mappings_into_one_table_yield_the_same_columns(bench: Bench) -> None:
         bench.define(**second | {"select": select, "on_insert": {"made": "now()"}})
     mapped.drain()
     mapped.assert_agrees()
+
+
+@pytest.mark.parametrize("condition", ["IN ('x', 'y')", "= ANY ('{x,y}')", "IS DISTINCT FROM s.x"])
+def test_a_column_that_may_have_several_values_is_not_fixed(bench: Bench, condition: str) -> None:
+    """One row of each value is joined, so that several rows yield one key."""
+    bench.sql(
+        "CREATE TABLE old.s (id int PRIMARY KEY, x text)",
+        "CREATE TABLE old.v (id int, kind text, v text, PRIMARY KEY (id, kind))",
+        "CREATE TABLE new.v (id int PRIMARY KEY, v text)",
+    )
+    select = f"SELECT s.id, v.v FROM old.s s JOIN old.v v ON v.id = s.id AND v.kind {condition}"
+    step: Step = {"map": "v", "into": "new.v", "key": ["id"], "from_": "old.s", "select": select}
+    assert bench.compile(**step).fan_out
+    with pytest.raises(MappingRefused, match="several rows may yield one key"):
+        bench.compile(**step, winner=[])

@@ -86,6 +86,23 @@ def test_equalities_of_on_and_where_are_found() -> None:
     assert not {("a", "y", ()), ("a", "z", ()), ("b", "n", ())} & found
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "a.x IN (1, 2)",
+        "a.x IN (b.y)",
+        "a.x = ANY (b.y)",
+        "a.x = ALL (b.y)",
+        "a.x = ANY ('{1,2}')",
+        "a.x IS DISTINCT FROM b.y",
+        "a.x IS NOT DISTINCT FROM b.y",
+        "NULLIF(a.x, b.y)",
+    ],
+)
+def test_what_only_carries_the_name_of_equality_is_none(condition: str) -> None:
+    assert not equalities(Select(f"SELECT a.x FROM s.a a JOIN s.b b ON {condition}"))
+
+
 def test_functions_and_subqueries_in_from_are_seen() -> None:
     assert has_functions(Select("SELECT a.x FROM s.a a, LATERAL generate_series(1, a.n) AS g"))
     assert has_functions(Select("SELECT a.x FROM s.a a JOIN (SELECT id FROM s.b) b ON true"))

@@ -17,6 +17,7 @@ from lockgate.sql.tree import SqlSyntaxError
         "SELECT x FROM s.t LEFT JOIN (s.u JOIN s.v ON true) ON t.a = u.a",
         'SELECT (t.c).d, t.e[1:2], ROW(t.*), CASE WHEN a THEN 1 END, coalesce(a, b), a::text COLLATE "C" FROM s.t t',
         "SELECT a AT TIME ZONE 'UTC', extract(year FROM b), b - interval '1 day', a IS NOT DISTINCT FROM b FROM s.t",
+        "SELECT   a IN (1,2), b NOT IN ('x','y'), c = ANY (ARRAY[1,2]) FROM s.t WHERE  d  IN (SELECT 1)",
     ],
 )
 def test_what_is_written_back_parses_to_the_same_tree(text: str) -> None:
