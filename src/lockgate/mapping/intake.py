@@ -295,7 +295,7 @@ class Intake:
         batch.pending = batch.pending or taken > 0
         if state.poison:
             poison.retry(self.conn, self.group.target_id, self.group.evaluation)
-            self._added += 1
+            self._added += 2  # they are told apart by their texts: 1.0 and 1.00 are one key
         self._keep_once()
 
     def keep_within(self, state: State, batch: Batch) -> tuple[int, int]:
