@@ -57,10 +57,9 @@ def _statement(group: Group, compiled: Compiled, yields: str, busy: Sequence[int
     columns, values = group.evaluation.insert_lists("w")
     theirs = f"{hash_of_key(compiled.key, 'y')} = ANY ('{{{', '.join(map(str, busy))}}}'::bigint[])"
     free = f" AND NOT {theirs}" if busy else ""
-    left_out = (
-        f" UNION SELECT {names(compiled.key, 'y')}, pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()) "
-        f"FROM y WHERE {compiled.not_null('y')} AND {theirs}"
-    )
+    # Without sync nobody looks before the last chunk has ended, and no older transaction need be waited for.
+    fence = "pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())" if compiled.definition.sync else "'0'::xid8"
+    left_out = f" UNION SELECT {names(compiled.key, 'y')}, {fence} FROM y WHERE {compiled.not_null('y')} AND {theirs}"
     return (
         f"WITH y AS MATERIALIZED ({yields}), "
         f"w AS MATERIALIZED (SELECT DISTINCT ON ({names(compiled.key, 'y')}) y.* FROM y "

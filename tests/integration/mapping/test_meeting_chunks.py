@@ -63,6 +63,23 @@ def test_what_a_chunk_held_is_free_when_it_has_ended(bench: Bench) -> None:
     _finish(bench, people)
 
 
+def test_without_sync_no_older_transaction_is_waited_for(bench: Bench) -> None:
+    """Nobody looks at what was left out before both chunks have ended."""
+    bench.sql(PEOPLE)
+    people = bench.define(**STEP, sync="none")
+    stranger, underway, first, second = bench.connect(), Underway(), bench.tool(), bench.tool()
+    with underway.releasing("first"), first.transaction():
+        people.chunk_on(first, partial(underway.take, "first"))
+        stranger.execute("BEGIN")
+        stranger.execute("SELECT pg_current_xact_id()")
+        with underway.releasing("second"), second.transaction():
+            people.chunk_on(second, partial(underway.take, "second"))
+    assert people.rechecks()
+    fences = f"SELECT DISTINCT lockgate_fence::text FROM lockgate.recheck_{people.target_id}"
+    assert bench.rows(fences) == [("0",)]
+    stranger.execute("COMMIT")
+
+
 def _finish(bench: Bench, people: Mapped) -> None:
     bench.others_end()
     people.backfill()
