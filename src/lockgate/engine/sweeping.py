@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LEAST = 10_000
 # The share of the rows after whose change the space is worth a look.
 _SHARE = 16
+# Seconds between two looks whether it is to stop.
+_LOOK = 0.2
 
 
 class Sweeper:
@@ -60,13 +62,16 @@ class Sweeper:
         with self._due:
             self._ended = True
             self._due.notify()
-        conn = self._conn
-        if (error is not None or self._stop.is_set()) and conn is not None:
-            conn.cancel_safe(timeout=5)
-        self._thread.join()
+        # The last time may take long, and who is told to stop meanwhile, stops.
+        while self._thread.is_alive():
+            conn = self._conn
+            if (error is not None or self._stop.is_set()) and conn is not None:
+                with contextlib.suppress(psycopg.Error):
+                    conn.cancel_safe(timeout=5)
+            self._thread.join(_LOOK)
 
     def _run(self) -> None:
-        with contextlib.suppress(psycopg.OperationalError, ConnectionFailed), self._sessions.open("vacuum") as conn:
+        with contextlib.suppress(psycopg.Error, ConnectionFailed), self._sessions.open("vacuum") as conn:
             self._conn = conn
             if self._sessions.settings.max_latency is not None:
                 conn.execute("SET vacuum_cost_delay = '2ms'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
 from typing import Any
 
@@ -65,18 +66,28 @@ def test_few_changes_are_not_worth_it(table: str) -> None:
     assert _vacuums(table) == 0
 
 
-def test_whoever_stops_need_not_wait_for_it(table: str) -> None:
-    """It would wait between its pages for as long as an hour."""
-    stop = threading.Event()
-    with psycopg.connect(table, autocommit=True) as conn:
+@pytest.mark.parametrize("before_the_end", [True, False])
+def test_whoever_stops_need_not_wait_for_it(table: str, before_the_end: bool) -> None:
+    """It would wait between its pages for as long as an hour; also when the chunks are done, and it is waited for."""
+    stop, runs = threading.Event(), "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'VACUUM%Odd one%'"
+
+    def stop_it() -> None:
+        wait_until(lambda: one(table, runs))
+        stop.set()
+
+    with psycopg.connect(table, autocommit=True) as conn, ThreadPoolExecutor(1) as pool:
         conn.execute(
             "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET vacuum_cost_delay = 100', current_database());"
             "EXECUTE format('ALTER DATABASE %I SET vacuum_cost_limit = 1', current_database()); END $$"
         )
         with _sweeper(table, stop) as sweeper:
             sweeper.changed(_change(conn, 0))
-            wait_until(lambda: one(table, "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'VACUUM%'"))
-            stop.set()
+            if before_the_end:
+                stop_it()
+            else:
+                stopped = pool.submit(stop_it)
+        if not before_the_end:
+            stopped.result(60)
     assert _vacuums(table) == 0
 
 
@@ -94,3 +105,11 @@ def test_a_role_that_may_not_vacuum_goes_on_without(table: str) -> None:
 
 def _vacuums(dsn: str) -> int:
     return int(one(dsn, "SELECT vacuum_count FROM pg_stat_user_tables WHERE relname = 'Odd one'"))
+
+
+def test_a_table_that_has_gone_ends_it_quietly(table: str) -> None:
+    with psycopg.connect(table, autocommit=True) as conn:
+        sweeper = _sweeper(table, threading.Event())
+        conn.execute('DROP TABLE public."Odd one"')
+        with sweeper:
+            sweeper.changed(ROWS)
