@@ -37,10 +37,8 @@ def insert_chunk(
 def _kept(conn: Connection[Any], group: Group, compiled: Compiled, yields: str) -> str:
     """Evaluate a query once for two statements; a query of what it yielded."""
     table = f"lockgate_chunk_{group.target_id}_{group.compiled.index(compiled)}"
-    conn.execute(
-        f"CREATE TEMPORARY TABLE IF NOT EXISTS {table} ON COMMIT DELETE ROWS AS {yields} WITH NO DATA".encode()
-    )
-    conn.execute(f"INSERT INTO pg_temp.{table} {yields}".encode())
+    # Of this chunk only: the next one may find a column of another type.
+    conn.execute(f"CREATE TEMPORARY TABLE {table} ON COMMIT DROP AS {yields}".encode())
     return f"SELECT * FROM pg_temp.{table}"
 
 

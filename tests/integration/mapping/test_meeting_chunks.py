@@ -80,6 +80,24 @@ def test_without_sync_no_older_transaction_is_waited_for(bench: Bench) -> None:
     stranger.execute("COMMIT")
 
 
+def test_a_column_may_be_widened_between_two_chunks(bench: Bench) -> None:
+    """Without sync no trigger holds its type."""
+    bench.sql(
+        "CREATE TABLE old.p (id bigint PRIMARY KEY, mail varchar(4), rank int, note text) WITH (fillfactor = 50)",
+        "CREATE TABLE new.c (mail text PRIMARY KEY, id bigint NOT NULL)",
+        "INSERT INTO old.p SELECT n, 'm' || n, n, repeat('x', 900) FROM generate_series(1, 8) AS n",
+    )
+    people = bench.define(**STEP, sync="none")
+    underway, conn = Underway(), bench.tool()
+    for name in ("first", "second"):
+        with underway.releasing(name), conn.transaction():
+            people.chunk_on(conn, partial(underway.take, name))
+        bench.sql(
+            "ALTER TABLE old.p ALTER COLUMN mail TYPE varchar(40)", "UPDATE old.p SET mail = 'longer' WHERE id = 8"
+        )
+    assert bench.one("SELECT mail FROM new.c WHERE id = 8") == "longer"
+
+
 def _finish(bench: Bench, people: Mapped) -> None:
     bench.others_end()
     people.backfill()
