@@ -19,6 +19,11 @@ from tests.integration.engine.plans import one
 from tests.waiting import wait_until
 
 ROWS = 20_000
+SLOW = """
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET vacuum_cost_delay = 100', current_database());
+            EXECUTE format('ALTER DATABASE %I SET vacuum_cost_limit = 1', current_database()); END $$
+"""
+RUNS = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'VACUUM%Odd one%' AND state = 'active'"
 
 
 @pytest.fixture
@@ -69,17 +74,14 @@ def test_few_changes_are_not_worth_it(table: str) -> None:
 @pytest.mark.parametrize("before_the_end", [True, False])
 def test_whoever_stops_need_not_wait_for_it(table: str, before_the_end: bool) -> None:
     """It would wait between its pages for as long as an hour; also when the chunks are done, and it is waited for."""
-    stop, runs = threading.Event(), "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'VACUUM%Odd one%'"
+    stop = threading.Event()
 
     def stop_it() -> None:
-        wait_until(lambda: one(table, runs))
+        wait_until(lambda: one(table, RUNS))
         stop.set()
 
     with psycopg.connect(table, autocommit=True) as conn, ThreadPoolExecutor(1) as pool:
-        conn.execute(
-            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET vacuum_cost_delay = 100', current_database());"
-            "EXECUTE format('ALTER DATABASE %I SET vacuum_cost_limit = 1', current_database()); END $$"
-        )
+        conn.execute(SLOW)
         with _sweeper(table, stop) as sweeper:
             sweeper.changed(_change(conn, 0))
             if before_the_end:
@@ -88,6 +90,22 @@ def test_whoever_stops_need_not_wait_for_it(table: str, before_the_end: bool) ->
                 stopped = pool.submit(stop_it)
         if not before_the_end:
             stopped.result(60)
+    assert _vacuums(table) == 0
+
+
+def test_whoever_wants_the_table_for_itself_need_not_wait_for_it(table: str) -> None:
+    """Else everybody who reads the table would wait behind that one."""
+    stop = threading.Event()
+    with psycopg.connect(table, autocommit=True) as conn:
+        conn.execute(SLOW)
+        conn.execute("SET statement_timeout = '30s'")
+        with _sweeper(table, stop) as sweeper:
+            sweeper.changed(_change(conn, 0))
+            wait_until(lambda: one(table, RUNS))
+            conn.execute('ALTER TABLE public."Odd one" ADD COLUMN more int')
+            sweeper.changed(ROWS)
+            wait_until(lambda: one(table, RUNS), what="it goes on with the next share")
+            stop.set()
     assert _vacuums(table) == 0
 
 
