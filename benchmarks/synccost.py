@@ -15,7 +15,7 @@ from lockgate.engine.session import Sessions
 from lockgate.mapping import group
 from lockgate.mapping.applier import Applier
 
-_PLAN = """
+PLAN = """
 plan: bench
 phases:
   - id: fill
@@ -33,7 +33,7 @@ phases:
 """
 
 
-def _tables(here: Lab, people: int) -> None:
+def tables(here: Lab, people: int) -> None:
     here.run(
         "CREATE SCHEMA old",
         "CREATE SCHEMA new",
@@ -104,8 +104,8 @@ def measure(people: int, rounds: int) -> list[Figure]:
     """Costs are what is added to the write without either."""
     figures = []
     with lab(synchronous_commit="off") as here:
-        _tables(here, people)
-        apply_timed(here, here.plan(_PLAN))
+        tables(here, people)
+        apply_timed(here, here.plan(PLAN))
         writer = _Writer(here, people)
         # First, for the triggers are switched off and on below, and then everything is compared.
         figures += [_applier(here, rounds), _delay(here, writer)]

@@ -1,0 +1,57 @@
+"""How long a fresh change waits while a bulk update of all source rows drains."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import psycopg
+
+from benchmarks.lab import Figure, Lab, apply_timed, lab
+from benchmarks.synccost import PLAN, tables
+from lockgate.engine.applying import applying
+from lockgate.engine.clock import SystemClock
+from lockgate.engine.session import Sessions
+
+_EVERY = 0.2
+_PATIENCE = 120.0
+
+
+def measure(rows: int) -> list[Figure]:
+    """Each row of the bulk update changes its key: one key to remove, one to add."""
+    with lab(synchronous_commit="off") as here:
+        tables(here, rows)
+        apply_timed(here, here.plan(PLAN))
+        with applying(Sessions(here.dsn), "bench", SystemClock(), lambda message: None):
+            here.run("UPDATE old.emails SET email = 'Bulk' || id || '@Example.com'")
+            started = time.perf_counter()
+            waits = _probe(here)
+            drained = time.perf_counter() - started
+    note = (
+        f"{rows:,} rows drained in {drained:.0f} s; {len(waits)} probes meanwhile, "
+        f"median {statistics.median(waits):.2f} s; the longest counts"
+    )
+    return [Figure("a fresh change while a bulk update drains", "2 s", "2 s", f"{max(waits):.2f} s", note)]
+
+
+def _probe(here: Lab) -> list[float]:
+    """Insert rows one by one until nothing is left to drain; the seconds until each is in the target."""
+    waits: list[float] = []
+    with psycopg.connect(here.dsn, autocommit=True) as conn:
+        while not waits or _left(here):
+            number = 500_000_000 + len(waits)
+            conn.execute("INSERT INTO old.emails VALUES (%s, 1, %s)", (number, f"Probe{number}@x"))
+            started = time.perf_counter()
+            while not conn.execute(
+                "SELECT 1 FROM new.contacts WHERE person_id = 1 AND value = %s", (f"probe{number}@x",)
+            ).fetchone():
+                time.sleep(0.005)
+                assert time.perf_counter() - started < _PATIENCE, "it never came"
+            waits.append(time.perf_counter() - started)
+            time.sleep(_EVERY)
+    return waits
+
+
+def _left(here: Lab) -> bool:
+    target = here.one("SELECT id FROM lockgate.sync_targets")
+    return bool(here.one(f"SELECT EXISTS (TABLE lockgate.backlog) OR EXISTS (TABLE lockgate.recheck_{target})"))
