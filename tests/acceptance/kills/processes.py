@@ -113,10 +113,19 @@ class Lockgate:
         os.kill(self.pid, signal.SIGCONT)
 
     def end(self) -> int:
-        """SIGTERM it, as a service is ended."""
+        """SIGTERM it, as a service is ended, when it is far enough to notice."""
+        self.wait_for(self._listens, "it listens for SIGTERM")
         if self.alive:
             os.kill(self.pid, signal.SIGTERM)
         return self.wait()
+
+    def _listens(self) -> bool:
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+        except FileNotFoundError:
+            return False
+        caught = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+        return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def _main(args: tuple[str, ...], variables: Mapping[str, str], said: str) -> None:

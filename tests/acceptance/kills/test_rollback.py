@@ -10,6 +10,7 @@ import pytest
 from tests.acceptance.kills.chains import kill_at_each
 from tests.acceptance.kills.shop import Factory, Shop
 from tests.acceptance.kills.writer import Writer, read_tables
+from tests.waiting import wait_until
 
 ALL = ("--to", "@start", "--lose-rows", "--yes")
 _OLD = (
@@ -28,7 +29,7 @@ def migrated(factory: Factory) -> Any:
         before = shop.rows(_OLD)
         with Writer(shop.dsn, 3):
             shop.finish()
-        assert shop.one("SELECT count(*) FROM new.people WHERE email ~ '^born-'") > 0
+            wait_until(lambda: shop.one("SELECT count(*) FROM new.people WHERE email ~ '^born-'") > 0)
         yield shop, before
 
 
