@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import threading
 import time
+from typing import Any
 
 import psycopg
 
@@ -15,6 +16,7 @@ from lockgate.engine.session import Sessions
 from lockgate.mapping import group
 from lockgate.mapping.applier import Applier
 
+_PATIENCE = 120.0
 PLAN = """
 plan: bench
 phases:
@@ -147,6 +149,17 @@ def _drain(applier: Applier) -> int:
             return changes
 
 
+def arrival(conn: psycopg.Connection[Any], number: int) -> float:
+    """Insert a row into the old model; the seconds until it is in the new one."""
+    conn.execute("INSERT INTO old.emails VALUES (%s, 1, %s)", (number, f"Probe{number}@x"))
+    there = "SELECT 1 FROM new.contacts WHERE person_id = 1 AND value = %s"
+    started = time.perf_counter()
+    while not conn.execute(there, (f"probe{number}@x",)).fetchone():
+        time.sleep(0.005)
+        assert time.perf_counter() - started < _PATIENCE, "it never came"
+    return time.perf_counter() - started
+
+
 def _delay(here: Lab, writer: _Writer, seconds: float = 20.0) -> Figure:
     waits: list[float] = []
     stop = threading.Event()
@@ -154,14 +167,7 @@ def _delay(here: Lab, writer: _Writer, seconds: float = 20.0) -> Figure:
     def watch() -> None:
         with psycopg.connect(here.dsn, autocommit=True) as conn:
             while not stop.is_set():
-                number = writer.next + 500_000_000 + len(waits)
-                conn.execute("INSERT INTO old.emails VALUES (%s, 1, %s)", (number, f"Probe{number}@x"))
-                started = time.perf_counter()
-                while not conn.execute(
-                    "SELECT 1 FROM new.contacts WHERE person_id = 1 AND value = %s", (f"probe{number}@x",)
-                ).fetchone():
-                    time.sleep(0.005)
-                waits.append(time.perf_counter() - started)
+                waits.append(arrival(conn, writer.next + 500_000_000 + len(waits)))
 
     with applying(Sessions(here.dsn), "bench", SystemClock(), lambda message: None):
         watcher = threading.Thread(target=watch, daemon=True)

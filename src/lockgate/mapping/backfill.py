@@ -85,7 +85,7 @@ def run_chunk(
     leaf = _locked_leaf(conn, compiled, chunk.leaf)
     if leaf is None:
         return Written(0, 0)
-    part = Part(leaf, chunk.lo, chunk.hi)
+    part = Part(leaf, (chunk.lo, 0), (chunk.hi, 0))
     if compiled.definition.updates_only:
         return Written(*update_chunk(conn, group, compiled, part))
     return Written(*insert_chunk(conn, group, compiled, part.yields(compiled), meet if compiled.winner else None))

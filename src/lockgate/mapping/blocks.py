@@ -7,13 +7,14 @@ from typing import Any
 from psycopg import Connection
 
 from lockgate.catalog.relations import Relation
+from lockgate.mapping.part import between
 
 _BLOCKS = 2_000
 
 
 def place(block: int) -> str:
     """The condition that a row, ``t``, is in the piece that begins with a block."""
-    return f"t.ctid >= '({block},0)'::tid AND t.ctid < '({block + _BLOCKS},0)'::tid"
+    return between("t", (block, 0), (block + _BLOCKS, 0))
 
 
 def following(conn: Connection[Any], target: Relation, block: int) -> int | None:

@@ -13,6 +13,7 @@ from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Leaf
 from lockgate.mapping import poison
 from lockgate.mapping.compiled import Compiled, as_held
+from lockgate.mapping.part import Part, tid
 from lockgate.sql.tree import literal, quote
 
 SECONDS = 10
@@ -67,20 +68,8 @@ class _Row:
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """Places of one table, from ``low`` to below ``high``."""
-
-    leaf: Leaf
-    low: int
-    high: int
-
-    def condition(self, alias: str) -> str:
-        return f"{alias}.ctid >= {_place(self.low)} AND {alias}.ctid < {_place(self.high)}"
-
-
-def _place(number: int) -> str:
-    return f"'({number // _BLOCK},{number % _BLOCK})'::tid"
+def _part(leaf: Leaf, low: int, high: int) -> Part:
+    return Part(leaf, divmod(low, _BLOCK), divmod(high, _BLOCK))
 
 
 def _number(place: str) -> int:
@@ -112,7 +101,7 @@ class _Search:
                 low, high = 0, self._blocks(leaf) * _BLOCK
                 while len(found) < _ROWS:
                     place = self._first(mapping, leaf, low, high)
-                    row = None if place is None else self._row(mapping, _Range(leaf, place, place + 1))
+                    row = None if place is None else self._row(mapping, _part(leaf, place, place + 1))
                     if place is None or row is None or not (found or self._tells_apart(mapping, leaf, place)):
                         break
                     found.append(row)
@@ -131,11 +120,11 @@ class _Search:
 
     def _first(self, mapping: Compiled, leaf: Leaf, low: int, high: int) -> int | None:
         """The place of the first row that is refused; what comes after it need not be read for that."""
-        if not self._refused(mapping, _Range(leaf, low, high)):
+        if not self._refused(mapping, _part(leaf, low, high)):
             return None
         while high - low > 1:
             middle = (low + high) // 2
-            if self._refused(mapping, _Range(leaf, low, middle)):
+            if self._refused(mapping, _part(leaf, low, middle)):
                 high = middle
             else:
                 low = middle
@@ -144,25 +133,25 @@ class _Search:
     def _tells_apart(self, mapping: Compiled, leaf: Leaf, place: int) -> bool:
         """Whether other rows are accepted. A join may read all of another relation whichever row is asked for."""
         others = self.conn.execute(
-            f"SELECT ctid::text FROM ONLY {leaf.sql} WHERE ctid <> {_place(place)} LIMIT {_OTHERS}".encode()
+            f"SELECT ctid::text FROM ONLY {leaf.sql} WHERE ctid <> {tid(divmod(place, _BLOCK))} LIMIT {_OTHERS}".encode()
         ).fetchall()
         numbers = [_number(str(ctid)) for (ctid,) in others]
-        return not numbers or not all(self._refused(mapping, _Range(leaf, n, n + 1)) for n in numbers)
+        return not numbers or not all(self._refused(mapping, _part(leaf, n, n + 1)) for n in numbers)
 
-    def _row(self, mapping: Compiled, place: _Range) -> _Row | None:
+    def _row(self, mapping: Compiled, place: Part) -> _Row | None:
         part = next((part for part, statement in _parts(mapping) if self._fails(statement(place))), None)
         if part is None:
             return None
         names = mapping.driving_key or ("ctid",)
         values = ", ".join(f"x.{quote(name)}::text" for name in names)
         row = self.conn.execute(
-            f"SELECT {values} FROM ONLY {place.leaf.sql} AS x WHERE {place.condition('x')}".encode()
+            f"SELECT {values} FROM ONLY {place.leaf.sql} AS x WHERE {place.holds('x')}".encode()
         ).fetchone()
         if row is None:
             return None
         return _Row(mapping, part, " AND ".join(f"{n} = {literal(v)}" for n, v in zip(names, row, strict=True)))
 
-    def _refused(self, mapping: Compiled, places: _Range) -> bool:
+    def _refused(self, mapping: Compiled, places: Part) -> bool:
         return any(self._fails(statement) for statement in _statements(mapping, places))
 
     def _fails(self, statement: str) -> bool:
@@ -197,7 +186,7 @@ class _Search:
         return int(row[0]) if row else 0
 
 
-_Statement = Callable[[_Range | None], str]
+_Statement = Callable[[Part | None], str]
 
 
 def _parts(mapping: Compiled) -> list[tuple[str, _Statement]]:
@@ -217,7 +206,7 @@ def _parts(mapping: Compiled) -> list[tuple[str, _Statement]]:
     return parts
 
 
-def _statements(mapping: Compiled, places: _Range) -> list[str]:
+def _statements(mapping: Compiled, places: Part) -> list[str]:
     """All that is asked of some rows."""
     statements = [_ask_yields(mapping, places, [value for _, value in _yielded(mapping)])]
     reasons = len(mapping.definition.rejected)
@@ -231,12 +220,12 @@ def _yielded(mapping: Compiled) -> list[tuple[str, str]]:
     return columns + words
 
 
-def _ask_yields(mapping: Compiled, places: _Range | None, values: list[str]) -> str:
+def _ask_yields(mapping: Compiled, places: Part | None, values: list[str]) -> str:
     counts = ", ".join(f"count({value})" for value in values)
     return f"SELECT {counts} FROM {mapping.keyed(_yields(mapping, places), 'y')}"
 
 
-def _ask_reasons(mapping: Compiled, places: _Range | None, number: int) -> str:
+def _ask_reasons(mapping: Compiled, places: Part | None, number: int) -> str:
     """Ask for the first reasons, of rows that yield nothing: of others they need not make sense."""
     alias = quote(mapping.driving.alias)
     reasons = list(mapping.definition.rejected.values())[:number]
@@ -244,13 +233,10 @@ def _ask_reasons(mapping: Compiled, places: _Range | None, number: int) -> str:
     theirs = [f"lockgate_y.lockgate_d{i}" for i in range(len(mapping.driving_identity(alias)))]
     same = mapping.same_driving_row(theirs, mapping.driving_identity(alias))
     rows = f"ONLY {places.leaf.sql}" if places else mapping.driving_relation.sql
-    among = f"{places.condition(alias)} AND" if places else ""
+    among = f"{places.holds(alias)} AND" if places else ""
     yielded = f"SELECT FROM {mapping.keyed(_yields(mapping, places), 'lockgate_y')} AND {same}"
     return f"SELECT count(CASE{cases} END) FROM {rows} AS {alias} WHERE {among} NOT EXISTS ({yielded})"
 
 
-def _yields(mapping: Compiled, places: _Range | None) -> str:
-    if places is None:
-        return mapping.yields()
-    replace = {mapping.driving.index: f"ONLY {places.leaf.sql}"}
-    return mapping.yields(replace=replace, where=[places.condition(quote(mapping.driving.alias))])
+def _yields(mapping: Compiled, places: Part | None) -> str:
+    return places.yields(mapping) if places is not None else mapping.yields()
