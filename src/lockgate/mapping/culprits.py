@@ -132,8 +132,9 @@ class _Search:
 
     def _tells_apart(self, mapping: Compiled, leaf: Leaf, place: int) -> bool:
         """Whether other rows are accepted. A join may read all of another relation whichever row is asked for."""
+        elsewhere = f"ctid <> {tid(divmod(place, _BLOCK))}"
         others = self.conn.execute(
-            f"SELECT ctid::text FROM ONLY {leaf.sql} WHERE ctid <> {tid(divmod(place, _BLOCK))} LIMIT {_OTHERS}".encode()
+            f"SELECT ctid::text FROM ONLY {leaf.sql} WHERE {elsewhere} LIMIT {_OTHERS}".encode()
         ).fetchall()
         numbers = [_number(str(ctid)) for (ctid,) in others]
         return not numbers or not all(self._refused(mapping, _part(leaf, n, n + 1)) for n in numbers)
