@@ -13,6 +13,8 @@ from tests.acceptance.cli.processes import running
 from tests.acceptance.shop import Shop
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.one_server
+
 ORDERS = 65_000
 TUNED = ("tune", "{plan}", "--workers", "2", "--chunk-rows", "20000")
 

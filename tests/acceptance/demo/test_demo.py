@@ -115,6 +115,7 @@ def test_the_server_that_a_demo_starts_goes_with_it(tmp_path: Path) -> None:
     assert children() == []
 
 
+@pytest.mark.one_server
 @pytest.mark.slow
 @pytest.mark.parametrize("words", ["rows", "a load of", "phase addresses: begins"])
 def test_stopped_at_any_time_it_leaves_nothing_behind(server_dsn: str, tmp_path: Path, words: str) -> None:

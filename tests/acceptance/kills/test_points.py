@@ -20,6 +20,7 @@ def points(factory: Factory) -> list[str]:
     return passed
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("number", range(1, LAST_PASSES + 1))
 def test_killed_at_each_point(shop: Shop, points: list[str], number: int) -> None:
     reached = {point for point in points if points.count(point) >= number}

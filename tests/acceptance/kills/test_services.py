@@ -16,6 +16,7 @@ from tests.waiting import wait_until
 SYNC_KILLS = max(3, KILLS // 60)
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("point", ["chunk.claimed", "chunk.commit", "chunk.done"])
 def test_a_worker_is_killed_and_its_chunk_is_free_at_once(shop: Shop, point: str) -> None:
     watched = Repeated(shop)
@@ -35,6 +36,7 @@ def test_a_worker_is_killed_and_its_chunk_is_free_at_once(shop: Shop, point: str
     shop.check_migrated(writer)
 
 
+@pytest.mark.one_server
 def test_workers_and_the_runner_are_killed_at_random(shop: Shop) -> None:
     chance = random.Random(5)
     watched = Repeated(shop)
@@ -60,6 +62,7 @@ def test_workers_and_the_runner_are_killed_at_random(shop: Shop) -> None:
     shop.check_migrated(writer)
 
 
+@pytest.mark.one_server
 def test_the_service_that_applies_is_killed(shop: Shop) -> None:
     shop.finish()
     with Writer(shop.dsn, 3) as writer:
@@ -77,6 +80,7 @@ def test_the_service_that_applies_is_killed(shop: Shop) -> None:
     shop.check_migrated(writer)
 
 
+@pytest.mark.one_server
 def test_services_take_over_from_each_other_and_from_a_run(shop: Shop) -> None:
     """Three that apply at once: whatever is killed, nobody's work is lost, and nobody applies beside another."""
     with Writer(shop.dsn, 4) as writer:
