@@ -5,14 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
+
+from psycopg import Connection
 
 
 class Clock(Protocol):
     """What the time is, and waiting for it to pass."""
 
     def now(self) -> datetime:
-        """The time of day, aware, in UTC."""
+        """The time of day, aware, in UTC; of this machine, so for people only."""
+
+    def of(self, conn: Connection[Any]) -> datetime:
+        """The time of the database, which dates what is in the ledger: what must have passed is counted by it."""
 
     def monotonic(self) -> float:
         """Seconds on a clock that never goes back; only differences mean something."""
@@ -29,6 +34,12 @@ class SystemClock:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def of(self, conn: Connection[Any]) -> datetime:
+        row = conn.execute("SELECT pg_catalog.clock_timestamp()").fetchone()
+        assert row is not None
+        time_there: datetime = row[0]
+        return time_there.astimezone(UTC)
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -51,6 +62,9 @@ class FakeClock:
 
     def now(self) -> datetime:
         return self._start + timedelta(seconds=self._passed)
+
+    def of(self, conn: Connection[Any]) -> datetime:
+        return self.now()
 
     def monotonic(self) -> float:
         return self._passed

@@ -11,11 +11,11 @@ from lockgate.gates.base import GateContext, GateResult, Refusal
 from lockgate.ledger import phases
 from lockgate.plan.models import SoakGate, format_duration
 
-_QUERY = "SELECT state, ended_at FROM lockgate.phases WHERE plan = '{plan}' AND phase = '{phase}'"
+_QUERY = "SELECT state, ended_at, clock_timestamp() FROM lockgate.phases WHERE plan = '{plan}' AND phase = '{phase}'"
 
 
 class Runner:
-    """Compares the engine's clock with the end of the phase in the ledger."""
+    """Compares the database's time with the end of the phase in the ledger."""
 
     def evaluate(self, ctx: GateContext) -> GateResult:
         """Open when the time has passed; refused when the earlier phase is not done."""
@@ -32,7 +32,7 @@ class Runner:
                 hint=f"Finish phase {since} first.",
                 evidence=(Evidence(f"soak:{since}", query, result),),
             )
-        now = ctx.clock.now()
+        now = ctx.clock.of(ctx.conn)
         waited = now - row.ended_at
         ready_at = row.ended_at + needed
         passed = waited >= needed

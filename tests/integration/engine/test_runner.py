@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from lockgate.engine import approval, runner
-from lockgate.engine.clock import FakeClock
+from lockgate.engine.clock import FakeClock, SystemClock
 from lockgate.errors import (
     AwaitingApproval,
     AwaitingTime,
@@ -251,6 +251,21 @@ def test_time_passes_by_the_engines_clock(dsn: str, tmp_path: Path) -> None:
         apply(dsn, tmp_path, text, clock=FakeClock(ended.replace(microsecond=0) + 29 * DAY))
     apply(dsn, tmp_path, text, clock=FakeClock(ended + 30 * DAY))
     assert states(dsn)["second"] == "done"
+
+
+def test_a_machine_whose_clock_is_wrong_opens_no_gate(dsn: str, tmp_path: Path) -> None:
+    class Ahead(SystemClock):
+        def now(self) -> datetime:
+            return super().now() + 31 * DAY
+
+    text = """
+    phases:
+      - {id: first, steps: [{sql: SELECT 1}]}
+      - {id: second, before: [{soak: {since: first, for: 30d}}], steps: [{sql: SELECT 1}]}
+    """
+    with pytest.raises(AwaitingTime):
+        apply(dsn, tmp_path, text, clock=Ahead())
+    assert states(dsn) == {"first": "done"}
 
 
 def test_gates_are_not_asked_again_for_a_phase_that_goes_on(dsn: str, tmp_path: Path) -> None:
