@@ -15,6 +15,7 @@ from psycopg import Connection
 
 from lockgate.mapping.compiled import Compiled, equal_as_held, names, names_as_held
 from lockgate.mapping.group import Group
+from lockgate.mapping.queries import first_number
 from lockgate.mapping.reconcile import Reconciled, doubtful
 from lockgate.mapping.statements import key_json
 from lockgate.sql.tree import literal, quote
@@ -66,9 +67,9 @@ def account(conn: Connection[Any], group: Group, compiled: Compiled, found: Reco
     merged = _keep_merged(conn, group, compiled) if lost else 0
     rejected = _keep_rejected(conn, group, compiled)
     yields = found.yields[group.compiled.index(compiled)]
-    yielding = _number(conn, yielding_query(compiled)) if compiled.fan_out else yields
+    yielding = first_number(conn, yielding_query(compiled)) if compiled.fan_out else yields
     return Accounts(
-        source_rows=_number(conn, f"SELECT count(*) FROM {compiled.driving_relation.sql}"),
+        source_rows=first_number(conn, f"SELECT count(*) FROM {compiled.driving_relation.sql}"),
         migrated=yielding - merged,
         merged=merged,
         rejected=sum(rejected.values()),
@@ -76,7 +77,7 @@ def account(conn: Connection[Any], group: Group, compiled: Compiled, found: Reco
         yields=yields,
         won=yields - lost,
         born=found.born,
-        target_rows=_number(conn, f"SELECT count(*) FROM {compiled.target.sql}"),
+        target_rows=first_number(conn, f"SELECT count(*) FROM {compiled.target.sql}"),
         unexplained=rejected.get(UNDECLARED, 0) + found.missing + found.different + found.extra,
         query=yielding_query(compiled),
     )
@@ -85,8 +86,8 @@ def account(conn: Connection[Any], group: Group, compiled: Compiled, found: Reco
 def _account_yields(conn: Connection[Any], group: Group, compiled: Compiled, found: Reconciled, lost: int) -> Accounts:
     """Account for what a SELECT yields that is copied whole; its yields have no rows to be kept in quarantine by."""
     query = f"SELECT count(*) FROM ({compiled.select.render()}) AS y"
-    yields, every = found.yields[group.compiled.index(compiled)], _number(conn, query)
-    no_key = _number(conn, f"{query} WHERE NOT ({compiled.not_null('y')})")
+    yields, every = found.yields[group.compiled.index(compiled)], first_number(conn, query)
+    no_key = first_number(conn, f"{query} WHERE NOT ({compiled.not_null('y')})")
     return Accounts(
         source_rows=every,
         migrated=yields - lost,
@@ -96,7 +97,7 @@ def _account_yields(conn: Connection[Any], group: Group, compiled: Compiled, fou
         yields=yields,
         won=yields - lost,
         born=found.born,
-        target_rows=_number(conn, f"SELECT count(*) FROM {compiled.target.sql}"),
+        target_rows=first_number(conn, f"SELECT count(*) FROM {compiled.target.sql}"),
         unexplained=found.missing + found.different + found.extra,
         query=query,
         of="yielded rows",
@@ -216,11 +217,6 @@ def _source_json(compiled: Compiled, alias: str) -> str:
     items = compiled.driving_identity(alias)
     pairs = ", ".join(f"{literal(label)}, {item}::text" for label, item in zip(labels, items, strict=True))
     return f"pg_catalog.jsonb_build_object({pairs})"
-
-
-def _number(conn: Connection[Any], statement: str) -> int:
-    row = conn.execute(statement.encode()).fetchone()
-    return int(row[0]) if row else 0
 
 
 def as_evidence(accounts: Accounts) -> dict[str, Any]:

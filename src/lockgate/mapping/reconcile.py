@@ -22,6 +22,7 @@ from lockgate.mapping.compiled import Compiled, as_held, equal, equal_as_held, n
 from lockgate.mapping.group import Group
 from lockgate.mapping.hashing import hash_of, hash_of_key
 from lockgate.mapping.intake import Intake
+from lockgate.mapping.queries import first_number
 from lockgate.mapping.statements import desired, key_json
 
 _ROWS_PER_BUCKET = 32
@@ -154,9 +155,11 @@ class _Comparison:
             different=found[1],
             extra=found[2],
             pending=found[3],
-            poisoned=self._number("SELECT count(*) FROM lockgate.poison WHERE target_id = %s", self.group.target_id),
-            conflicts=self._number(
-                "SELECT count(*) FROM lockgate.conflicts WHERE target_id = %s", self.group.target_id
+            poisoned=first_number(
+                self.conn, "SELECT count(*) FROM lockgate.poison WHERE target_id = %s", self.group.target_id
+            ),
+            conflicts=first_number(
+                self.conn, "SELECT count(*) FROM lockgate.conflicts WHERE target_id = %s", self.group.target_id
             ),
             born=self._born(),
             yields=yields,
@@ -172,7 +175,7 @@ class _Comparison:
         if self.evaluation.updates_only:
             return 0
         there = f"SELECT FROM {self.target} AS t WHERE {equal(self.key, 't', 'b')}"
-        return self._number(f"SELECT count(*) FROM {self.evaluation.born} AS b WHERE EXISTS ({there})")
+        return first_number(self.conn, f"SELECT count(*) FROM {self.evaluation.born} AS b WHERE EXISTS ({there})")
 
     def _fill_buckets(self, buckets: int) -> tuple[tuple[int, ...], int]:
         """Remember the buckets that differ; return the yields of each mapping and the rows of the target.
@@ -239,7 +242,7 @@ class _Comparison:
         return f"{rows} WHERE EXISTS (SELECT FROM ({yields}) AS y WHERE {equal_as_held(self.key, 't', 'y')})"
 
     def _any_bucket(self) -> bool:
-        return self._number("SELECT count(*) FROM pg_temp.lockgate_buckets WHERE bucket IS NOT NULL") > 0
+        return first_number(self.conn, "SELECT count(*) FROM pg_temp.lockgate_buckets WHERE bucket IS NOT NULL") > 0
 
     def _wrong_rows(self, buckets: int) -> str:
         """Compare the rows of the buckets that differ; return the table of keys that are wrong."""
@@ -283,7 +286,7 @@ class _Comparison:
 
     def _judge(self, table: str) -> tuple[int, int, int, int, tuple[Any, ...]]:
         pending = 0
-        if self._number(f"SELECT count(*) FROM {table}"):
+        if first_number(self.conn, f"SELECT count(*) FROM {table}"):
             pending = self._forgive_pending(table)
         rows = self.conn.execute(f"SELECT lockgate_kind, count(*) FROM {table} GROUP BY 1".encode()).fetchall()
         counts = {str(kind): int(count) for kind, count in rows}
@@ -306,10 +309,6 @@ class _Comparison:
             f"DELETE FROM {table} AS w WHERE EXISTS (SELECT FROM {pending} AS c WHERE {equal(self.key, 'w', 'c')}) "
             f"OR EXISTS (SELECT FROM {self.group.recheck} AS r WHERE {equal(self.key, 'w', 'r')})".encode()
         ).rowcount
-
-    def _number(self, statement: str, *values: Any) -> int:
-        row = self.conn.execute(statement.encode(), values or None).fetchone()
-        return int(row[0]) if row else 0
 
 
 def mark_mismatches(conn: Connection[Any], group: Group, *, keep_extra: bool) -> int:

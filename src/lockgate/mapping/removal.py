@@ -10,13 +10,14 @@ from lockgate.errors import PlanError
 from lockgate.mapping import blocks, changelog, group, stakes, unfit
 from lockgate.mapping.changelog import ChangeLog
 from lockgate.mapping.group import Group
+from lockgate.mapping.queries import first_number
 from lockgate.mapping.unfit import Unfit
 
 
 def rows_at_stake(conn: Connection[Any], loaded: Group) -> int:
     """How many rows that a transform changed the application has changed since."""
     evaluation = loaded.evaluation
-    return _number(conn, evaluation.changed_since()) if evaluation.keeps_before else 0
+    return first_number(conn, evaluation.changed_since()) if evaluation.keeps_before else 0
 
 
 def forget_mapping(conn: Connection[Any], plan: str, target_id: int, name: str) -> None:
@@ -46,7 +47,7 @@ def stop_applying(conn: Connection[Any], target_id: int) -> None:
 
 def still_mapped(conn: Connection[Any], target_id: int) -> bool:
     """Whether any mapping feeds the target."""
-    return _number(conn, f"SELECT count(*) FROM lockgate.mappings WHERE target_id = {target_id}") > 0
+    return first_number(conn, f"SELECT count(*) FROM lockgate.mappings WHERE target_id = {target_id}") > 0
 
 
 def take_back(conn: Connection[Any], loaded: Group, block: int, *, born_too: bool) -> int | None:
@@ -93,7 +94,7 @@ def unread_logs(conn: Connection[Any], target_id: int) -> list[ChangeLog]:
     return [
         log
         for log in changelog.read_by(conn, target_id)
-        if _number(conn, f"SELECT count(*) FROM lockgate.log_readers WHERE log_id = {log.id}") == 1
+        if first_number(conn, f"SELECT count(*) FROM lockgate.log_readers WHERE log_id = {log.id}") == 1
     ]
 
 
@@ -137,8 +138,3 @@ def misfit(conn: Connection[Any], target_id: int) -> str | None:
     except PlanError as error:
         return error.what
     return None
-
-
-def _number(conn: Connection[Any], statement: str) -> int:
-    row = conn.execute(statement.encode()).fetchone()
-    return int(row[0]) if row else 0

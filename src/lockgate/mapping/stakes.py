@@ -17,6 +17,7 @@ from lockgate.mapping.defaults import steady_defaults
 from lockgate.mapping.group import Group
 from lockgate.mapping.intake import Intake
 from lockgate.mapping.kept import values_of_before
+from lockgate.mapping.queries import first_number
 from lockgate.mapping.reconcile import one_snapshot
 
 TAKEN_OUT = "a mapping was taken out"
@@ -50,15 +51,15 @@ def weigh(conn: Connection[Any], loaded: Group, leaving: Collection[str], *, dro
     """
     find_own(conn, loaded)
     evaluation = loaded.evaluation
-    born = _number(conn, f"SELECT count(*) FROM {own_table(loaded)} WHERE known")
-    unexplained = _number(conn, f"SELECT count(*) FROM {own_table(loaded)} WHERE NOT known")
+    born = first_number(conn, f"SELECT count(*) FROM {own_table(loaded)} WHERE known")
+    unexplained = first_number(conn, f"SELECT count(*) FROM {own_table(loaded)} WHERE NOT known")
     staying = remaining(loaded, leaving)
     free, unknown = _decided_nowhere(conn, loaded)
     return Stakes(
         # Rows that were born stay with the mappings that stay, and those that were replaced are put back.
         born=born if dropped or not staying else 0,
         unexplained=unexplained,
-        replaced=_number(conn, evaluation.count_replaced()) if dropped else 0,
+        replaced=first_number(conn, evaluation.count_replaced()) if dropped else 0,
         beside=_beside(conn, loaded, () if dropped else staying, free),
         free=tuple(column.name for column in free),
         unknown=unknown,
@@ -96,7 +97,7 @@ def find_own(conn: Connection[Any], loaded: Group) -> None:
             _add(conn, loaded, f"SELECT {names(key, 't')}, true FROM {target} AS t WHERE {_born(loaded)}")
             if loaded.touched is not None:
                 conn.execute(f"UPDATE {own} AS t SET known = true WHERE {logged(loaded)}".encode())
-            if _number(conn, f"SELECT count(*) FROM {own} WHERE NOT known"):
+            if first_number(conn, f"SELECT count(*) FROM {own} WHERE NOT known"):
                 _leave_out_pending(conn, loaded)
         else:
             _add(conn, loaded, f"SELECT {names(key, 't')}, true FROM {target} AS t")
@@ -180,7 +181,9 @@ def _beside(conn: Connection[Any], loaded: Group, staying: Sequence[Compiled], f
         removed(loaded, staying, "t"),
         f"pg_catalog.record_image_ne(ROW({held}), ROW({made}))",
     ]
-    return _number(conn, f"SELECT count(*) FROM {loaded.evaluation.target.sql} AS t WHERE {' AND '.join(conditions)}")
+    return first_number(
+        conn, f"SELECT count(*) FROM {loaded.evaluation.target.sql} AS t WHERE {' AND '.join(conditions)}"
+    )
 
 
 def _decided_nowhere(conn: Connection[Any], loaded: Group) -> tuple[dict[Column, str], tuple[str, ...]]:
@@ -213,8 +216,3 @@ def _changed(conn: Connection[Any], target_id: int, target: Relation) -> Sequenc
     except PlanError:
         kept = values_of_before(conn, target_id, target)
         return kept[0] if kept else ()
-
-
-def _number(conn: Connection[Any], statement: str) -> int:
-    row = conn.execute(statement.encode()).fetchone()
-    return int(row[0]) if row else 0

@@ -23,6 +23,7 @@ from lockgate.mapping.changelog import SEGMENTS
 from lockgate.mapping.compiled import Compiled, equal
 from lockgate.mapping.definition import Definition
 from lockgate.mapping.kept import Kept, kept_value, values_of_before
+from lockgate.mapping.queries import first_number
 from lockgate.mapping.target import NOT_ACCEPTED
 from lockgate.plan.values import split_name
 
@@ -161,7 +162,7 @@ def weigh(conn: Connection[Any], loaded: Unfit, leaving: Collection[str], *, dro
     found = []
     if loaded.kept is not None and (dropped or not stakes.nothing_written(conn, loaded.target_id)):
         condition = "true" if dropped else removed(loaded, leaving, "t")
-        rows = _number(conn, f"SELECT count(*) FROM {loaded.kept.target.sql} AS t WHERE {condition}")
+        rows = first_number(conn, f"SELECT count(*) FROM {loaded.kept.target.sql} AS t WHERE {condition}")
         found.append((rows, f"of which nobody can tell whether the old model has them, too: {loaded.why}"))
     if dropped or not loaded.staying(leaving):
         found.append(_images_at_stake(conn, loaded, dropped=dropped))
@@ -172,8 +173,8 @@ def _images_at_stake(conn: Connection[Any], loaded: Unfit, *, dropped: bool) -> 
     kept = loaded.kept
     if kept is not None and kept.stored:
         why = "there before the old model came to decide them"
-        return (_number(conn, kept.count_replaced()) if dropped else 0), why
-    rows = _number(conn, f"SELECT count(*) FROM lockgate.replaced_{loaded.target_id}")
+        return (first_number(conn, kept.count_replaced()) if dropped else 0), why
+    rows = first_number(conn, f"SELECT count(*) FROM lockgate.replaced_{loaded.target_id}")
     astray = loaded.astray or f"{loaded.label} does not take their values any more"
     return rows, f"kept since the old model came to decide them, and cannot be put back: {astray}"
 
@@ -183,14 +184,14 @@ def _of_transform(conn: Connection[Any], loaded: Unfit) -> list[tuple[int, str]]
         return []
     everything = f"SELECT count(*) FROM lockgate.before_{loaded.target_id}"
     if loaded.kept is None:
-        return [(_number(conn, everything), f"whose values of before cannot be put back: {loaded.astray}")]
+        return [(first_number(conn, everything), f"whose values of before cannot be put back: {loaded.astray}")]
     found = []
     if loaded.kept.columns:
-        found.append((_number(conn, loaded.kept.changed_since()), "the application changed them since"))
+        found.append((first_number(conn, loaded.kept.changed_since()), "the application changed them since"))
     others = (values_of_before(conn, loaded.target_id, loaded.kept.target) or ((), []))[1]
     if others:
         why = f"whose values of before in {', '.join(others)} cannot be put back: it is not the column that it was"
-        found.append((_number(conn, everything), why))
+        found.append((first_number(conn, everything), why))
     return found
 
 
@@ -247,8 +248,3 @@ def _forget_removed(conn: Connection[Any], kept: Kept) -> None:
             f"WHERE t.id = {kept.target_id} AND l.op IN ('U', 'D') AND NOT {taken_in} AND {key} AND NOT EXISTS "
             f"(SELECT FROM {kept.target.sql} AS h WHERE {equal(kept.key, 'h', 'r')})".encode()
         )
-
-
-def _number(conn: Connection[Any], statement: str) -> int:
-    row = conn.execute(statement.encode()).fetchone()
-    return int(row[0]) if row else 0
