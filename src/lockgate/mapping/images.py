@@ -17,11 +17,13 @@ class Window:
     :param since: text of the ``pg_snapshot`` that was already taken in.
     :param taken: text of the later one, None for the present.
     :param place: a segment and its blocks from, to (exclusive); None: both segments whole.
+    :param transactions: only what these have logged; None: whoever has.
     """
 
     since: str
     taken: str | None = None
     place: tuple[str, int, int] | None = None
+    transactions: tuple[int, ...] | None = None
 
     def condition(self) -> str:
         """SQL over the columns of a segment."""
@@ -34,6 +36,8 @@ class Window:
         if self.place is not None:
             _, low, high = self.place
             parts.append(f"ctid >= '({low},0)'::tid AND ctid < '({high},0)'::tid")
+        if self.transactions is not None:
+            parts.append(f"xid = ANY ('{{{', '.join(map(str, self.transactions))}}}'::xid8[])")
         return " AND ".join(parts)
 
     def rows(self, log: ChangeLog, columns: str) -> str:
@@ -41,6 +45,16 @@ class Window:
         segments = [self.place[0]] if self.place else SEGMENTS
         return " UNION ALL ".join(
             f"SELECT {columns} FROM {log.table(segment)} WHERE {self.condition()}" for segment in segments
+        )
+
+    def newest(self, log: ChangeLog, limit: int) -> str:
+        """A query of the newest transactions that have logged no more than ``limit`` rows between them.
+
+        One that alone has logged more is left out, whatever its age.
+        """
+        return (
+            "SELECT xid::text::bigint FROM (SELECT xid, sum(count(*)) OVER (ORDER BY xid DESC) AS rows "
+            f"FROM ({self.rows(log, 'xid')}) AS r GROUP BY xid HAVING count(*) <= {limit}) AS t WHERE rows <= {limit}"
         )
 
 

@@ -22,6 +22,8 @@ PIECE_BLOCKS = 256
 # Pieces grow by as much, for each may read whole relations, unless a fresh change would wait too long for one.
 GROWTH = 16
 _FAST, _SLOW = 0.3, 1.0  # seconds
+# Of what is too much for one batch, this share of a batch is taken in at once: what the newest transactions did.
+_FRESH = 4
 # From this many rows on, a statement over a temporary table is worth statistics.
 _MANY = 1_000
 # Keys that one batch evaluates.
@@ -153,7 +155,11 @@ class Intake:
         return [images.log for images in self.group.images.values()] + ([touched] if touched is not None else [])
 
     def take_new(self, state: State, seen: Seen, batch: Batch) -> None:
-        """Take in what became visible since the last batch; too much of it becomes a backlog."""
+        """Take in what became visible since the last batch; too much of it becomes a backlog.
+
+        A small change that became visible together with a bulk update does not wait behind it: it is taken in here
+        and with the backlog once more, which alone meets all that was seen with it.
+        """
         window = Window(state.snapshot)
         small: list[Images] = []
         for log_id, images in self.group.images.items():
@@ -162,6 +168,10 @@ class Intake:
             if count > BATCH:
                 self._postpone(images.log, state)
                 batch.pending = True
+                newest = self._execute(window.newest(images.log, BATCH // _FRESH)).fetchall()
+                fresh = Window(state.snapshot, transactions=tuple(int(xid) for (xid,) in newest))
+                if newest and self._fill(images, images.table, fresh):
+                    small.append(images)
             elif count:
                 self._fill(images, images.table, window)
                 batch.changes += count
@@ -175,7 +185,7 @@ class Intake:
             self._take_touched(touched, window, batch)
 
     def _postpone(self, log: ChangeLog, state: State) -> None:
-        """Too many changes for one batch: remember where they are, so that fresh ones need not wait for them."""
+        """Too many changes for one batch: remember where they are, so that later ones need not wait for them."""
         for segment in SEGMENTS:
             self._execute(
                 "INSERT INTO lockgate.backlog (target_id, log_id, segment, next, until, since, taken) "

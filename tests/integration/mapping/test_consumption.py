@@ -154,6 +154,38 @@ def test_many_changes_are_taken_in_pieces_and_fresh_ones_before_them(bench: Benc
     mapped.assert_agrees()
 
 
+def test_a_small_change_that_is_seen_together_with_a_bulk_does_not_wait_behind_it(bench: Bench) -> None:
+    """Of a window that is too much for one batch, the newest small transactions are taken in at once."""
+    bench.patch.setattr("lockgate.mapping.intake.BATCH", 50)
+    bench.patch.setattr("lockgate.mapping.intake.PIECE_BLOCKS", 1)
+    bench.patch.setattr("lockgate.mapping.intake.GROWTH", 1)
+    mapped = people(bench, 2000)
+    bench.sql("UPDATE old.p SET mail = 'before' WHERE id = 1998")
+    bench.sql("UPDATE old.p SET mail = 'bulk' || id WHERE id <= 1997")
+    bench.sql("UPDATE old.p SET mail = 'after' WHERE id = 1999")
+    bench.sql("DELETE FROM old.p WHERE id = 2000")
+    assert mapped.batch().pending
+    assert bench.rows("SELECT id, mail FROM new.c WHERE id >= 1998 ORDER BY id") == [(1998, "before"), (1999, "after")]
+    assert bench.one("SELECT count(*) FROM new.c WHERE mail LIKE 'bulk%'") == 0, "it waits"
+    mapped.drain()
+    assert bench.one("SELECT count(*) FROM new.c WHERE mail LIKE 'bulk%'") == 1997
+    mapped.assert_agrees()
+
+
+def test_many_small_changes_are_no_more_than_a_batch_takes(bench: Bench) -> None:
+    """Of many small transactions the newest go first, and the others wait as before."""
+    bench.patch.setattr("lockgate.mapping.intake.BATCH", 50)
+    mapped = people(bench, 200)
+    for number in range(1, 101):
+        bench.sql(f"UPDATE old.p SET mail = 'own{number}' WHERE id = {number}")
+    assert mapped.batch().pending
+    taken = bench.rows("SELECT id FROM new.c WHERE mail LIKE 'own%' ORDER BY id")
+    assert taken == [(number,) for number in range(89, 101)]
+    mapped.drain()
+    assert bench.one("SELECT count(*) FROM new.c WHERE mail LIKE 'own%'") == 100
+    mapped.assert_agrees()
+
+
 def test_a_backlog_shrinks_while_fresh_changes_come(bench: Bench) -> None:
     """Each batch takes in what is fresh, and a piece of what is old."""
     bench.patch.setattr("lockgate.mapping.intake.BATCH", 50)
