@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, Tag, model_serializer, model_validator
@@ -15,6 +16,7 @@ from lockgate.plan.values import (
     RelationPart,
     Scalar,
     SqlText,
+    Word,
 )
 
 Expectation = Literal["equals", "at_least", "at_most", "empty"]
@@ -88,9 +90,25 @@ class ApprovalGate(Strict):
     approval: Approval = Field(description="Who must approve; `{}` for one person.")
 
 
+class CommandGate(Strict):
+    """An outside program must say that the phase may start: monitoring's error rate, a provider's snapshot."""
+
+    command: Annotated[tuple[Word, ...], Field(min_length=1)] = Field(
+        description="The program and its arguments, run in the plan's folder without a shell. It is also asked by "
+        "`lockgate plan`, so it must change nothing. 0 opens the gate; what it says is kept as evidence."
+    )
+    title: str | None = Field(None, description="What it means, in words.")
+    within: PositiveDuration = Field(
+        timedelta(seconds=30), description="Longest time that it may take; then it is ended, and the gate stays closed."
+    )
+
+
 Gate = Annotated[
-    Annotated[QueryGate, Tag("query")] | Annotated[SoakGate, Tag("soak")] | Annotated[ApprovalGate, Tag("approval")],
-    told_apart_by("query", "soak", "approval"),
+    Annotated[QueryGate, Tag("query")]
+    | Annotated[SoakGate, Tag("soak")]
+    | Annotated[ApprovalGate, Tag("approval")]
+    | Annotated[CommandGate, Tag("command")],
+    told_apart_by("query", "soak", "approval", "command"),
     Kinds("gate"),
 ]
 

@@ -75,6 +75,11 @@ EXAMPLES = {
     "approval gate": """\
 - approval: {by: 2}
 """,
+    "command gate": """\
+- command: [./monitoring.sh, --errors-of, core.entity_emails, --for, 30d]
+  within: 1m
+  title: No error in the application's logs names the old table
+""",
     "query check": """\
 - query: SELECT count(*) FROM core.party_contacts WHERE is_primary
   equals: SELECT count(*) FROM core.entity_emails WHERE is_primary

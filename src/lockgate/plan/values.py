@@ -151,6 +151,12 @@ def _column(value: str) -> str:
     return value
 
 
+def _word(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must not hold a zero byte, which no program can be given")
+    return value
+
+
 _duration_schema = {
     "type": "string",
     "pattern": f"^{_DURATION.pattern}$",
@@ -168,6 +174,7 @@ Timeout = Annotated[Duration, AfterValidator(_server_limit)]
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN), ValueKind("name")]
 SqlText = Annotated[str, Field(min_length=1), SqlMarker()]
 SqlFragment = Annotated[str, Field(min_length=1), ValueKind("SQL")]
+Word = Annotated[str, Field(min_length=1), AfterValidator(_word), ValueKind("text")]
 ColumnName = Annotated[str, AfterValidator(_column), ValueKind("column")]
 RelationName = Annotated[str, _dotted(2, "schema.name"), ValueKind("schema.name")]
 DrivingName = Annotated[str, AfterValidator(_driving), ValueKind("schema.name, or schema.name alias")]
