@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection, sql
 
+from lockgate.archive import tables
 from lockgate.engine import queries
 from lockgate.engine.context import Progress, Silent
 from lockgate.engine.faults import fault
@@ -46,8 +47,9 @@ def uninstall(
 
     May be called again after a kill.
 
-    :param force: also while mappings keep tables in step; they no longer follow then.
-    :raises LockgateError: without ``force``, if sync is live.
+    :param force: also while mappings keep tables in step, which no longer follow then, or tables are archived, which
+        can be written again then.
+    :raises LockgateError: without ``force``, if sync is live, or tables are archived.
     :raises LeaseHeld: while a runner is at work.
     :raises LockNotAcquired: if somebody holds one of the tables.
     """
@@ -98,4 +100,10 @@ def _refuse_live(conn: Connection[Any]) -> None:
             f"Sync is live: {', '.join(live)}",
             why="Without Lockgate these tables no longer follow the old model.",
             hint="Finish the plan, or take it back with `lockgate rollback`; or say that it may be: --force.",
+        )
+    if kept := tables.archived(conn):
+        raise LockgateError(
+            f"Tables are archived: {', '.join(kept)}",
+            why="Without Lockgate they are no longer read-only, and nobody knows how long they must be kept.",
+            hint="Put them back with `lockgate rollback`, or keep the ledger; or say that it may go: --force.",
         )

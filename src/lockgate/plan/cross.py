@@ -40,8 +40,8 @@ def named_steps(data: Any, list_key: str = "steps") -> list[Named]:
         said = next((step[key] for key in (*_PLAN_WIDE, "id") if step.get(key) is not None), None)
         if said is not None:
             found += [Named(path, said, derived=False)] if isinstance(said, str) else []
-        elif "analyze" in step:
-            found.append(Named(path, f"analyze-{index + 1}", derived=True))
+        elif kind := next((kind for kind in ("analyze", "archive") if kind in step), None):
+            found.append(Named(path, f"{kind}-{index + 1}", derived=True))
         elif isinstance(step.get("sql"), str):
             sql = step["sql"].strip()
             prefix = "sql" if list_key == "steps" else "undo"

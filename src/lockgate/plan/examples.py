@@ -64,6 +64,12 @@ EXAMPLES = {
   parameters: SELECT entity, party FROM core.sample_parties
   same_rows: false
 """,
+    "archive step": """\
+- archive: [core.entity_emails, core.entity_phones]
+  retain: 90d
+  why: The contacts of parties took their place
+  replacement: core.party_contacts
+""",
     "query gate": """\
 - query: SELECT count(*) FROM core.entities WHERE national_id IS NULL
   at_most: 100

@@ -29,7 +29,7 @@ from lockgate.plan.conditions import (
     Soak,
     SoakGate,
 )
-from lockgate.plan.steps import AnalyzeStep, MapStep, MeasureStep, SqlStep, Step, TransformStep
+from lockgate.plan.steps import AnalyzeStep, ArchiveStep, MapStep, MeasureStep, SqlStep, Step, TransformStep
 from lockgate.plan.values import (
     Duration,
     Identifier,
@@ -48,6 +48,7 @@ __all__ = [
     "AnalyzeStep",
     "Approval",
     "ApprovalGate",
+    "ArchiveStep",
     "Check",
     "CommandGate",
     "Duration",

@@ -7,7 +7,15 @@ from typing import Annotated, Literal, assert_never
 from pydantic import AfterValidator, Field, Tag
 
 from lockgate.plan.base import Kinds, Strict, told_apart_by
-from lockgate.plan.values import ColumnName, DrivingName, Identifier, RelationName, SqlFragment, SqlText
+from lockgate.plan.values import (
+    ColumnName,
+    DrivingName,
+    Identifier,
+    PositiveDuration,
+    RelationName,
+    SqlFragment,
+    SqlText,
+)
 
 
 def _distinct(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -134,18 +142,34 @@ class MeasureStep(_Step):
     same_rows: bool = Field(True, description="Fail unless both queries return the same rows.")
 
 
+class ArchiveStep(_Step):
+    """Put tables aside: into a schema of their own, read-only for everybody, owner and superuser included."""
+
+    archive: Annotated[tuple[RelationName, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        description="The tables; their indexes, constraints and own sequences move along."
+    )
+    retain: PositiveDuration = Field(description="How long they must be kept.")
+    into: Identifier = Field("archive", description="The schema; made if it is not there.")
+    why: str | None = Field(None, description="Why they are put aside.")
+    replacement: RelationName | None = Field(None, description="The table that took their place.")
+    id: Identifier | None = Field(
+        None, description="Name in the ledger; left out: `archive-N`, N its place in the phase."
+    )
+
+
 Step = Annotated[
     Annotated[SqlStep, Tag("sql")]
     | Annotated[MapStep, Tag("map")]
     | Annotated[TransformStep, Tag("transform")]
     | Annotated[AnalyzeStep, Tag("analyze")]
-    | Annotated[MeasureStep, Tag("measure")],
-    told_apart_by("sql", "map", "transform", "analyze", "measure"),
+    | Annotated[MeasureStep, Tag("measure")]
+    | Annotated[ArchiveStep, Tag("archive")],
+    told_apart_by("sql", "map", "transform", "analyze", "measure", "archive"),
     Kinds("step"),
 ]
 
 
-def step_name(step: SqlStep | MapStep | TransformStep | AnalyzeStep | MeasureStep) -> str:
+def step_name(step: SqlStep | MapStep | TransformStep | AnalyzeStep | MeasureStep | ArchiveStep) -> str:
     """The name of a step in the ledger; a loaded plan has one for every step."""
     match step:
         case MapStep():
@@ -154,7 +178,7 @@ def step_name(step: SqlStep | MapStep | TransformStep | AnalyzeStep | MeasureSte
             name = step.transform
         case MeasureStep():
             name = step.measure
-        case SqlStep() | AnalyzeStep():
+        case SqlStep() | AnalyzeStep() | ArchiveStep():
             name = step.id
         case _:
             assert_never(step)

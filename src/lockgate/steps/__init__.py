@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from lockgate.plan.models import AnalyzeStep, MapStep, MeasureStep, SqlStep, TransformStep
-from lockgate.steps import analyze, filling, measure, sql
+from lockgate.plan.models import AnalyzeStep, ArchiveStep, MapStep, MeasureStep, SqlStep, TransformStep
+from lockgate.steps import analyze, archive, filling, measure, sql
 from lockgate.steps.base import StepRunner
 
 REGISTRY: dict[type, StepRunner] = {
     AnalyzeStep: analyze.Runner(),
+    ArchiveStep: archive.Runner(),
     MapStep: filling.Runner(),
     MeasureStep: measure.Runner(),
     SqlStep: sql.Runner(),

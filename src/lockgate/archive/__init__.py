@@ -1,0 +1,1 @@
+"""Putting tables aside, read-only, and back."""

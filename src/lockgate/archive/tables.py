@@ -1,0 +1,201 @@
+"""The tables that are put aside: whether they may be, freezing them, measuring them, moving them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection, sql
+
+from lockgate.archive.queries import load
+from lockgate.errors import PlanError
+from lockgate.suggest import did_you_mean
+
+_TRIGGER = sql.Identifier("lockgate_archived")
+# As text, so that an enum's or a type's number, another one in each database, does not count.
+_CONTENT = (
+    "SELECT count(*), coalesce(bit_xor(h), 0), coalesce(sum(h & 4294967295), 0), "
+    "pg_catalog.pg_total_relation_size(%s::oid) "
+    "FROM (SELECT pg_catalog.hashtextextended(t::text, 0) AS h FROM {} AS t) AS hashes"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table by its name and by its number, which stays when it moves."""
+
+    oid: int
+    schema: str
+    name: str
+
+    @property
+    def label(self) -> str:
+        """``schema.name``, for people."""
+        return f"{self.schema}.{self.name}"
+
+    def named(self, schema: str | None = None) -> sql.Identifier:
+        """Its name in SQL, in its own schema or another one."""
+        return sql.Identifier(schema or self.schema, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a table holds.
+
+    :param content: exclusive or of the hashes of all rows, and the sum of their lower halves, in which equal pairs do
+        not cancel.
+    """
+
+    rows: int
+    bytes: int
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A table that is in the archive."""
+
+    table: Table
+    into: str
+
+
+def find(conn: Connection[Any], parts: Sequence[str], where: str) -> Table:
+    """The ordinary table of this name.
+
+    :raises PlanError: if there is none, or one that cannot be moved alone.
+    """
+    schema, name = parts
+    row = conn.execute(load("tables.find"), {"schema": schema, "name": name}).fetchone()
+    if row is None:
+        others = [str(r[0]) for r in conn.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema,))]
+        raise PlanError(f"There is no table {schema}.{name} to archive{did_you_mean(name, others)}", where=where)
+    oid, kind, inherits = row
+    if kind != "r" or inherits:
+        why = "It is a partition, partitioned, or part of an inheritance." if kind in "rp" else "It is no table."
+        raise PlanError(f"{schema}.{name} cannot be archived", where=where, why=why)
+    return Table(int(oid), schema, name)
+
+
+def refuse(conn: Connection[Any], table: Table, together: Sequence[Table], into: str, where: str) -> None:
+    """:raises PlanError: if something still hangs on the table, or its names are taken in the archive."""
+    given = {"oid": table.oid, "into": into, "together": [other.oid for other in together]}
+    for query, what, hint in (
+        (
+            "mapped",
+            "mappings still read or fill it",
+            "It is still in use: take those mappings back first, or archive later.",
+        ),
+        (
+            "referring",
+            "foreign keys of other tables refer to it",
+            "Drop them in an earlier step, or archive those tables in the same step.",
+        ),
+        ("clashes", "its names are taken in the archive", "Rename what is there, or archive `into` another schema."),
+    ):
+        found = [str(row[0]) for row in conn.execute(load(f"tables.{query}"), given)]
+        if found:
+            more = " and more" if len(found) > 5 else ""
+            raise PlanError(
+                f"{table.label} cannot be archived: {what}",
+                where=where,
+                why=f"{', '.join(found[:5])}{more}",
+                hint=hint,
+            )
+
+
+def freeze(conn: Connection[Any], table: Table, hint: str) -> None:
+    """Refuse every write from now on, in the open transaction; waits for those that are under way."""
+    conn.execute(
+        sql.SQL(
+            "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION lockgate.refuse_archived({})"
+        ).format(_TRIGGER, table.named(), sql.Literal(hint))
+    )
+    conn.execute(sql.SQL("ALTER TABLE {} ENABLE ALWAYS TRIGGER {}").format(table.named(), _TRIGGER))
+
+
+def measure(conn: Connection[Any], table: Table) -> Measured:
+    """Count and hash a table; reads all of it."""
+    row = conn.execute(sql.SQL(_CONTENT).format(table.named()), (table.oid,)).fetchone()
+    assert row is not None
+    rows, mixed, total, size = row
+    return Measured(int(rows), int(size), f"{int(mixed) & (2**64 - 1):016x}-{int(total):x}")
+
+
+def query_of(table: Table) -> str:
+    """What ``measure`` asks, for the ledger."""
+    return sql.SQL(_CONTENT.replace("%s", str(table.oid))).format(table.named()).as_string(None)
+
+
+def move(conn: Connection[Any], table: Table, into: str) -> None:
+    """Move a table with its indexes, constraints and own sequences, in the open transaction."""
+    conn.execute(sql.SQL("ALTER TABLE {} SET SCHEMA {}").format(table.named(), sql.Identifier(into)))
+
+
+def keep(
+    conn: Connection[Any],
+    table: Table,
+    measured: Measured,
+    *,
+    step: tuple[str, str, str],
+    into: str,
+    why: str | None,
+    replacement: str | None,
+    at: datetime,
+    until: datetime,
+) -> None:
+    """Write into the ledger that a table is in the archive, in the transaction that moves it.
+
+    :param step: plan, phase and step.
+    """
+    conn.execute(
+        load("tables.keep"),
+        {
+            "plan": step[0],
+            "phase": step[1],
+            "step": step[2],
+            "relid": table.oid,
+            "from_schema": table.schema,
+            "name": table.name,
+            "to_schema": into,
+            "row_count": measured.rows,
+            "bytes": measured.bytes,
+            "content": measured.content,
+            "why": why,
+            "replacement": replacement,
+            "archived_at": at,
+            "retain_until": until,
+        },
+    )
+
+
+def kept_by(conn: Connection[Any], plan: str, phase: str, step: str) -> list[Kept]:
+    """What a step has put into the archive and is there now."""
+    rows = conn.execute(load("tables.of_step"), {"plan": plan, "phase": phase, "step": step}).fetchall()
+    return [Kept(Table(int(oid), schema, name), into) for oid, schema, name, into in rows]
+
+
+def take_out(conn: Connection[Any], kept: Kept) -> None:
+    """Put a table back where it was, as it was, in the open transaction."""
+    there = Table(kept.table.oid, kept.into, kept.table.name)
+    thaw(conn, there)
+    move(conn, there, kept.table.schema)
+    conn.execute(load("tables.forget"), {"relid": kept.table.oid})
+
+
+def thaw(conn: Connection[Any], table: Table) -> None:
+    """Let it be written again, in the open transaction."""
+    conn.execute(sql.SQL("DROP TRIGGER IF EXISTS {} ON {}").format(_TRIGGER, table.named()))
+
+
+def frozen(conn: Connection[Any], table: Table) -> bool:
+    """Whether it refuses writes: a run that was killed may have got no further."""
+    row = conn.execute(load("tables.frozen"), {"oid": table.oid}).fetchone()
+    return bool(row and row[0])
+
+
+def archived(conn: Connection[Any]) -> list[str]:
+    """The names that all archived tables had, of any plan."""
+    return [str(row[0]) for row in conn.execute(load("tables.names"))]

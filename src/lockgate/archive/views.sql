@@ -1,0 +1,26 @@
+-- name: safe_to_drop
+SELECT a.from_schema AS was_in, a.name AS table_name, a.archived_at, a.retain_until,
+       greatest(a.retain_until - pg_catalog.clock_timestamp(), interval '0') AS time_left,
+       a.retain_until <= pg_catalog.clock_timestamp() AS safe_to_drop,
+       a.why, a.replacement, a.plan, a.phase
+FROM lockgate.archived a WHERE a.to_schema = {schema}
+
+-- name: size_report
+SELECT a.from_schema AS was_in, a.name AS table_name, a.row_count AS rows, a.bytes AS bytes_when_archived,
+       (SELECT pg_catalog.pg_total_relation_size(c.oid)
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.oid = a.relid AND n.nspname = a.to_schema AND c.relname = a.name) AS bytes_now
+FROM lockgate.archived a WHERE a.to_schema = {schema}
+
+-- name: left
+SELECT count(*) FROM (
+    SELECT FROM pg_catalog.pg_class c WHERE c.relnamespace = %(schema)s::pg_catalog.regnamespace
+    UNION ALL SELECT FROM pg_catalog.pg_proc p WHERE p.pronamespace = %(schema)s::pg_catalog.regnamespace
+    UNION ALL SELECT FROM pg_catalog.pg_type t WHERE t.typnamespace = %(schema)s::pg_catalog.regnamespace) AS things
+
+-- name: ours
+SELECT count(*) FROM pg_catalog.pg_namespace n
+WHERE n.nspname = %(schema)s AND pg_catalog.obj_description(n.oid, 'pg_namespace') = %(comment)s
+
+-- name: schema
+SELECT count(*) FROM pg_catalog.pg_namespace n WHERE n.nspname = %(schema)s
