@@ -10,7 +10,20 @@ HIDDEN = "(a value; --show-values shows it)"
 
 # Text under these names was written by Lockgate or by the plan's author. Any other text may come from a row.
 _WORDS = frozenset(
-    {"approved_by", "chunks_digest", "digest", "ended_at", "fingerprint", "now", "problems", "state", "table", "wanted"}
+    {
+        "approved_by",
+        "archived_at",
+        "chunks_digest",
+        "digest",
+        "ended_at",
+        "fingerprint",
+        "now",
+        "problems",
+        "retain_until",
+        "state",
+        "table",
+        "wanted",
+    }
 )
 _ROWS = frozenset({"examples"})  # nothing of these is shown, numbers neither: they are keys of rows
 _PLANS = frozenset({"plan", "plans"})  # query plans: conditions hold parameters
