@@ -24,7 +24,7 @@ def measure(rows: int) -> list[Figure]:
         with applying(Sessions(here.dsn), "bench", SystemClock(), lambda message: None):
             here.run("UPDATE old.emails SET email = 'Bulk' || id || '@Example.com'")
             started = time.perf_counter()
-            # What becomes visible in the same twentieth of a second as the bulk is a part of it, and drains with it.
+            # Before it is a backlog there is nothing that a change could wait behind.
             while not here.one("SELECT EXISTS (TABLE lockgate.backlog)"):
                 time.sleep(0.01)
             waits = _probe(here)
