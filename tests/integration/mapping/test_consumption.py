@@ -172,6 +172,25 @@ def test_a_small_change_that_is_seen_together_with_a_bulk_does_not_wait_behind_i
     mapped.assert_agrees()
 
 
+def test_a_bulk_in_both_segments_of_a_log_is_not_taken_for_a_small_change(bench: Bench) -> None:
+    """A transaction's rows are counted over both: the log may be turned while it writes."""
+    bench.patch.setattr("lockgate.mapping.upkeep.ROTATE_BYTES", 1)
+    bench.patch.setattr("lockgate.mapping.intake.BATCH", 50)
+    mapped = people(bench, 1000)
+    bulk = bench.connect()
+    with bulk.transaction():
+        bulk.execute("UPDATE old.p SET mail = 'bulk' || id WHERE id <= 990")
+        assert _tidy(mapped, "old.p"), "rotated"
+        bulk.execute("UPDATE old.p SET mail = 'bulk' || id WHERE id BETWEEN 991 AND 995")
+    bench.sql("UPDATE old.p SET mail = 'small' WHERE id = 1000")
+    mapped.batch()
+    assert bench.rows("SELECT mail FROM new.c WHERE id = 1000") == [("small",)]
+    assert bench.one("SELECT count(*) FROM new.c WHERE mail LIKE 'bulk%'") == 0
+    mapped.drain()
+    assert bench.one("SELECT count(*) FROM new.c WHERE mail LIKE 'bulk%'") == 995
+    mapped.assert_agrees()
+
+
 def test_many_small_changes_are_no_more_than_a_batch_takes(bench: Bench) -> None:
     """Of many small transactions the newest go first, and the others wait as before."""
     bench.patch.setattr("lockgate.mapping.intake.BATCH", 50)
