@@ -55,10 +55,14 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A table that is in the archive."""
+    """A table that was put into the archive.
+
+    :param table: what it was.
+    :param now: what it is now; None if somebody dropped it.
+    """
 
     table: Table
-    into: str
+    now: Table | None
 
 
 def find(conn: Connection[Any], parts: Sequence[str], where: str) -> Table:
@@ -78,9 +82,12 @@ def find(conn: Connection[Any], parts: Sequence[str], where: str) -> Table:
     return Table(int(oid), schema, name)
 
 
-def refuse(conn: Connection[Any], table: Table, together: Sequence[Table], into: str, where: str) -> None:
-    """:raises PlanError: if something still hangs on the table, or its names are taken in the archive."""
-    given = {"oid": table.oid, "into": into, "together": [other.oid for other in together]}
+def refuse(conn: Connection[Any], table: Table, together: Sequence[Table], where: str) -> None:
+    """:raises PlanError: if something still hangs on the table.
+
+    :param together: the tables that are archived with it.
+    """
+    given = {"oid": table.oid, "together": [other.oid for other in together]}
     for query, what, hint in (
         (
             "mapped",
@@ -92,17 +99,35 @@ def refuse(conn: Connection[Any], table: Table, together: Sequence[Table], into:
             "foreign keys of other tables refer to it",
             "Drop them in an earlier step, or archive those tables in the same step.",
         ),
-        ("clashes", "its names are taken in the archive", "Rename what is there, or archive `into` another schema."),
+        (
+            "acting",
+            "its foreign keys have writes to other tables write to it",
+            "Drop them in an earlier step, or archive those tables in the same step.",
+        ),
     ):
         found = [str(row[0]) for row in conn.execute(load(f"tables.{query}"), given)]
         if found:
-            more = " and more" if len(found) > 5 else ""
-            raise PlanError(
-                f"{table.label} cannot be archived: {what}",
-                where=where,
-                why=f"{', '.join(found[:5])}{more}",
-                hint=hint,
-            )
+            raise _refused(table, what, found, where, hint)
+
+
+def refuse_clashes(conn: Connection[Any], todo: Sequence[tuple[Table, str]], into: str) -> None:
+    """Look whether all names are free in the archive, and differ from each other.
+
+    :param todo: the tables with their places in the plan.
+    :raises PlanError: with the first table that cannot be moved.
+    """
+    taken = {str(row[0]): into for row in conn.execute(load("tables.taken"), {"into": into})}
+    for table, where in todo:
+        moved = sorted(str(row[0]) for row in conn.execute(load("tables.moved"), {"oid": table.oid}))
+        if clashes := [f"{name} of {taken[name]}" for name in moved if name in taken]:
+            hint = "Rename one of them, or archive `into` another schema."
+            raise _refused(table, "its names are taken in the archive", clashes, where, hint)
+        taken.update(dict.fromkeys(moved, table.label))
+
+
+def _refused(table: Table, what: str, found: Sequence[str], where: str, hint: str) -> PlanError:
+    why = f"{', '.join(found[:5])}{' and more' if len(found) > 5 else ''}"
+    return PlanError(f"{table.label} cannot be archived: {what}", where=where, why=why, hint=hint)
 
 
 def freeze(conn: Connection[Any], table: Table, hint: str) -> None:
@@ -174,14 +199,22 @@ def keep(
 def kept_by(conn: Connection[Any], plan: str, phase: str, step: str) -> list[Kept]:
     """What a step has put into the archive and is there now."""
     rows = conn.execute(load("tables.of_step"), {"plan": plan, "phase": phase, "step": step}).fetchall()
-    return [Kept(Table(int(oid), schema, name), into) for oid, schema, name, into in rows]
+    return [
+        Kept(Table(int(oid), schema, name), Table(int(oid), now, called) if called is not None else None)
+        for oid, schema, name, now, called in rows
+    ]
 
 
 def take_out(conn: Connection[Any], kept: Kept) -> None:
-    """Put a table back where it was, as it was, in the open transaction."""
-    there = Table(kept.table.oid, kept.into, kept.table.name)
-    thaw(conn, there)
-    move(conn, there, kept.table.schema)
+    """Put a table back where it was, as it was, in the open transaction; one that was dropped is forgotten."""
+    if kept.now is not None:
+        thaw(conn, kept.now)
+        back = Table(kept.now.oid, kept.table.schema, kept.now.name)
+        if kept.now.schema != back.schema:
+            move(conn, kept.now, back.schema)
+        if back.name != kept.table.name:
+            to = sql.Identifier(kept.table.name)
+            conn.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(back.named(), to))
     conn.execute(load("tables.forget"), {"relid": kept.table.oid})
 
 

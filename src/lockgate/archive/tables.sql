@@ -4,18 +4,20 @@ SELECT c.oid::bigint, c.relkind::text, c.relispartition OR EXISTS (
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %(schema)s AND c.relname = %(name)s
 
--- name: clashes
--- A type is made with each table, and indexes and sequences move along.
-SELECT pg_catalog.format('%%I.%%I', n.nspname, taken.relname)
-FROM (SELECT c.relname FROM pg_catalog.pg_class c WHERE c.oid = %(oid)s
-      UNION SELECT i.relname FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
-            WHERE x.indrelid = %(oid)s
-      UNION SELECT s.relname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid
-            WHERE d.refobjid = %(oid)s AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
-              AND d.deptype IN ('a', 'i') AND s.relkind = 'S') AS moved
-JOIN pg_catalog.pg_class taken USING (relname)
-JOIN pg_catalog.pg_namespace n ON n.oid = taken.relnamespace AND n.nspname = %(into)s
-ORDER BY 1
+-- name: moved
+-- The names that go along: of the table, which has a type of its name, of its indexes and of its own sequences.
+SELECT c.relname FROM pg_catalog.pg_class c WHERE c.oid = %(oid)s
+UNION SELECT i.relname FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+      WHERE x.indrelid = %(oid)s
+UNION SELECT s.relname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid
+      WHERE d.refobjid = %(oid)s AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
+        AND d.deptype IN ('a', 'i') AND s.relkind = 'S'
+
+-- name: taken
+SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %(into)s
+UNION SELECT t.typname FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+WHERE n.nspname = %(into)s
 
 -- name: mapped
 SELECT m.plan || '/' || m.name FROM lockgate.mappings m
@@ -33,9 +35,23 @@ JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
 WHERE c.contype = 'f' AND c.confrelid = %(oid)s AND c.conrelid <> ALL (%(together)s::oid[])
 ORDER BY 1
 
+-- name: acting
+-- A write to the table that is referred to writes here, too, be it no row, and would be refused.
+SELECT pg_catalog.format('"%%s" to %%I.%%I', c.conname, n.nspname, r.relname)
+FROM pg_catalog.pg_constraint c
+JOIN pg_catalog.pg_class r ON r.oid = c.confrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+WHERE c.contype = 'f' AND c.conrelid = %(oid)s AND c.confrelid <> ALL (%(together)s::oid[])
+  AND (c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd'))
+ORDER BY 1
+
 -- name: of_step
-SELECT relid::bigint, from_schema, name, to_schema FROM lockgate.archived
-WHERE plan = %(plan)s AND phase = %(phase)s AND step = %(step)s ORDER BY id
+-- Where it is now, NULL if it was dropped: somebody may have renamed it.
+SELECT a.relid::bigint, a.from_schema, a.name, n.nspname, c.relname
+FROM lockgate.archived a
+LEFT JOIN pg_catalog.pg_class c ON c.oid = a.relid AND c.relkind = 'r'
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE a.plan = %(plan)s AND a.phase = %(phase)s AND a.step = %(step)s ORDER BY a.id
 
 -- name: keep
 INSERT INTO lockgate.archived (plan, phase, step, relid, from_schema, name, to_schema, row_count, bytes, content, why,

@@ -24,3 +24,9 @@ WHERE n.nspname = %(schema)s AND pg_catalog.obj_description(n.oid, 'pg_namespace
 
 -- name: schema
 SELECT count(*) FROM pg_catalog.pg_namespace n WHERE n.nspname = %(schema)s
+
+-- name: view
+-- What is there under the name of a view: its comment, for ours have one.
+SELECT coalesce(pg_catalog.obj_description(c.oid, 'pg_class'), '')
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %(schema)s AND c.relname = %(view)s

@@ -35,7 +35,7 @@ class Runner:
             todo = self._todo(ctx, conn)
             if todo:
                 with ctx.fenced(conn):
-                    archive_place.prepare(conn, ctx.step.into)
+                    archive_place.prepare(conn, ctx.step.into, place(ctx.loaded, ctx.phase, ctx.step))
             fault("archive.prepared")
             for table, where in todo:
                 if ctx.stop.is_set():
@@ -72,7 +72,10 @@ class Runner:
                 self._thaw(ctx, conn, number)
             with ctx.fenced(conn):
                 archive_place.clear(conn, ctx.step.into)
-        return StepResult(f"{len(kept)} table{'' if len(kept) == 1 else 's'} put back")
+        gone = [each.table.label for each in kept if each.now is None]
+        count = len(kept) - len(gone)
+        said = f"{count} table{'' if count == 1 else 's'} put back"
+        return StepResult(f"{said}; dropped by somebody: {', '.join(gone)}" if gone else said)
 
     # --- forth ----------------------------------------------------------------------------------------------
 
@@ -88,7 +91,8 @@ class Runner:
                 todo.append((tables.find(conn, parts, where), where))
         together = [*done.values(), *(table for table, _ in todo)]
         for table, where in todo:
-            tables.refuse(conn, table, together, ctx.step.into, where)
+            tables.refuse(conn, table, together, where)
+        tables.refuse_clashes(conn, todo, ctx.step.into)
         return todo
 
     def _freeze(self, ctx: StepContext, table: Table, where: str) -> None:
@@ -125,13 +129,12 @@ class Runner:
     # --- back -----------------------------------------------------------------------------------------------
 
     def _take_out(self, ctx: StepContext, kept: Kept) -> None:
-        there = Table(kept.table.oid, kept.into, kept.table.name)
-
         def attempt(conn: Connection[Any]) -> None:
             with ctx.fenced(conn):
                 tables.take_out(conn, kept)
 
-        strong_lock(ctx, place(ctx.loaded, ctx.phase, ctx.step), (_sql(there),)).do(attempt)
+        there = (_sql(kept.now),) if kept.now is not None else ()
+        strong_lock(ctx, place(ctx.loaded, ctx.phase, ctx.step), there).do(attempt)
 
     def _thaw(self, ctx: StepContext, conn: Connection[Any], number: int) -> None:
         """A table that was frozen and never moved, for the run was killed."""

@@ -223,7 +223,18 @@ def test_killed_anywhere_it_is_finished_or_taken_back(filled: str, tmp_path: Pat
         (
             "CREATE SCHEMA archive; CREATE VIEW archive.customer_name AS SELECT 1 AS x",
             "its names are taken in the archive",
-            "archive.customer_name",
+            "customer_name of archive",
+        ),
+        (
+            "CREATE SCHEMA archive; CREATE DOMAIN archive.phones AS text",
+            "its names are taken in the archive",
+            "phones of archive",
+        ),
+        (
+            "CREATE TABLE core.live (id int PRIMARY KEY); "
+            "ALTER TABLE core.phones ADD l int CONSTRAINT to_live REFERENCES core.live ON DELETE SET NULL",
+            "its foreign keys have writes to other tables write to it",
+            '"to_live" to core.live',
         ),
         (
             "DROP TABLE core.phones CASCADE; CREATE TABLE core.phones (x int) PARTITION BY LIST (x)",
@@ -294,3 +305,36 @@ def test_lockgate_does_not_leave_while_tables_are_archived(filled: str, tmp_path
 def test_the_ledgers_schema_is_no_archive(filled: str, tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="lockgate is no place for an archive"):
         apply(filled, tmp_path, PLAN + "        into: lockgate\n")
+
+
+def test_tables_of_one_step_must_not_have_one_name(filled: str, tmp_path: Path) -> None:
+    with psycopg.connect(filled) as conn:
+        conn.execute("CREATE SCHEMA crm; CREATE TABLE crm.phones (x int)")
+    before = schema(filled)
+    with pytest.raises(PlanError) as caught:
+        apply(filled, tmp_path, PLAN.replace("core.phones]", "core.phones, crm.phones]"))
+    assert caught.value.what == "crm.phones cannot be archived: its names are taken in the archive"
+    assert caught.value.why == "phones of core.phones"
+    assert schema(filled) == before
+
+
+def test_a_view_of_somebody_else_is_neither_replaced_nor_dropped(filled: str, tmp_path: Path) -> None:
+    with psycopg.connect(filled) as conn:
+        conn.execute("CREATE SCHEMA archive; CREATE VIEW archive.size_report AS SELECT 1 AS mine")
+    before = schema(filled)
+    with pytest.raises(PlanError, match=r"archive.size_report is there and is not Lockgate's"):
+        apply(filled, tmp_path)
+    undo(filled, tmp_path)
+    assert schema(filled) == before
+
+
+def test_what_somebody_dropped_or_renamed_holds_nothing_up(filled: str, tmp_path: Path) -> None:
+    apply(filled, tmp_path)
+    with psycopg.connect(filled) as conn:
+        conn.execute("DROP VIEW core.readable; DROP TABLE archive.phones")
+        conn.execute('ALTER TABLE archive."Cust""omer ä" RENAME TO people')
+    told = Told()
+    runner.rollback(write_plan(tmp_path, PLAN), sessions(filled, QUICK), progress=told)
+    assert any("1 table put back; dropped by somebody: core.phones" in event for event in told.events)
+    assert one(filled, f"SELECT count(*) FROM {CUSTOMER}") == 2
+    assert one(filled, "SELECT to_regnamespace('archive')") is None
