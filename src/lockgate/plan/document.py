@@ -203,7 +203,8 @@ class _Builder:
                 broken = True
         if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in text):
             self._say(index, "holds a character that PostgreSQL does not take: NUL, or half of a surrogate pair")
-            broken = True
+            # The models are not shown it: a message of theirs that quotes half of a pair cannot be written.
+            value, broken = "", True
         return ScalarNode(index, index, text, value, event.style, event.anchor is not None, broken=broken)
 
     def _list(self, index: int, events: Iterator[Event], depth: int) -> ListNode:

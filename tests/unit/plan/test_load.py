@@ -122,6 +122,12 @@ class TestText:
             "plan.yaml:3:32: holds a character that PostgreSQL does not take: NUL, or half of a surrogate pair",
         ]
 
+    def test_half_a_pair_where_a_message_would_quote_it(self, tmp_path: Path) -> None:
+        text = 'plan: p\nphases: [{id: a, steps: [{analyze: ["\\ud800\\udc00"]}]}]'
+        assert problems(tmp_path, text) == [
+            "plan.yaml:2:37: holds a character that PostgreSQL does not take: NUL, or half of a surrogate pair"
+        ]
+
     def test_characters_that_no_key_may_hold(self, tmp_path: Path) -> None:
         (said,) = problems(tmp_path, 'plan: p\n"\\ud800\\udc00": 1\nphases: [{id: a, steps: [{sql: SELECT 1}]}]')
         assert said.startswith("plan.yaml:2:1: holds a character that PostgreSQL does not take")
