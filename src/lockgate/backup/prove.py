@@ -1,0 +1,204 @@
+"""The proof of a backup: it is restored, and every table compared with what it was in the snapshot."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.conninfo import make_conninfo
+
+from lockgate import manifest
+from lockgate.backup import clients as programs
+from lockgate.backup.clients import Clients
+from lockgate.backup.make import DUMP, SCHEMA, columns_of
+from lockgate.catalog import relations
+from lockgate.catalog.content import content
+from lockgate.embedded import EmbeddedServer
+from lockgate.embedded_host import installed_programs
+from lockgate.engine.context import Progress, Silent
+from lockgate.engine.session import Sessions
+from lockgate.errors import CheckFailed, DatabaseError, LockgateError
+from lockgate.manifest import Manifest, TableContent
+
+_SHOWN = 20
+_ERROR = "pg_restore: error: "
+_COMMAND = "Command was: "
+_AGAIN = "Make a new backup with `lockgate backup`."
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a restore came to.
+
+    :param seconds: of pg_restore, indexes and constraints included, on the machine of the proof.
+    :param remarks: what else could not be restored there and changes no table's rows: a foreign key to a table that
+        is not in the backup, an extension that the server lacks.
+    """
+
+    seconds: float
+    rows: int
+    remarks: tuple[str, ...]
+
+
+def prove(
+    folder: Path,
+    *,
+    on: str | None = None,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    folders: Sequence[Path] | None = None,
+) -> Proof:
+    """Verify every file, restore all of it, and compare columns, rows and content of each table.
+
+    :param on: the address of a server on which a database may be made and dropped again. Default: a throw-away server
+        of our own, which must be of the same major version.
+    :raises CheckFailed: with every file and table that is not what it was.
+    """
+    progress = progress or Silent()
+    said = manifest.read(folder)
+    if faults := manifest.faults(folder, said):
+        raise CheckFailed("Files of the backup are not as they were", where=str(folder), why=_list(faults), hint=_AGAIN)
+    with _scratch(said, on) as sessions:
+        progress.event("restoring the backup to compare it")
+        clients = _restorer(said, sessions, folders)
+        began = sessions.clock.monotonic()
+        errors = _restore(clients, folder, sessions.dsn, jobs)
+        seconds = sessions.clock.monotonic() - began
+        with sessions.open("proof", read_only=True) as conn:
+            differences = [line for table in said.tables for line in _differences(conn, table)]
+    if differences:
+        more = [f"pg_restore said: {error}" for error in errors]
+        raise CheckFailed(
+            "The backup does not restore to what was backed up",
+            where=str(folder),
+            why=_list([*differences[:_SHOWN], *more]),
+            hint=_AGAIN,
+        )
+    return Proof(seconds, sum(table.rows for table in said.tables), tuple(errors))
+
+
+def _restore(clients: Clients, folder: Path, dsn: str, jobs: int) -> list[str]:
+    """Restore in the three stages; what could not be, a line each."""
+    shared = ("--no-owner", "--no-acl")
+    dump = str(folder / DUMP)
+    part = (folder / SCHEMA).exists()
+    first = str(folder / SCHEMA) if part else dump
+    # One after the other where errors are to be expected: those of several workers would be mixed.
+    stages = (("pre-data", first, 1), ("data", dump, jobs), ("post-data", dump, 1 if part else jobs))
+    errors: list[str] = []
+    for section, archive, workers in stages:
+        arguments = (*shared, f"--section={section}", f"--jobs={workers}", archive)
+        with programs.running(clients, "pg_restore", arguments, dsn) as restore:
+            status, output = restore.end()
+        found = _errors(output)
+        errors += found
+        if status and not found:
+            errors.append(f"it ended with status {status} in section {section}")
+    return errors
+
+
+def _errors(output: str) -> list[str]:
+    """What could not be restored, and why, without the lines that quote values of rows."""
+    found: list[str] = []
+    lines = output.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith(_ERROR):
+            found.append(line.removeprefix(_ERROR))
+        elif line.startswith(_COMMAND) and found:
+            command = " ".join(" ".join(lines[number : number + 2]).removeprefix(_COMMAND).split())
+            found[-1] = f"{command} {found[-1]}"
+    return found
+
+
+def _differences(conn: Connection[Any], was: TableContent) -> list[str]:
+    """In which ways a restored table is not as it was."""
+    oid = relations.find(conn, was.schema, was.name)
+    if oid is None:
+        return [f"table {was.label} is missing"]
+    columns = columns_of(conn, oid)
+    if columns != was.columns:
+        names = sorted({name for name, *_ in set(columns) ^ set(was.columns)}) or ["their order"]
+        return [f"table {was.label} has other columns: {', '.join(names)}"]
+    found = content(conn, oid, was.way)
+    if found.rows != was.rows:
+        return [f"table {was.label} has {found.rows} rows instead of {was.rows}"]
+    if found.hash != was.hash:
+        return [f"table {was.label} has other content in its {was.rows} rows"]
+    return []
+
+
+def _restorer(said: Manifest, sessions: Sessions, folders: Sequence[Path] | None) -> Clients:
+    """A pg_restore that reads what this version of pg_dump wrote."""
+    with sessions.open("proof") as conn:
+        host, major = conn.info.host, conn.info.server_version // 10_000
+    written = int(said.client.split(".")[0].rstrip("abcdefghijklmnopqrstuvwxyz"))
+    return programs.find(max(written, major), host, folders)
+
+
+@contextmanager
+def _scratch(said: Manifest, on: str | None) -> Iterator[Sessions]:
+    """An empty database that is gone after the block."""
+    if on is not None:
+        with _database(on, said) as sessions:
+            yield sessions
+        return
+    _refuse_other_version(said)
+    place = Path(tempfile.mkdtemp(prefix="lockgate-proof-"))
+    try:
+        free = shutil.disk_usage(place).free
+        if free < said.bytes:
+            raise LockgateError(
+                "There is not enough space to restore the backup",
+                where=str(place.parent),
+                why=f"It takes {said.bytes / 2**20:.0f} MiB, and {free / 2**20:.0f} MiB are free.",
+                hint="Set TMPDIR to a folder on a larger disk, or name a server with --on.",
+            )
+        with EmbeddedServer(place) as server, _database(server.dsn(), said) as sessions:
+            yield sessions
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _refuse_other_version(said: Manifest) -> None:
+    folder = installed_programs()
+    own = programs.find(0, "", [folder]).major if folder else None
+    if own != said.major:
+        has = f"the server that comes with Lockgate is of version {own}" if own else "no embedded server is installed"
+        raise LockgateError(
+            f"There is no server here to restore a backup of PostgreSQL {said.major} to",
+            why=f"{has[0].upper()}{has[1:]}.",
+            hint=f"Name a server of version {said.major} on which a database may be made: --on postgresql://...",
+        )
+
+
+@contextmanager
+def _database(server: str, said: Manifest) -> Iterator[Sessions]:
+    """A new database on a server, in the encoding of the backup's."""
+    name = sql.Identifier(f"lockgate_proof_{secrets.token_hex(6)}")
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {}").format(name, sql.Literal(said.encoding))
+    with Sessions(server).open("proof") as admin:
+        try:
+            admin.execute(create)
+        except psycopg.Error as error:
+            raise DatabaseError(
+                "No database can be made to restore the backup to",
+                why=error.diag.message_primary,
+                hint="Name a server with --on whose role may create databases.",
+            ) from error
+        try:
+            yield Sessions(make_conninfo(server, dbname=name.as_string(None).strip('"')))
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+
+
+def _list(lines: Sequence[str]) -> str:
+    more = len(lines) - 2 * _SHOWN
+    return "\n".join([*lines[: 2 * _SHOWN], *([f"... and {more} more"] if more > 0 else [])])

@@ -1,0 +1,72 @@
+"""Tables by patterns of their names, each partitioned one as a whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from lockgate.errors import PlanError
+from lockgate.suggest import nearest
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with rows of its own, or of its partitions.
+
+    :param names: its own and its partitions', quoted and qualified.
+    :param foreign_parts: partitions whose rows are on another server.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    names: tuple[str, ...]
+    foreign_parts: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """The name for people: schema.table."""
+        return f"{self.schema}.{self.name}"
+
+
+def choose(conn: Connection[Any], patterns: Sequence[str]) -> list[Table]:
+    """The tables whose ``schema.table`` fits one of the patterns (``core.*``); all tables for no pattern.
+
+    :raises PlanError: for a pattern that fits none.
+    """
+    with conn.cursor(row_factory=dict_row) as cursor:
+        known = [_table(row) for row in cursor.execute(_query("known"), {}).fetchall()]
+    for pattern in patterns:
+        if not any(fnmatchcase(table.label, pattern) for table in known):
+            near = nearest(pattern, [table.label for table in known])
+            raise PlanError(
+                f"{pattern} fits no table",
+                hint=f"Did you mean {near}?" if near else "Write schema.table; * stands for any signs: core.entity_*.",
+            )
+    return [table for table in known if not patterns or any(fnmatchcase(table.label, p) for p in patterns)]
+
+
+def size(conn: Connection[Any], table: Table) -> int:
+    """Bytes that it takes with its indexes, partitions included."""
+    row = conn.execute(_query("size"), {"oid": table.oid}).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+@cache
+def _query(name: str) -> bytes:
+    text = files("lockgate.catalog").joinpath("tables.sql").read_text("utf-8")
+    _, *parts = re.split(r"^-- name: (\w+)$", text, flags=re.M)
+    return dict(zip(parts[::2], parts[1::2], strict=True))[name].encode()
+
+
+def _table(row: dict[str, Any]) -> Table:
+    return Table(**{**row, "names": tuple(row["names"]), "foreign_parts": tuple(row["foreign_parts"])})
