@@ -1,0 +1,55 @@
+"""Backups in the ledger: a row that gates ask, and an entry of the chain that vouches for it."""
+
+from __future__ import annotations
+
+from lockgate.backup.make import Made
+from lockgate.backup.prove import Proof
+from lockgate.engine.evidence import Evidence
+from lockgate.engine.recording import evidence
+from lockgate.engine.session import Sessions
+from lockgate.ledger import backups, require_home
+
+
+def keep(sessions: Sessions, plan: str, made: Made) -> int:
+    """Write into the ledger that a backup was made; its number there.
+
+    :raises LedgerError: if there is no ledger, or it was copied from another database.
+    """
+    said = made.manifest
+    tables = {table.label: {"rows": table.rows, "hash": table.hash} for table in said.tables}
+    with sessions.open("backup") as conn, conn.transaction():
+        require_home(conn)
+        backup = backups.keep(
+            conn,
+            plan=plan,
+            snapshot_at=said.snapshot_at,
+            folder=str(made.folder),
+            chosen=said.chosen,
+            manifest_sha256=made.digest,
+            tables=tables,
+        )
+        result = {
+            "snapshot_at": said.snapshot_at,
+            "folder": str(made.folder),
+            "chosen": list(said.chosen),
+            "manifest_sha256": made.digest,
+            "tables": tables,
+        }
+        evidence(conn, plan, None, None, [Evidence(f"backup:{backup}", made.command, result)], run_id=None)
+    return backup
+
+
+def proven(sessions: Sessions, plan: str, backup: int, made: Made, proof: Proof) -> None:
+    """Write into the ledger that it was restored, and every table was what it was."""
+    result = {
+        "manifest_sha256": made.digest,
+        "restore_seconds": round(proof.seconds, 3),
+        "tables": len(made.manifest.tables),
+        "rows": proof.rows,
+        "remarks": list(proof.remarks),
+    }
+    query = "pg_restore, then columns, rows and content hash of each table compared with the manifest's"
+    with sessions.open("backup") as conn, conn.transaction():
+        require_home(conn)
+        backups.proven(conn, backup, proof.seconds)
+        evidence(conn, plan, None, None, [Evidence(f"backup_restored:{backup}", query, result)], run_id=None)
