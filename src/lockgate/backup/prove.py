@@ -150,7 +150,7 @@ def _scratch(said: Manifest, on: str | None) -> Iterator[Sessions]:
         with _database(on, said) as sessions:
             yield sessions
         return
-    _refuse_other_version(said)
+    refuse_other_version(said.major)
     place = Path(tempfile.mkdtemp(prefix="lockgate-proof-"))
     try:
         free = shutil.disk_usage(place).free
@@ -167,15 +167,17 @@ def _scratch(said: Manifest, on: str | None) -> Iterator[Sessions]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _refuse_other_version(said: Manifest) -> None:
+def refuse_other_version(major: int) -> None:
+    """:raises LockgateError: where no embedded server of this major version is installed."""
     folder = installed_programs()
     own = programs.find(0, "", [folder]).major if folder else None
-    if own != said.major:
-        has = f"the server that comes with Lockgate is of version {own}" if own else "no embedded server is installed"
+    if own != major:
+        has = f"The server that comes with Lockgate is of version {own}" if own else "No embedded server is installed"
         raise LockgateError(
-            f"There is no server here to restore a backup of PostgreSQL {said.major} to",
-            why=f"{has[0].upper()}{has[1:]}.",
-            hint=f"Name a server of version {said.major} on which a database may be made: --on postgresql://...",
+            f"There is no server here to restore a backup of PostgreSQL {major} to",
+            why=f"{has}.",
+            hint=f"Name a server of version {major} on which a database may be made (--on postgresql://...), "
+            "or do without the proof (--no-prove).",
         )
 
 

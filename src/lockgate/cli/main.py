@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "Check again that what was done still holds.",
     "rollback": "Take phases back.",
     "approve": "Approve this plan for this schema.",
+    "backup": "Back up the database, and prove it by restoring it.",
     "report": "Write the report from the ledger.",
     "doctor": "Look for whatever is wrong or will be.",
     "schema": "Print the JSON Schema of plan.yaml.",
