@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from lockgate.gates import approval, command, query, soak
+from lockgate.gates import approval, backup, command, query, soak
 from lockgate.gates.base import GateRunner
-from lockgate.plan.models import ApprovalGate, CommandGate, QueryGate, SoakGate
+from lockgate.plan.models import ApprovalGate, BackupGate, CommandGate, QueryGate, SoakGate
 
 REGISTRY: dict[type, GateRunner] = {
     ApprovalGate: approval.Runner(),
+    BackupGate: backup.Runner(),
     CommandGate: command.Runner(),
     QueryGate: query.Runner(),
     SoakGate: soak.Runner(),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, Tag, model_serializer, model_validator
 
 from lockgate.plan.base import Kinds, Strict, told_apart_by
+from lockgate.plan.proofs import BackupGate
 from lockgate.plan.values import (
     Duration,
     Identifier,
@@ -107,8 +108,9 @@ Gate = Annotated[
     Annotated[QueryGate, Tag("query")]
     | Annotated[SoakGate, Tag("soak")]
     | Annotated[ApprovalGate, Tag("approval")]
-    | Annotated[CommandGate, Tag("command")],
-    told_apart_by("query", "soak", "approval", "command"),
+    | Annotated[CommandGate, Tag("command")]
+    | Annotated[BackupGate, Tag("backup")],
+    told_apart_by("query", "soak", "approval", "command", "backup"),
     Kinds("gate"),
 ]
 

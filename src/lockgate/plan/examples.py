@@ -86,6 +86,9 @@ EXAMPLES = {
   within: 1m
   title: No error in the application's logs names the old table
 """,
+    "backup gate": """\
+- backup: {within: 24h, tables: [core.entity_*, core.parties]}
+""",
     "query check": """\
 - query: SELECT count(*) FROM core.party_contacts WHERE is_primary
   equals: SELECT count(*) FROM core.entity_emails WHERE is_primary

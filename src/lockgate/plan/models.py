@@ -29,6 +29,7 @@ from lockgate.plan.conditions import (
     Soak,
     SoakGate,
 )
+from lockgate.plan.proofs import Backup, BackupGate
 from lockgate.plan.steps import AnalyzeStep, ArchiveStep, MapStep, MeasureStep, SqlStep, Step, TransformStep
 from lockgate.plan.values import (
     Duration,
@@ -49,6 +50,8 @@ __all__ = [
     "Approval",
     "ApprovalGate",
     "ArchiveStep",
+    "Backup",
+    "BackupGate",
     "Check",
     "CommandGate",
     "Duration",

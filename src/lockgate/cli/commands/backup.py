@@ -63,7 +63,7 @@ def command(
 
     pg_dump reads one snapshot, and in the same snapshot each table is counted and hashed; writes go on. The
     backup is then restored to a throw-away server and compared, table by table. The ledger keeps what was
-    found. The folder holds the data: it opens to you alone.
+    found, for the `backup` gates of plans. The folder holds the data: it opens to you alone.
 
     \b
     Example:

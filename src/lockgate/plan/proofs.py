@@ -1,0 +1,26 @@
+"""Gates that demand a proof of something made outside the plan."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from lockgate.plan.base import Strict
+from lockgate.plan.values import PositiveDuration, Word
+
+
+class Backup(Strict):
+    """What the backup must be."""
+
+    within: PositiveDuration = Field(description="How old its snapshot may be.")
+    restored: bool = Field(True, description="Whether it must have been restored, and every table compared.")
+    tables: tuple[Word, ...] = Field(
+        (),
+        description="Tables that it must hold, as schema.table; * stands for any signs: every table that fits now. "
+        "None: it must be of the whole database.",
+    )
+
+
+class BackupGate(Strict):
+    """There must be a backup by `lockgate backup` to go back to, whose files are as they were written."""
+
+    backup: Backup = Field(description="What it must hold, how old it may be, and whether it was restored.")
