@@ -10,16 +10,11 @@ from typing import Any
 from psycopg import Connection, sql
 
 from lockgate.archive.queries import load
+from lockgate.catalog.content import content
 from lockgate.errors import PlanError
 from lockgate.suggest import did_you_mean
 
 _TRIGGER = sql.Identifier("lockgate_archived")
-# As text, so that an enum's or a type's number, another one in each database, does not count.
-_CONTENT = (
-    "SELECT count(*), coalesce(bit_xor(h), 0), coalesce(sum(h & 4294967295), 0), "
-    "pg_catalog.pg_total_relation_size(%s::oid) "
-    "FROM (SELECT pg_catalog.hashtextextended(t::text, 0) AS h FROM {} AS t) AS hashes"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +39,14 @@ class Table:
 class Measured:
     """What a table holds.
 
-    :param content: exclusive or of the hashes of all rows, and the sum of their lower halves, in which equal pairs do
-        not cancel.
+    :param content: of all rows, as ``catalog.content`` hashes them for a backup too.
+    :param query: what yielded rows and content.
     """
 
     rows: int
     bytes: int
     content: str
+    query: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +139,10 @@ def freeze(conn: Connection[Any], table: Table, hint: str) -> None:
 
 def measure(conn: Connection[Any], table: Table) -> Measured:
     """Count and hash a table; reads all of it."""
-    row = conn.execute(sql.SQL(_CONTENT).format(table.named()), (table.oid,)).fetchone()
+    held = content(conn, table.oid)
+    row = conn.execute("SELECT pg_catalog.pg_total_relation_size(%s::oid)", (table.oid,)).fetchone()
     assert row is not None
-    rows, mixed, total, size = row
-    return Measured(int(rows), int(size), f"{int(mixed) & (2**64 - 1):016x}-{int(total):x}")
-
-
-def query_of(table: Table) -> str:
-    """What ``measure`` asks, for the ledger."""
-    return sql.SQL(_CONTENT.replace("%s", str(table.oid))).format(table.named()).as_string(None)
+    return Measured(held.rows, int(row[0]), f"{held.way}:{held.hash}", held.query)
 
 
 def move(conn: Connection[Any], table: Table, into: str) -> None:
@@ -188,6 +179,7 @@ def keep(
             "row_count": measured.rows,
             "bytes": measured.bytes,
             "content": measured.content,
+            "measured_by": measured.query,
             "why": why,
             "replacement": replacement,
             "archived_at": at,

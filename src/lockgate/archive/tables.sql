@@ -54,10 +54,10 @@ LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE a.plan = %(plan)s AND a.phase = %(phase)s AND a.step = %(step)s ORDER BY a.id
 
 -- name: keep
-INSERT INTO lockgate.archived (plan, phase, step, relid, from_schema, name, to_schema, row_count, bytes, content, why,
-                               replacement, archived_at, retain_until)
+INSERT INTO lockgate.archived (plan, phase, step, relid, from_schema, name, to_schema, row_count, bytes, content, measured_by,
+                               why, replacement, archived_at, retain_until)
 VALUES (%(plan)s, %(phase)s, %(step)s, %(relid)s, %(from_schema)s, %(name)s, %(to_schema)s, %(row_count)s, %(bytes)s,
-        %(content)s, %(why)s, %(replacement)s, %(archived_at)s, %(retain_until)s)
+        %(content)s, %(measured_by)s, %(why)s, %(replacement)s, %(archived_at)s, %(retain_until)s)
 
 -- name: forget
 DELETE FROM lockgate.archived WHERE relid = %(relid)s

@@ -165,11 +165,12 @@ def _sql(table: Table) -> str:
 
 def _evidence(conn: Connection[Any], kept: Kept) -> Evidence:
     row = conn.execute(
-        "SELECT row_count, bytes, content, archived_at, retain_until FROM lockgate.archived WHERE relid = %s",
+        "SELECT row_count, bytes, content, measured_by, archived_at, retain_until "
+        "FROM lockgate.archived WHERE relid = %s",
         (kept.table.oid,),
     ).fetchone()
     assert row is not None
-    rows, size, content, at, until = row
+    rows, size, content, query, at, until = row
     result = {
         "table": kept.table.label,
         "rows": int(rows),
@@ -178,4 +179,4 @@ def _evidence(conn: Connection[Any], kept: Kept) -> Evidence:
         "archived_at": at,
         "retain_until": until,
     }
-    return Evidence(f"archived:{kept.table.label}", tables.query_of(kept.table), result)
+    return Evidence(f"archived:{kept.table.label}", str(query), result)

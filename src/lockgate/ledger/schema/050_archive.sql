@@ -12,6 +12,7 @@ CREATE TABLE lockgate.archived (
     row_count     bigint NOT NULL,
     bytes         bigint NOT NULL,
     content       text NOT NULL,
+    measured_by   text NOT NULL,
     why           text,
     replacement   text,
     archived_at   timestamptz NOT NULL,
@@ -19,7 +20,7 @@ CREATE TABLE lockgate.archived (
     UNIQUE (to_schema, name)
 );
 COMMENT ON TABLE lockgate.archived IS 'One row for each table that is in the archive now, with what was measured when nobody could write to it any more.';
-COMMENT ON COLUMN lockgate.archived.content IS 'Hash of all rows as text, whatever their order.';
+COMMENT ON COLUMN lockgate.archived.content IS 'Hash of all rows, whatever their order, by the query in measured_by.';
 
 CREATE FUNCTION lockgate.refuse_archived() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
