@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 from postgast import PgQueryError
 from postgast import deparse as _deparse
 from postgast import parse as _parse
+from postgast import scan as _scan
 
 from lockgate.errors import PlanError
 
@@ -56,6 +57,18 @@ def parse_one(text: str) -> Node:
     if len(statements) != 1:
         raise SqlSyntaxError(f"one statement is wanted here, not {len(statements)}", 0)
     return statements[0]
+
+
+def tokens(text: str) -> list[str]:
+    """The tokens of a text, comments too, whatever they mean together.
+
+    :raises SqlSyntaxError: if it ends within a text or a comment.
+    """
+    data = text.encode()
+    try:
+        return [data[token.start : token.end].decode() for token in _scan(text).tokens]
+    except PgQueryError as error:
+        raise SqlSyntaxError(error.message, None) from None
 
 
 def unwrap(node: Node) -> Node:
