@@ -24,6 +24,7 @@ _LONGEST = timedelta(days=36_500)
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"
 _IDENTIFIER = re.compile(IDENTIFIER_PATTERN.strip("^$"))
 _NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^\W\d][\w$]*')
+_PATTERN_PART = re.compile(r'"(?:[^"]|"")+"|(?:[^\W\d]|\*)[\w$*]*')
 _ALIASED = re.compile(
     rf"(?P<relation>(?:{_NAME_PART.pattern})(?:\.(?:{_NAME_PART.pattern}))*)(?:\s+(?P<alias>{_NAME_PART.pattern}))?"
 )
@@ -108,6 +109,26 @@ def split_name(name: str) -> tuple[str, ...] | None:
     return None
 
 
+def split_pattern(pattern: str) -> tuple[tuple[str, ...], ...] | None:
+    """The parts of ``schema.name`` in which ``*`` stands for anything, each cut at its stars; None if it is no such.
+
+    ``core.entity_*`` is ``(("core",), ("entity_", ""))``. Within quotes a star is only a star.
+    """
+    parts: list[tuple[str, ...]] = []
+    position = 0
+    while found := _PATTERN_PART.match(pattern, position):
+        part = found[0]
+        quoted = part.startswith('"')
+        parts.append((part[1:-1].replace('""', '"'),) if quoted else tuple(part.lower().split("*")))
+        position = found.end()
+        if position == len(pattern):
+            return tuple(parts) if len(parts) == 2 else None
+        if pattern[position] != ".":
+            return None
+        position += 1
+    return None
+
+
 def split_driving(name: str) -> tuple[str, str, str | None] | None:
     """The schema, name and alias (None if it has none) of ``schema.name alias``, or None if it is no such text."""
     found = _ALIASED.fullmatch(name.strip())
@@ -151,6 +172,12 @@ def _column(value: str) -> str:
     return value
 
 
+def _pattern(value: str) -> str:
+    if split_pattern(value) is None:
+        raise ValueError(f"must be of the form schema.name, in which * stands for anything, not `{value}`")
+    return value
+
+
 def _word(value: str) -> str:
     if "\0" in value:
         raise ValueError("must not hold a zero byte, which no program can be given")
@@ -177,6 +204,7 @@ SqlFragment = Annotated[str, Field(min_length=1), ValueKind("SQL")]
 Word = Annotated[str, Field(min_length=1), AfterValidator(_word), ValueKind("text")]
 ColumnName = Annotated[str, AfterValidator(_column), ValueKind("column")]
 RelationName = Annotated[str, _dotted(2, "schema.name"), ValueKind("schema.name")]
+RelationPattern = Annotated[str, AfterValidator(_pattern), ValueKind("schema.name, * for anything")]
 DrivingName = Annotated[str, AfterValidator(_driving), ValueKind("schema.name, or schema.name alias")]
 RelationPart = Annotated[str, _dotted(3, "schema.table.name"), ValueKind("schema.table.name")]
 Scalar = Annotated[str | int | float | bool | None, ValueKind("text, number, true, false or null")]

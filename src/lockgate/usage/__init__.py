@@ -1,0 +1,1 @@
+"""Whether tables are still used, by what the server counts."""

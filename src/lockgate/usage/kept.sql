@@ -1,0 +1,10 @@
+-- The samples of a table since a time, and the last one before it, from which the first difference is taken.
+SELECT relid::bigint AS relid, schema_name, table_name, seq_scan, idx_scan, n_tup_ins, n_tup_upd, n_tup_del,
+       last_seq_scan, last_idx_scan, stats_reset, started_at, sampled_at
+FROM lockgate.usage_samples
+WHERE plan = %(plan)s AND node = 'primary' AND schema_name = %(schema)s AND table_name = %(name)s
+AND sampled_at >= coalesce(
+    (SELECT max(b.sampled_at) FROM lockgate.usage_samples b
+     WHERE b.plan = %(plan)s AND b.node = 'primary' AND b.schema_name = %(schema)s AND b.table_name = %(name)s
+     AND b.sampled_at <= %(since)s), '-infinity')
+ORDER BY sampled_at, id
