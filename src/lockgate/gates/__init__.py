@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lockgate.gates import approval, backup, command, query, soak
+from lockgate.gates import approval, backup, command, query, soak, unwritten
 from lockgate.gates.base import GateRunner
-from lockgate.plan.models import ApprovalGate, BackupGate, CommandGate, QueryGate, SoakGate
+from lockgate.plan.models import ApprovalGate, BackupGate, CommandGate, QueryGate, SoakGate, UnwrittenGate
 
 REGISTRY: dict[type, GateRunner] = {
     ApprovalGate: approval.Runner(),
@@ -12,4 +12,5 @@ REGISTRY: dict[type, GateRunner] = {
     CommandGate: command.Runner(),
     QueryGate: query.Runner(),
     SoakGate: soak.Runner(),
+    UnwrittenGate: unwritten.Runner(),
 }

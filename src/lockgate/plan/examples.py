@@ -89,6 +89,9 @@ EXAMPLES = {
     "backup gate": """\
 - backup: {within: 24h, tables: [core.entity_*, core.parties]}
 """,
+    "unwritten gate": """\
+- unwritten: {tables: [core.entity_*, core.parties], for: 1d}
+""",
     "query check": """\
 - query: SELECT count(*) FROM core.party_contacts WHERE is_primary
   equals: SELECT count(*) FROM core.entity_emails WHERE is_primary

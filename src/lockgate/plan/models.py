@@ -11,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from lockgate.plan.asking import Unwritten, UnwrittenGate
 from lockgate.plan.base import Strict
 from lockgate.plan.conditions import (
     EXPECTATIONS,
@@ -77,6 +78,8 @@ __all__ = [
     "SqlText",
     "Step",
     "TransformStep",
+    "Unwritten",
+    "UnwrittenGate",
     "format_duration",
     "is_query",
     "parse_duration",

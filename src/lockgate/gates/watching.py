@@ -1,0 +1,145 @@
+"""What gates that ask for the use of tables share: the windows of the tables, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from lockgate.engine.evidence import Evidence
+from lockgate.gates.base import GateContext, GateResult, Refusal
+from lockgate.plan.models import format_duration
+from lockgate.usage import samples
+from lockgate.usage.queries import load
+from lockgate.usage.tables import Table, matching
+from lockgate.usage.window import Hit, Window, judge
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the samples tell of the tables that a gate names.
+
+    :param empty: patterns that name no table.
+    :param unsampled: tables of which there is no sample yet.
+    """
+
+    now: datetime
+    needed: timedelta
+    tables: tuple[Table, ...]
+    windows: dict[str, Window]
+    empty: tuple[str, ...]
+    unsampled: tuple[str, ...]
+    uncounted: tuple[str, ...]
+
+    @property
+    def hits(self) -> list[tuple[str, Hit]]:
+        """Each use within the time, with its table: older samples than the time needs were not read."""
+        return [(name, hit) for name, window in self.windows.items() for hit in window.hits]
+
+    @property
+    def ready_at(self) -> datetime:
+        """When the time is over for all of them, if nobody uses one until then."""
+        return max((window.since for window in self.windows.values()), default=self.now) + self.needed
+
+
+def watch(ctx: GateContext, patterns: Sequence[str], needed: timedelta, counted: Sequence[str]) -> Watched:
+    """Compare the samples of the tables with each other and with what the server has counted until now."""
+    now = ctx.clock.of(ctx.conn)
+    found, empty = matching(ctx.conn, patterns)
+    present = {sample.relid: sample for sample in samples.read(ctx.conn, [table.oid for table in found], now)}
+    windows: dict[str, Window] = {}
+    unsampled = []
+    for table in found:
+        kept = samples.kept(ctx.conn, ctx.loaded.plan.plan, table.schema, table.name, now - needed)
+        if not table.counted or table.oid not in present:
+            continue
+        if kept:
+            windows[table.label] = judge([*kept, present[table.oid]], counted)
+        else:
+            unsampled.append(table.label)
+    return Watched(
+        now,
+        needed,
+        tuple(found),
+        windows,
+        tuple(empty),
+        tuple(unsampled),
+        tuple(table.label for table in found if not table.counted),
+    )
+
+
+def unknown(watched: Watched, folder: str) -> GateResult | None:
+    """The refusal where there is nothing to compare; None where there is."""
+    if watched.empty:
+        names = ", ".join(watched.empty)
+        return GateResult(
+            False, f"there is no table {names}", Refusal.REFUSED, hint="Correct the name, or leave it out."
+        )
+    if watched.unsampled:
+        return GateResult(
+            False,
+            f"there is no sample yet of {listed(watched.unsampled)}",
+            Refusal.REFUSED,
+            hint=f"Run `lockgate sample {folder}` now, and from time to time: the time counts from the first one on.",
+        )
+    return None
+
+
+def hit_words(name: str, hit: Hit) -> str:
+    """One use, for people."""
+    last = f", the last at {at(hit.last_scan)}" if hit.last_scan else ""
+    return f"{name}: {hit.words} between {at(hit.after)} and {at(hit.before)}{last}"
+
+
+def waiting(watched: Watched, what: str, evidence: tuple[Evidence, ...]) -> GateResult:
+    """The refusal of a gate that waits for nothing but time."""
+    why = "".join(
+        f"; it counts anew for {name} since {at(restart.at)}: {restart.why}"
+        for name, window in watched.windows.items()
+        for restart in window.restarts[-1:]
+        if restart.at == window.since
+    )
+    return GateResult(
+        False,
+        f"{what} for {format_duration(watched.needed)} cannot be told before {at(watched.ready_at)}{why}",
+        Refusal.TIME,
+        hint=f"Run `lockgate apply` again after {at(watched.ready_at)}.",
+        ready_at=watched.ready_at,
+        evidence=evidence,
+    )
+
+
+def evidence(watched: Watched, kind: str, passed: bool, not_looked_at: Sequence[str]) -> tuple[Evidence, ...]:
+    """What was found of each table."""
+    return tuple(
+        Evidence(f"{kind}:{name}", load("counters").decode(), _facts(watched, window, passed, not_looked_at))
+        for name, window in watched.windows.items()
+    )
+
+
+def _facts(watched: Watched, window: Window, passed: bool, not_looked_at: Sequence[str]) -> dict[str, Any]:
+    return {
+        "since": window.since,
+        "now": watched.now,
+        "needed_seconds": watched.needed.total_seconds(),
+        "hits": [
+            {"after": hit.after, "before": hit.before, **hit.counts, "last_scan": hit.last_scan} for hit in window.hits
+        ],
+        "restarts": [{"at": restart.at, "why": restart.why} for restart in window.restarts],
+        "not_looked_at": list(not_looked_at),
+        "passed": passed,
+    }
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def at(moment: datetime) -> str:
+    """A time for people."""
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,59 @@
+"""Keeping what the server has counted of the tables that a plan's gates ask about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lockgate.errors import UsageError
+from lockgate.ledger import require_home
+from lockgate.plan.models import UnwrittenGate
+from lockgate.usage import samples
+from lockgate.usage.samples import Sample
+from lockgate.usage.tables import matching
+
+if TYPE_CHECKING:
+    from lockgate.engine.clock import Clock
+    from lockgate.engine.session import Sessions
+    from lockgate.plan.load import LoadedPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What was kept.
+
+    :param empty: what the gates name and is not there.
+    :param uncounted: foreign tables, whose use is not counted here.
+    """
+
+    samples: tuple[Sample, ...]
+    empty: tuple[str, ...]
+    uncounted: tuple[str, ...]
+
+
+def sample(loaded: LoadedPlan, sessions: Sessions, clock: Clock) -> Sampled:
+    """Keep one sample of each table that a gate of the plan asks about.
+
+    :raises UsageError: when no gate does.
+    :raises LedgerError: when there is no ledger, or it was copied from another database.
+    """
+    patterns = [
+        pattern
+        for phase in loaded.plan.phases
+        for gate in phase.before
+        if isinstance(gate, UnwrittenGate)
+        for pattern in gate.unwritten.tables
+    ]
+    if not patterns:
+        raise UsageError(
+            "No gate of this plan asks whether tables are used",
+            where=str(loaded.folder),
+            hint="Put `unwritten: {tables: [schema.name], for: 1d}` before the phase that needs it.",
+        )
+    with sessions.open("sample") as conn:
+        require_home(conn)
+        tables, empty = matching(conn, list(dict.fromkeys(patterns)))
+        counted = [table.oid for table in tables if table.counted]
+        taken = samples.read(conn, counted, clock.of(conn))
+        samples.keep(conn, loaded.plan.plan, taken)
+    return Sampled(tuple(taken), tuple(empty), tuple(table.label for table in tables if not table.counted))
