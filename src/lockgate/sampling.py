@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lockgate.errors import UsageError
 from lockgate.ledger import require_home
-from lockgate.plan.models import UnwrittenGate
+from lockgate.plan.models import UnusedGate, UnwrittenGate
 from lockgate.usage import samples
 from lockgate.usage.samples import Sample
 from lockgate.usage.tables import matching
@@ -37,18 +37,17 @@ def sample(loaded: LoadedPlan, sessions: Sessions, clock: Clock) -> Sampled:
     :raises UsageError: when no gate does.
     :raises LedgerError: when there is no ledger, or it was copied from another database.
     """
-    patterns = [
-        pattern
-        for phase in loaded.plan.phases
-        for gate in phase.before
-        if isinstance(gate, UnwrittenGate)
-        for pattern in gate.unwritten.tables
-    ]
+    patterns: list[str] = []
+    for gate in (gate for phase in loaded.plan.phases for gate in phase.before):
+        if isinstance(gate, UnwrittenGate):
+            patterns += gate.unwritten.tables
+        elif isinstance(gate, UnusedGate):
+            patterns += gate.unused.tables
     if not patterns:
         raise UsageError(
             "No gate of this plan asks whether tables are used",
             where=str(loaded.folder),
-            hint="Put `unwritten: {tables: [schema.name], for: 1d}` before the phase that needs it.",
+            hint="Put `unused: {tables: [schema.name], for: 30d}` before the phase that needs it.",
         )
     with sessions.open("sample") as conn:
         require_home(conn)

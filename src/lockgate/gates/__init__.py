@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from lockgate.gates import approval, backup, command, query, soak, unwritten
+from lockgate.gates import approval, backup, command, query, soak, unused, unwritten
 from lockgate.gates.base import GateRunner
-from lockgate.plan.models import ApprovalGate, BackupGate, CommandGate, QueryGate, SoakGate, UnwrittenGate
+from lockgate.plan.models import (
+    ApprovalGate,
+    BackupGate,
+    CommandGate,
+    QueryGate,
+    SoakGate,
+    UnusedGate,
+    UnwrittenGate,
+)
 
 REGISTRY: dict[type, GateRunner] = {
     ApprovalGate: approval.Runner(),
@@ -12,5 +20,6 @@ REGISTRY: dict[type, GateRunner] = {
     CommandGate: command.Runner(),
     QueryGate: query.Runner(),
     SoakGate: soak.Runner(),
+    UnusedGate: unused.Runner(),
     UnwrittenGate: unwritten.Runner(),
 }

@@ -22,7 +22,7 @@ class Runner:
             return refused
         blind = [_NOT_COUNTED, *(f"foreign table {name}: nobody counts its writes here" for name in watched.uncounted)]
         hits = watched.hits
-        passed = not hits and watched.ready_at <= watched.now
+        passed = watching.has_passed(watched)
         evidence = watching.evidence(watched, "unwritten", passed, blind)
         count = len(watched.windows)
         if hits:

@@ -71,6 +71,11 @@ def watch(ctx: GateContext, patterns: Sequence[str], needed: timedelta, counted:
     )
 
 
+def has_passed(watched: Watched) -> bool:
+    """Whether nobody used the tables for the whole time."""
+    return not watched.hits and watched.ready_at <= watched.now
+
+
 def unknown(watched: Watched, folder: str) -> GateResult | None:
     """The refusal where there is nothing to compare; None where there is."""
     if watched.empty:

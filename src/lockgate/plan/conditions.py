@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, Tag, model_serializer, model_validator
 
-from lockgate.plan.asking import UnwrittenGate
+from lockgate.plan.asking import UnusedGate, UnwrittenGate
 from lockgate.plan.base import Kinds, Strict, told_apart_by
 from lockgate.plan.proofs import BackupGate
 from lockgate.plan.values import (
@@ -111,8 +111,9 @@ Gate = Annotated[
     | Annotated[ApprovalGate, Tag("approval")]
     | Annotated[CommandGate, Tag("command")]
     | Annotated[BackupGate, Tag("backup")]
-    | Annotated[UnwrittenGate, Tag("unwritten")],
-    told_apart_by("query", "soak", "approval", "command", "backup", "unwritten"),
+    | Annotated[UnwrittenGate, Tag("unwritten")]
+    | Annotated[UnusedGate, Tag("unused")],
+    told_apart_by("query", "soak", "approval", "command", "backup", "unwritten", "unused"),
     Kinds("gate"),
 ]
 

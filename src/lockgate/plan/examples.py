@@ -92,6 +92,13 @@ EXAMPLES = {
     "unwritten gate": """\
 - unwritten: {tables: [core.entity_*, core.parties], for: 1d}
 """,
+    "unused gate": """\
+- unused:
+    tables: [core.entity_emails, core.entity_phones]
+    for: 30d
+    code: [../service, ../reports]
+    allow: [reporting.contacts_of_before]
+""",
     "query check": """\
 - query: SELECT count(*) FROM core.party_contacts WHERE is_primary
   equals: SELECT count(*) FROM core.entity_emails WHERE is_primary

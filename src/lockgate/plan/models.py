@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lockgate.plan.asking import Unwritten, UnwrittenGate
+from lockgate.plan.asking import Unused, UnusedGate, Unwritten, UnwrittenGate
 from lockgate.plan.base import Strict
 from lockgate.plan.conditions import (
     EXPECTATIONS,
@@ -78,6 +78,8 @@ __all__ = [
     "SqlText",
     "Step",
     "TransformStep",
+    "Unused",
+    "UnusedGate",
     "Unwritten",
     "UnwrittenGate",
     "format_duration",

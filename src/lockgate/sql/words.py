@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from lockgate.sql.tree import SqlSyntaxError, tokens
 
@@ -33,9 +34,14 @@ class Words:
 
 def holds(text: str, name: str) -> bool:
     """Whether a text holds a name as a whole word, in whatever case and also as it is within quotes."""
+    return _word(name).search(text) is not None
+
+
+@cache
+def _word(name: str) -> re.Pattern[str]:
     spelled = {name, name.replace('"', '""'), name.replace("'", "''"), name.replace('"', '""').replace("'", "''")}
-    found = "|".join(re.escape(each) for each in spelled)
-    return re.search(rf"(?<![\w$])(?:{found})(?![\w$])", text, re.IGNORECASE) is not None
+    found = "|".join(re.escape(each) for each in sorted(spelled))
+    return re.compile(rf"(?<![\w$])(?:{found})(?![\w$])", re.IGNORECASE)
 
 
 def words(code: str) -> Words:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def command(plan: Path | None, database: str | None, output: Output) -> None:
     """Keep what the server has counted of tables, for gates that ask whether they are used.
 
-    Takes one sample of each table that an `unwritten` gate of the plan names. The gate's time counts from the
-    first one on; the more samples there are, the nearer it tells when somebody used a table. Run it from cron,
-    every hour or every day. It reads no table, and needs a ledger: `lockgate apply` makes it.
+    Takes one sample of each table that an `unwritten` or `unused` gate of the plan names. The gate's time
+    counts from the first one on; the more samples there are, the nearer it tells when somebody used a table.
+    Run it from cron, every hour or every day. It reads no table, and needs a ledger: `lockgate apply` makes it.
 
     \b
     Example:

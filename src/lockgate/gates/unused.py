@@ -1,0 +1,145 @@
+"""Gate ``unused``: nobody has used tables for some time, nothing depends on them, and no code names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockgate.catalog.dependents import Dependent, dependents
+from lockgate.engine.address import redact
+from lockgate.engine.evidence import Evidence
+from lockgate.engine.masking import mask
+from lockgate.gates import watching
+from lockgate.gates.base import GateContext, GateResult, Refusal
+from lockgate.gates.watching import Watched
+from lockgate.plan.models import UnusedGate, format_duration
+from lockgate.usage.code import Mention, mentions, unreadable
+from lockgate.usage.who import Known, Naming, known
+from lockgate.usage.window import READS, WRITES
+
+_LONGEST = 100  # characters of a statement
+_OWN_WORK = "which of the reads and writes were Lockgate's own: none is subtracted"
+_TRUNCATE = "TRUNCATE: the server does not count it"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """All that was looked at.
+
+    :param unread: folders of the gate that are not there or cannot be read.
+    """
+
+    watched: Watched
+    who: Known
+    depending: tuple[Dependent, ...]
+    code: tuple[Mention, ...]
+    unread: tuple[str, ...]
+    blind: tuple[str, ...]
+
+
+class Runner:
+    """Compares the counters with those of the samples, and looks who could still come."""
+
+    def evaluate(self, ctx: GateContext) -> GateResult:
+        """Refused with all that was found; waits when nothing was and only the time is too short."""
+        asked = ctx.gate.unused
+        watched = watching.watch(ctx, asked.tables, asked.for_, READS + WRITES)
+        refused = watching.unknown(watched, str(ctx.loaded.folder))
+        if refused:
+            return refused
+        found = _look(ctx, watched)
+        objections = [redact(objection) for objection in _objections(found)]
+        passed = not objections and watching.has_passed(watched)
+        evidence = (
+            *watching.evidence(watched, "unused", passed, found.blind),
+            _others(ctx, found, passed),
+        )
+        if objections:
+            return GateResult(
+                False,
+                f"still used: {'; '.join(objections)}",
+                Refusal.REFUSED,
+                hint="Change what uses the tables, or name in `allow` what may go on depending on them; "
+                f"without another use the time is over at {watching.at(watched.ready_at)}.",
+                evidence=evidence,
+            )
+        if not passed:
+            return watching.waiting(watched, "that nobody uses the tables", evidence)
+        count = len(watched.windows)
+        return GateResult(
+            True,
+            f"{count} table{'' if count == 1 else 's'} not used for {format_duration(asked.for_)}; "
+            f"not looked at: {watching.listed(found.blind)}",
+            evidence=evidence,
+        )
+
+    def describe(self, gate: UnusedGate) -> str:
+        """The tables and the time."""
+        return f"nobody uses {', '.join(gate.unused.tables)} for {format_duration(gate.unused.for_)}"
+
+
+def _look(ctx: GateContext, watched: Watched) -> _Found:
+    asked = ctx.gate.unused
+    names = list(dict.fromkeys(table.name for table in watched.tables))
+    who = known(ctx.conn, names)
+    hanging = dependents(ctx.conn, [table.oid for table in watched.tables])
+    code: list[Mention] = []
+    blind = [_OWN_WORK, _TRUNCATE, *who.not_looked_at, *hanging.not_looked_at]
+    blind += [f"foreign table {name}: nobody counts its use here" for name in watched.uncounted]
+    unread = []
+    for shown in asked.code:
+        folder = ctx.loaded.folder / shown
+        why = unreadable(folder)
+        if why:
+            unread.append(f"{shown}: {why}")
+            continue
+        told, unseen = mentions(folder, shown, names, ctx.loaded.folder)
+        code += told
+        blind += unseen
+    depending = tuple(one for one in hanging.found if one.name not in asked.allow)
+    return _Found(watched, who, depending, tuple(code), tuple(unread), tuple(map(redact, (*blind, *unread))))
+
+
+def _objections(found: _Found) -> list[str]:
+    """What is in the way, one line for each kind."""
+    said = []
+    for name, hit in found.watched.hits:
+        who = [_naming(one) for one in found.who.by.get(_bare(found.watched, name), ())]
+        said.append(watching.hit_words(name, hit) + (f", maybe by {watching.listed(who)}" if who else ""))
+    if found.depending:
+        words = [f"{one.kind} {one.name} {one.how}{' (by text)' if one.by_text else ''}" for one in found.depending]
+        said.append(f"there depend on it: {watching.listed(words)}")
+    if found.code:
+        said.append(f"code names it: {watching.listed([f'{one} ({one.name})' for one in found.code])}")
+    if found.unread:
+        said.append(f"code that could not be read: {watching.listed(found.unread)}")
+    return said
+
+
+def _bare(watched: Watched, label: str) -> str:
+    return next(table.name for table in watched.tables if table.label == label)
+
+
+def _naming(one: Naming) -> str:
+    """Who it was, and the statement without any value."""
+    application = f" ({one.application})" if one.application else ""
+    who = f"{'session' if one.statement is None else 'statement'} of {one.role or '?'}{application}"
+    return redact(who if one.statement is None else f"{who}: {mask(one.statement, _LONGEST)}")
+
+
+def _others(ctx: GateContext, found: _Found, passed: bool) -> Evidence:
+    """What hangs on the tables, and where else their names stand."""
+    return Evidence(
+        "unused:elsewhere",
+        "pg_depend, the texts of functions, pg_stat_activity, pg_stat_statements, and the files in "
+        + (", ".join(ctx.gate.unused.code) or "no folder"),
+        {
+            "dependents": [
+                {"kind": one.kind, "name": one.name, "how": one.how, "by_text": one.by_text} for one in found.depending
+            ],
+            "allowed": list(ctx.gate.unused.allow),
+            "code": [str(one) for one in found.code],
+            "statements": {name: [_naming(one) for one in by] for name, by in found.who.by.items() if by},
+            "not_looked_at": list(found.blind),
+            "passed": passed,
+        },
+    )
