@@ -27,9 +27,10 @@ RUNS_A_PLAN = {"engine", "steps", "gates", "checks", "mapping"}
 MAY_KNOW = {
     "errors": set[str](),
     "suggest": set[str](),
-    "plan": {"errors", "suggest"},
+    "patterns": set[str](),
+    "plan": {"errors", "patterns", "suggest"},
     "sql": {"errors", "suggest"},
-    "catalog": {"errors", "suggest", "sql"},
+    "catalog": {"errors", "patterns", "suggest", "sql"},
     "ledger": {"errors", "suggest"},
     "report": {"errors", "suggest", "plan", "ledger"},
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -14,6 +13,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from lockgate.errors import PlanError
+from lockgate.patterns import fits, split_pattern
 from lockgate.suggest import nearest
 
 
@@ -38,20 +38,25 @@ class Table:
 
 
 def choose(conn: Connection[Any], patterns: Sequence[str]) -> list[Table]:
-    """The tables whose ``schema.table`` fits one of the patterns (``core.*``); all tables for no pattern.
+    """The tables that one of the patterns stands for (``core.entity_*``); all tables for no pattern.
 
-    :raises PlanError: for a pattern that fits none.
+    :raises PlanError: for a pattern that is none, or that stands for no table.
     """
     with conn.cursor(row_factory=dict_row) as cursor:
         known = [_table(row) for row in cursor.execute(_query("known"), {}).fetchall()]
     for pattern in patterns:
-        if not any(fnmatchcase(table.label, pattern) for table in known):
+        if split_pattern(pattern) is None:
+            raise PlanError(
+                f"{pattern} is no name of tables",
+                hint='Write schema.table; * stands for any signs, and odd names are quoted: core."Odd one".',
+            )
+        if not any(fits(pattern, table.schema, table.name) for table in known):
             near = nearest(pattern, [table.label for table in known])
             raise PlanError(
                 f"{pattern} fits no table",
                 hint=f"Did you mean {near}?" if near else "Write schema.table; * stands for any signs: core.entity_*.",
             )
-    return [table for table in known if not patterns or any(fnmatchcase(table.label, p) for p in patterns)]
+    return [table for table in known if not patterns or any(fits(p, table.schema, table.name) for p in patterns)]
 
 
 def size(conn: Connection[Any], table: Table) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from lockgate.plan.base import Strict
-from lockgate.plan.values import PositiveDuration, Word
+from lockgate.plan.values import PositiveDuration, RelationPattern
 
 
 class Backup(Strict):
@@ -13,7 +13,7 @@ class Backup(Strict):
 
     within: PositiveDuration = Field(description="How old its snapshot may be.")
     restored: bool = Field(True, description="Whether it must have been restored, and every table compared.")
-    tables: tuple[Word, ...] = Field(
+    tables: tuple[RelationPattern, ...] = Field(
         (),
         description="Tables that it must hold, as schema.table; * stands for any signs: every table that fits now. "
         "None: it must be of the whole database.",

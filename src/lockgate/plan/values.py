@@ -16,6 +16,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from lockgate.patterns import split_pattern
 from lockgate.plan.scalars import describe
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -24,7 +25,6 @@ _LONGEST = timedelta(days=36_500)
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"
 _IDENTIFIER = re.compile(IDENTIFIER_PATTERN.strip("^$"))
 _NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^\W\d][\w$]*')
-_PATTERN_PART = re.compile(r'"(?:[^"]|"")+"|(?:[^\W\d]|\*)[\w$*]*')
 _ALIASED = re.compile(
     rf"(?P<relation>(?:{_NAME_PART.pattern})(?:\.(?:{_NAME_PART.pattern}))*)(?:\s+(?P<alias>{_NAME_PART.pattern}))?"
 )
@@ -104,26 +104,6 @@ def split_name(name: str) -> tuple[str, ...] | None:
         if position == len(name):
             return tuple(parts)
         if name[position] != ".":
-            return None
-        position += 1
-    return None
-
-
-def split_pattern(pattern: str) -> tuple[tuple[str, ...], ...] | None:
-    """The parts of ``schema.name`` in which ``*`` stands for anything, each cut at its stars; None if it is no such.
-
-    ``core.entity_*`` is ``(("core",), ("entity_", ""))``. Within quotes a star is only a star.
-    """
-    parts: list[tuple[str, ...]] = []
-    position = 0
-    while found := _PATTERN_PART.match(pattern, position):
-        part = found[0]
-        quoted = part.startswith('"')
-        parts.append((part[1:-1].replace('""', '"'),) if quoted else tuple(part.lower().split("*")))
-        position = found.end()
-        if position == len(pattern):
-            return tuple(parts) if len(parts) == 2 else None
-        if pattern[position] != ".":
             return None
         position += 1
     return None

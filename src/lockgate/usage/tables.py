@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from lockgate.plan.values import split_pattern
+from lockgate.patterns import fits
 from lockgate.usage.queries import load
 
 
@@ -39,17 +38,9 @@ def matching(conn: Connection[Any], patterns: Sequence[str]) -> tuple[list[Table
     found: dict[int, Table] = {}
     empty = []
     for pattern in patterns:
-        named = [row for row in rows if _matches(pattern, row["root_schema"], row["root_name"])]
+        named = [row for row in rows if fits(pattern, row["root_schema"], row["root_name"])]
         if not named:
             empty.append(pattern)
         for row in named:
             found[row["oid"]] = Table(row["oid"], row["schema"], row["name"], row["kind"] != "f")
     return sorted(found.values(), key=lambda table: table.label), empty
-
-
-def _matches(pattern: str, *name: str) -> bool:
-    parts = split_pattern(pattern)
-    return parts is not None and all(
-        re.fullmatch(".*".join(map(re.escape, part)), given, re.DOTALL) is not None
-        for part, given in zip(parts, name, strict=True)
-    )

@@ -69,7 +69,7 @@ def test_a_whole_database_restores_to_the_same(shop: str, tmp_path: Path) -> Non
 
 
 def test_some_tables_restore_with_the_types_that_they_need(shop: str, tmp_path: Path) -> None:
-    made = back_up(shop, tmp_path, "core.cust*", "Odd*", "core.events")
+    made = back_up(shop, tmp_path, "core.cust*", '"Odd ""one"""."Größe *"', "core.events")
     assert [table.label for table in made.manifest.tables] == ['Odd "one".Größe *', "core.customers", "core.events"]
     assert prove(made.folder, on=shop).remarks == ()
 
@@ -172,6 +172,12 @@ def test_a_pattern_that_fits_nothing_leaves_nothing(shop: str, tmp_path: Path) -
         back_up(shop, tmp_path, "core.customers", "core.order")
     assert caught.value.hint == "Did you mean core.orders?"
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("pattern", ["customers", "core.cust?", "Odd one.*", ""])
+def test_a_pattern_that_is_none_is_told(shop: str, tmp_path: Path, pattern: str) -> None:
+    with pytest.raises(PlanError, match="is no name of tables"):
+        back_up(shop, tmp_path, pattern)
 
 
 def test_too_little_space_is_known_before(shop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,9 +73,9 @@ def test_it_opens_for_a_backup_that_meets_every_demand(shop: str, tmp_path: Path
 
 
 def test_the_whole_database(shop: str, tmp_path: Path) -> None:
-    keep(shop, tmp_path / "part", "core.*", "Odd*", "lockgate.*")
+    keep(shop, tmp_path / "part", "core.*", '"Odd ""one""".*', "lockgate.*")
     error = refused(shop, tmp_path, "{within: 1h}")
-    assert "backup 1 is not of the whole database but of core.*, Odd*, lockgate.*" in error.what
+    assert 'backup 1 is not of the whole database but of core.*, "Odd ""one""".*, lockgate.*' in error.what
     keep(shop, tmp_path / "whole")
     assert "backup 2 of the whole database" in opened(shop, tmp_path, "{within: 1h}")
 
