@@ -28,10 +28,11 @@ MAY_KNOW = {
     "errors": set[str](),
     "suggest": set[str](),
     "patterns": set[str](),
+    "sqlfiles": set[str](),
     "plan": {"errors", "patterns", "suggest"},
     "sql": {"errors", "suggest"},
-    "catalog": {"errors", "patterns", "suggest", "sql"},
-    "ledger": {"errors", "suggest"},
+    "catalog": {"errors", "patterns", "suggest", "sql", "sqlfiles"},
+    "ledger": {"errors", "sqlfiles", "suggest"},
     "report": {"errors", "suggest", "plan", "ledger"},
 }
 

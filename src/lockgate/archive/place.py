@@ -10,7 +10,7 @@ from lockgate.archive.queries import load
 from lockgate.errors import PlanError
 
 _COMMENT = "Archived tables, read-only. Made by Lockgate, which removes it when the last one has left."
-_VIEWS = ("safe_to_drop", "size_report")
+VIEWS = ("safe_to_drop", "size_report")
 _VIEW_COMMENT = "Written by Lockgate from its ledger."
 
 
@@ -19,7 +19,7 @@ def prepare(conn: Connection[Any], schema: str, where: str) -> None:
 
     :raises PlanError: if something of somebody else has the name of a view.
     """
-    for view in _VIEWS:
+    for view in VIEWS:
         if _comment(conn, schema, view) not in {None, _VIEW_COMMENT}:
             raise PlanError(
                 f"{schema}.{view} is there and is not Lockgate's",
@@ -30,7 +30,7 @@ def prepare(conn: Connection[Any], schema: str, where: str) -> None:
     if not _count(conn, "views.schema", schema):
         conn.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
         conn.execute(sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(schema), sql.Literal(_COMMENT)))
-    for view in _VIEWS:
+    for view in VIEWS:
         query = sql.SQL(load(f"views.{view}").decode()).format(schema=sql.Literal(schema))
         name = sql.Identifier(schema, view)
         conn.execute(sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(name, query))
@@ -42,7 +42,7 @@ def clear(conn: Connection[Any], schema: str) -> None:
     row = conn.execute(load("tables.in_schema"), {"schema": schema}).fetchone()
     if (row and row[0]) or not _count(conn, "views.schema", schema):
         return
-    for view in _VIEWS:
+    for view in VIEWS:
         if _comment(conn, schema, view) == _VIEW_COMMENT:
             conn.execute(sql.SQL("DROP VIEW {}").format(sql.Identifier(schema, view)))
     if _count(conn, "views.ours", schema) and not _count(conn, "views.left", _quoted(conn, schema)):

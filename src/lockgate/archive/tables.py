@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from lockgate.archive.place import VIEWS
 from lockgate.archive.queries import load
 from lockgate.catalog.content import content
 from lockgate.errors import PlanError
@@ -30,9 +31,9 @@ class Table:
         """``schema.name``, for people."""
         return f"{self.schema}.{self.name}"
 
-    def named(self, schema: str | None = None) -> sql.Identifier:
-        """Its name in SQL, in its own schema or another one."""
-        return sql.Identifier(schema or self.schema, self.name)
+    def named(self) -> sql.Identifier:
+        """Its name in SQL."""
+        return sql.Identifier(self.schema, self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,8 @@ def refuse_clashes(conn: Connection[Any], todo: Sequence[tuple[Table, str]], int
     :param todo: the tables with their places in the plan.
     :raises PlanError: with the first table that cannot be moved.
     """
-    taken = {str(row[0]): into for row in conn.execute(load("tables.taken"), {"into": into})}
+    taken = dict.fromkeys(VIEWS, into)  # they may be still to be made
+    taken |= {str(row[0]): into for row in conn.execute(load("tables.taken"), {"into": into})}
     for table, where in todo:
         moved = sorted(str(row[0]) for row in conn.execute(load("tables.moved"), {"oid": table.oid}))
         if clashes := [f"{name} of {taken[name]}" for name in moved if name in taken]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from lockgate import sqlfiles
 from lockgate.sql.words import Words, words
 
 # The kinds that the server has longer words for.
@@ -182,11 +181,6 @@ def _class(conn: Connection[Any], name: str) -> int:
     return int(row[0])
 
 
-@cache
-def _query(name: str) -> bytes:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_bytes()
-
-
 def _rows(conn: Connection[Any], name: str, **given: Any) -> list[dict[str, Any]]:
     with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_query(name), given or None).fetchall()
+        return cursor.execute(sqlfiles.load("lockgate.catalog", name), given or None).fetchall()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from lockgate import sqlfiles
 from lockgate.errors import PlanError
 from lockgate.sql.tree import quote
 from lockgate.suggest import nearest
@@ -151,14 +150,9 @@ class Relation:
         return next((index.columns for index in self.indexes if index.is_primary), ())
 
 
-@cache
-def _query(name: str) -> str:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_text()
-
-
 def _rows(conn: Connection[Any], name: str, oid: int) -> list[dict[str, Any]]:
     with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_query(name).encode(), {"oid": oid}).fetchall()
+        return cursor.execute(sqlfiles.load("lockgate.catalog", name), {"oid": oid}).fetchall()
 
 
 def read(conn: Connection[Any], oid: int) -> Relation:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from lockgate import sqlfiles
 from lockgate.errors import PlanError
 from lockgate.patterns import fits, split_pattern
 from lockgate.suggest import nearest
@@ -43,7 +41,9 @@ def choose(conn: Connection[Any], patterns: Sequence[str]) -> list[Table]:
     :raises PlanError: for a pattern that is none, or that stands for no table.
     """
     with conn.cursor(row_factory=dict_row) as cursor:
-        known = [_table(row) for row in cursor.execute(_query("known"), {}).fetchall()]
+        known = [
+            _table(row) for row in cursor.execute(sqlfiles.load("lockgate.catalog", "tables.known"), {}).fetchall()
+        ]
     for pattern in patterns:
         if split_pattern(pattern) is None:
             raise PlanError(
@@ -61,16 +61,9 @@ def choose(conn: Connection[Any], patterns: Sequence[str]) -> list[Table]:
 
 def size(conn: Connection[Any], table: Table) -> int:
     """Bytes that it takes with its indexes, partitions included."""
-    row = conn.execute(_query("size"), {"oid": table.oid}).fetchone()
+    row = conn.execute(sqlfiles.load("lockgate.catalog", "tables.size"), {"oid": table.oid}).fetchone()
     assert row is not None
     return int(row[0])
-
-
-@cache
-def _query(name: str) -> bytes:
-    text = files("lockgate.catalog").joinpath("tables.sql").read_text("utf-8")
-    _, *parts = re.split(r"^-- name: (\w+)$", text, flags=re.M)
-    return dict(zip(parts[::2], parts[1::2], strict=True))[name].encode()
 
 
 def _table(row: dict[str, Any]) -> Table:

@@ -18,7 +18,6 @@ from lockgate.usage.window import READS, WRITES
 
 _LONGEST = 100  # characters of a statement
 _OWN_WORK = "which of the reads and writes were Lockgate's own: none is subtracted"
-_TRUNCATE = "TRUNCATE: the server does not count it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +82,7 @@ def _look(ctx: GateContext, watched: Watched) -> _Found:
     who = known(ctx.conn, names)
     hanging = dependents(ctx.conn, [table.oid for table in watched.tables])
     code: list[Mention] = []
-    blind = [_OWN_WORK, _TRUNCATE, *who.not_looked_at, *hanging.not_looked_at]
-    blind += [f"foreign table {name}: nobody counts its use here" for name in watched.uncounted]
+    blind = [_OWN_WORK, *watching.uncounted(watched, "use"), *who.not_looked_at, *hanging.not_looked_at]
     unread = []
     for shown in asked.code:
         folder = ctx.loaded.folder / shown

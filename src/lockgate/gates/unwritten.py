@@ -7,8 +7,6 @@ from lockgate.gates.base import GateContext, GateResult, Refusal
 from lockgate.plan.models import UnwrittenGate, format_duration
 from lockgate.usage.window import WRITES
 
-_NOT_COUNTED = "TRUNCATE: the server does not count it"
-
 
 class Runner:
     """Compares the counters of writes with those of the samples."""
@@ -20,7 +18,7 @@ class Runner:
         refused = watching.unknown(watched, str(ctx.loaded.folder))
         if refused:
             return refused
-        blind = [_NOT_COUNTED, *(f"foreign table {name}: nobody counts its writes here" for name in watched.uncounted)]
+        blind = watching.uncounted(watched, "writes")
         hits = watched.hits
         passed = watching.has_passed(watched)
         evidence = watching.evidence(watched, "unwritten", passed, blind)

@@ -16,6 +16,7 @@ from lockgate.usage.tables import Table, matching
 from lockgate.usage.window import Hit, Window, judge
 
 _SHOWN = 5
+_TRUNCATE = "TRUNCATE: the server does not count it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,14 @@ def unknown(watched: Watched, folder: str) -> GateResult | None:
             hint=f"Run `lockgate sample {folder}` now, and from time to time: the time counts from the first one on.",
         )
     return None
+
+
+def uncounted(watched: Watched, what: str) -> list[str]:
+    """What the server's counters do not tell.
+
+    :param what: is asked for: ``use``, ``writes``.
+    """
+    return [_TRUNCATE, *(f"foreign table {name}: nobody counts its {what} here" for name in watched.uncounted)]
 
 
 def hit_words(name: str, hit: Hit) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from psycopg import Connection
 
+from lockgate import sqlfiles
 
-@cache
+
 def load(name: str) -> bytes:
     """Return the text of ``<name>.sql``."""
-    return resources.files(__package__).joinpath(f"{name}.sql").read_bytes()
+    return sqlfiles.load("lockgate.mapping", name)
 
 
 def first_number(conn: Connection[Any], statement: str, *values: Any) -> int:

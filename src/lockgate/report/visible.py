@@ -17,15 +17,21 @@ _WORDS = frozenset(
         "digest",
         "ended_at",
         "fingerprint",
+        "last_scan",
+        "manifest_sha256",
+        "not_looked_at",
         "now",
         "problems",
+        "proven_at",
         "retain_until",
+        "snapshot_at",
         "state",
         "table",
         "wanted",
     }
 )
 _ROWS = frozenset({"examples"})  # nothing of these is shown, numbers neither: they are keys of rows
+_VALUES = frozenset({"value", "expected"})  # of a document that a query yielded, the names are the application's, too
 _PLANS = frozenset({"plan", "plans"})  # query plans: conditions hold parameters
 _NUMBER = re.compile(r"(at (least|most) )?-?\d+(\.\d+)?(e[+-]?\d+)?|NULL|True|False", re.I)
 _LITERAL = re.compile(r"'(?:[^']|'')*'|(?<![\w$.])\d[\w.]*")
@@ -42,7 +48,7 @@ def hides(value: Mapping[str, Any]) -> bool:
 
 
 def _shown(key: str, value: Any) -> Any:
-    if key in _ROWS and value:
+    if (key in _ROWS and value) or (key in _VALUES and isinstance(value, Mapping | list)):
         return HIDDEN
     if key in _PLANS:
         return _without_literals(value)

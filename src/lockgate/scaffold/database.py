@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import class_row
+
+from lockgate import sqlfiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,4 +62,4 @@ def columns(conn: Connection[Any], table: Table) -> list[Column]:
 
 
 def _query(name: str) -> bytes:
-    return resources.files(__package__).joinpath(f"{name}.sql").read_bytes()
+    return sqlfiles.load("lockgate.scaffold", name)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
+from lockgate import sqlfiles
 from lockgate.engine.clock import Clock
 from lockgate.engine.outline import outline
 from lockgate.ledger import chain, chunks, control, home, lease, phases, steps, store
@@ -98,7 +98,7 @@ def _chunks(conn: Connection[Any], step: StepRow) -> Chunks | None:
     found = chunks.progress(conn, step.id)
     if not found.total:
         return None
-    query = resources.files(__package__).joinpath("speed.sql").read_bytes()
+    query = sqlfiles.load("lockgate.status", "speed")
     speed = conn.execute(query, {"step_id": step.id}).fetchone() if found.done < found.total else None
     rows, blocks = speed or (None, None)
     left = found.blocks_total - found.blocks_done

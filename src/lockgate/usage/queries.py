@@ -1,12 +1,10 @@
-"""The .sql files of this package."""
+"""The .sql files of this package, a query each."""
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
+from lockgate import sqlfiles
 
 
-@cache
 def load(name: str) -> bytes:
     """The query in ``name.sql``."""
-    return files("lockgate.usage").joinpath(f"{name}.sql").read_bytes()
+    return sqlfiles.load("lockgate.usage", name)

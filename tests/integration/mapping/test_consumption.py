@@ -134,10 +134,15 @@ def test_an_idle_applier_knows_it(bench: Bench) -> None:
     assert not applier.idle()
 
 
-def test_many_changes_are_taken_in_pieces_and_fresh_ones_before_them(bench: Bench) -> None:
-    """A bulk update waits as a backlog; what is written meanwhile does not wait behind it."""
+def in_small_batches(bench: Bench) -> None:
+    """Few changes are too many for one batch, and a backlog is taken a block at a time."""
     bench.patch.setattr("lockgate.mapping.intake.BATCH", 50)
     bench.patch.setattr("lockgate.mapping.intake.PIECE_BLOCKS", 1)
+
+
+def test_many_changes_are_taken_in_pieces_and_fresh_ones_before_them(bench: Bench) -> None:
+    """A bulk update waits as a backlog; what is written meanwhile does not wait behind it."""
+    in_small_batches(bench)
     bench.patch.setattr("lockgate.mapping.intake.GROWTH", 1)
     mapped = people(bench, 2000)
     bench.sql("UPDATE old.p SET mail = 'bulk' || id")
@@ -156,8 +161,7 @@ def test_many_changes_are_taken_in_pieces_and_fresh_ones_before_them(bench: Benc
 
 def test_a_small_change_that_is_seen_together_with_a_bulk_does_not_wait_behind_it(bench: Bench) -> None:
     """Of a window that is too much for one batch, the newest small transactions are taken in at once."""
-    bench.patch.setattr("lockgate.mapping.intake.BATCH", 50)
-    bench.patch.setattr("lockgate.mapping.intake.PIECE_BLOCKS", 1)
+    in_small_batches(bench)
     bench.patch.setattr("lockgate.mapping.intake.GROWTH", 1)
     mapped = people(bench, 2000)
     bench.sql("UPDATE old.p SET mail = 'before' WHERE id = 1998")
@@ -175,7 +179,7 @@ def test_a_small_change_that_is_seen_together_with_a_bulk_does_not_wait_behind_i
 def test_a_bulk_in_both_segments_of_a_log_is_not_taken_for_a_small_change(bench: Bench) -> None:
     """A transaction's rows are counted over both: the log may be turned while it writes."""
     bench.patch.setattr("lockgate.mapping.upkeep.ROTATE_BYTES", 1)
-    bench.patch.setattr("lockgate.mapping.intake.BATCH", 50)
+    in_small_batches(bench)
     mapped = people(bench, 1000)
     bulk = bench.connect()
     with bulk.transaction():
@@ -193,7 +197,7 @@ def test_a_bulk_in_both_segments_of_a_log_is_not_taken_for_a_small_change(bench:
 
 def test_many_small_changes_are_no_more_than_a_batch_takes(bench: Bench) -> None:
     """Of many small transactions the newest go first, and the others wait as before."""
-    bench.patch.setattr("lockgate.mapping.intake.BATCH", 50)
+    in_small_batches(bench)
     mapped = people(bench, 200)
     for number in range(1, 101):
         bench.sql(f"UPDATE old.p SET mail = 'own{number}' WHERE id = {number}")
@@ -207,8 +211,7 @@ def test_many_small_changes_are_no_more_than_a_batch_takes(bench: Bench) -> None
 
 def test_a_backlog_shrinks_while_fresh_changes_come(bench: Bench) -> None:
     """Each batch takes in what is fresh, and a piece of what is old."""
-    bench.patch.setattr("lockgate.mapping.intake.BATCH", 50)
-    bench.patch.setattr("lockgate.mapping.intake.PIECE_BLOCKS", 1)
+    in_small_batches(bench)
     mapped = people(bench, 600)
     bench.sql("UPDATE old.p SET mail = 'bulk' || id")
     waiting = []
@@ -254,8 +257,7 @@ def test_an_emptied_log_held_nothing_that_a_reader_needs(bench: Bench) -> None:
 def test_a_log_is_not_emptied_while_a_backlog_may_need_it(bench: Bench) -> None:
     """The backlog says where its rows are; they must stay."""
     bench.patch.setattr("lockgate.mapping.upkeep.ROTATE_BYTES", 1)
-    bench.patch.setattr("lockgate.mapping.intake.BATCH", 50)
-    bench.patch.setattr("lockgate.mapping.intake.PIECE_BLOCKS", 1)
+    in_small_batches(bench)
     mapped = people(bench, 1000)
     bench.sql("UPDATE old.p SET mail = 'bulk' || id")
     mapped.batch()

@@ -317,6 +317,28 @@ def test_tables_of_one_step_must_not_have_one_name(filled: str, tmp_path: Path) 
     assert schema(filled) == before
 
 
+def test_a_table_may_not_have_the_name_of_a_view_of_the_archive(filled: str, tmp_path: Path) -> None:
+    with psycopg.connect(filled) as conn:
+        conn.execute("ALTER TABLE core.phones RENAME TO size_report")
+    before = schema(filled)
+    with pytest.raises(PlanError, match=r"core.size_report cannot be archived: its names are taken"):
+        apply(filled, tmp_path, PLAN.replace("core.phones", "core.size_report"))
+    assert schema(filled) == before
+    assert rows(filled, "SELECT FROM pg_trigger WHERE tgname = 'lockgate_archived'") == []
+
+
+def test_another_table_of_the_name_of_one_that_was_dropped(filled: str, tmp_path: Path) -> None:
+    apply(filled, tmp_path)
+    with psycopg.connect(filled) as conn:
+        conn.execute("DROP VIEW core.readable; DROP TABLE archive.phones; CREATE TABLE core.phones (x int)")
+    again = PLAN + "  - {id: again, steps: [{archive: [core.phones], retain: 1d}]}\n"
+    apply(filled, tmp_path, again)
+    assert rows(filled, "SELECT rows, bytes_now IS NULL FROM archive.size_report WHERE table_name = 'phones'") == [
+        (3, True),
+        (0, False),
+    ]
+
+
 def test_a_view_of_somebody_else_is_neither_replaced_nor_dropped(filled: str, tmp_path: Path) -> None:
     with psycopg.connect(filled) as conn:
         conn.execute("CREATE SCHEMA archive; CREATE VIEW archive.size_report AS SELECT 1 AS mine")

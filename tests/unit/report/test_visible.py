@@ -22,6 +22,9 @@ from lockgate.report.visible import HIDDEN, hides, result
         ({"rejected_by_reason": {"no address": 3}}, {"rejected_by_reason": {"no address": 3}}),
         ({"anything": {"nested": ["a name"]}}, {"anything": {"nested": [HIDDEN]}}),
         ({"value": None}, {"value": None}),
+        ({"value": {"state": "ill"}, "expected": {"state": "well"}}, {"value": HIDDEN, "expected": HIDDEN}),
+        ({"value": ["ana", 7]}, {"value": HIDDEN}),
+        ({"snapshot_at": "2026-01-31T12:00:00.000000Z"}, {"snapshot_at": "2026-01-31T12:00:00.000000Z"}),
     ],
 )
 def test_values_of_rows_are_hidden(fact: dict[str, Any], shown: dict[str, Any]) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
+from lockgate import sqlfiles
 
 
-@cache
 def load(name: str) -> bytes:
     """The SQL of ``name``.sql, as psycopg takes it."""
-    return resources.files(__name__).joinpath(f"{name}.sql").read_bytes()
+    return sqlfiles.load(__name__, name)

@@ -16,10 +16,9 @@ CREATE TABLE lockgate.archived (
     why           text,
     replacement   text,
     archived_at   timestamptz NOT NULL,
-    retain_until  timestamptz NOT NULL,
-    UNIQUE (to_schema, name)
+    retain_until  timestamptz NOT NULL
 );
-COMMENT ON TABLE lockgate.archived IS 'One row for each table that is in the archive now, with what was measured when nobody could write to it any more.';
+COMMENT ON TABLE lockgate.archived IS 'One row for each table that was put into the archive and not taken out again, with what was measured when nobody could write to it any more.';
 COMMENT ON COLUMN lockgate.archived.content IS 'Hash of all rows, whatever their order, by the query in measured_by.';
 
 CREATE FUNCTION lockgate.refuse_archived() RETURNS trigger
