@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from lockgate.plan.models import MapStep, Plan, TransformStep
+from lockgate.plan.models import CutoverStep, MapStep, Plan, TransformStep
 from lockgate.plan.values import split_name
 from lockgate.sql.select import Select
 from lockgate.sql.shape import ShapeRefused
@@ -26,15 +26,23 @@ ORDER BY 1
 
 
 def tables(plan: Plan) -> list[tuple[str, str]]:
-    """Schema and name of every table that the plan's mappings read or fill, each once."""
+    """Schema and name of every table that the plan's mappings read or fill, or that it closes, each once."""
     found: dict[tuple[str, str], None] = {}
     for step in (step for phase in plan.phases for step in phase.steps):
-        if isinstance(step, MapStep | TransformStep):
-            found.update(dict.fromkeys(_read(step)))
-            filled = split_name(step.into if isinstance(step, MapStep) else step.table)
-            if filled and len(filled) == 2:
-                found[filled[0], filled[1]] = None
+        if isinstance(step, CutoverStep):
+            found.update(dict.fromkeys(_names(step.old)))
+        for mapping in step.back if isinstance(step, CutoverStep) else (step,):
+            if isinstance(mapping, MapStep | TransformStep):
+                found.update(dict.fromkeys(_read(mapping)))
+                found.update(dict.fromkeys(_names([mapping.into if isinstance(mapping, MapStep) else mapping.table])))
     return list(found)
+
+
+def _names(written: Iterable[str]) -> Iterable[tuple[str, str]]:
+    for name in written:
+        parts = split_name(name)
+        if parts and len(parts) == 2:
+            yield parts[0], parts[1]
 
 
 def _read(step: MapStep | TransformStep) -> Iterable[tuple[str, str]]:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from psycopg import Connection
+
 from lockgate.checks.base import CheckContext, CheckResult
+from lockgate.cutover import record
 from lockgate.engine.evidence import Evidence
 from lockgate.errors import LedgerError
 from lockgate.mapping import accounting, install
@@ -16,38 +21,48 @@ class Runner:
 
     def evaluate(self, ctx: CheckContext) -> CheckResult:
         """:raises LedgerError: if the mapping has not begun."""
-        name, plan = ctx.check.reconcile, ctx.loaded.plan.plan
+        name = ctx.check.reconcile
         with ctx.sessions.open("reconcile") as conn:
-            target_id = install.target_of(conn, plan, name)
+            target_id = install.target_of(conn, ctx.loaded.plan.plan, name)
             if target_id is None:
                 raise LedgerError(f"mapping {name} has not begun", where=ctx.where, hint="run its phase first")
-            group = groups.load(conn, target_id)
-            compiled = next(mapping for mapping in group.compiled if mapping.name == name)
-            with one_snapshot(conn, group):
-                found = reconcile(conn, group)
-                accounts = accounting.account(conn, group, compiled, found)
-        compared = {
-            "missing": found.missing,
-            "different": found.different,
-            "extra": found.extra,
-            "pending": found.pending,
-            "poisoned": found.poisoned,
-            "conflicts": found.conflicts,
-            "compared_rows": found.compared_rows,
-            "target_rows": found.target_rows,
-            "buckets": found.buckets,
-        }
-        evidence = (
-            Evidence(f"reconcile:{name}", found.query, compared),
-            Evidence(f"accounting:{name}", accounts.query, accounting.as_evidence(accounts)),
-        )
-        passed = found.agrees and accounts.adds_up
-        sentence = _sentence(name, compared, accounts)
-        return CheckResult(passed, sentence, evidence, None if passed else _hint(name))
+            handed_over = record.handed_over(conn, target_id)
+            if handed_over is not None:
+                step, at = handed_over
+                when = f"{at:%Y-%m-%d %H:%M:%S} UTC"
+                return CheckResult(True, f"{name}: not compared: the application owns it since {step}, {when}", ())
+            return compare(conn, target_id, name)
 
     def describe(self, check: ReconcileCheck) -> str:
         """What is compared."""
         return f"reconcile {check.reconcile}"
+
+
+def compare(conn: Connection[Any], target_id: int, name: str) -> CheckResult:
+    """Compare the table that a mapping fills with what it yields, and account for each row of its source."""
+    group = groups.load(conn, target_id)
+    compiled = next(mapping for mapping in group.compiled if mapping.name == name)
+    with one_snapshot(conn, group):
+        found = reconcile(conn, group)
+        accounts = accounting.account(conn, group, compiled, found)
+    compared = {
+        "missing": found.missing,
+        "different": found.different,
+        "extra": found.extra,
+        "pending": found.pending,
+        "poisoned": found.poisoned,
+        "conflicts": found.conflicts,
+        "compared_rows": found.compared_rows,
+        "target_rows": found.target_rows,
+        "buckets": found.buckets,
+    }
+    evidence = (
+        Evidence(f"reconcile:{name}", found.query, compared),
+        Evidence(f"accounting:{name}", accounts.query, accounting.as_evidence(accounts)),
+    )
+    passed = found.agrees and accounts.adds_up
+    sentence = _sentence(name, compared, accounts)
+    return CheckResult(passed, sentence, evidence, None if passed else _hint(name))
 
 
 def _sentence(name: str, compared: dict[str, int], accounts: accounting.Accounts) -> str:

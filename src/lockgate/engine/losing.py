@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 
 from lockgate.catalog.relations import Relation
+from lockgate.cutover import record, scope
 from lockgate.engine import seeds
 from lockgate.engine.undoing import begun_steps, needs_sql
 from lockgate.errors import RollbackRefused
 from lockgate.mapping import dependants, removal, stakes, unfit
 from lockgate.mapping.group import Group
 from lockgate.mapping.unfit import Unfit
-from lockgate.plan.models import MapStep, Phase, TransformStep
+from lockgate.plan.models import CutoverStep, MapStep, Phase, TransformStep
 from lockgate.steps.running import located
 from lockgate.steps.statements import changes_rows, dropped_schemas, dropped_tables, empties_others
 
@@ -121,9 +122,12 @@ def look(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> 
     """
     filled = _filled(conn, loaded, phases)
     dropped = _dropped(conn, loaded, phases)
-    losses: list[Loss] = []
+    losses: list[Loss] = list(_of_cutovers(conn, loaded, phases))
     unknown: list[str] = []
     tables = {each.target.oid for each in filled if each.target is not None and not each.updates_only}
+    # What the application owns by now is weighed when the old model is the one again.
+    owned = _cut_over(conn)
+    filled = [each for each in filled if each.loaded.target_id not in owned]
     for each in filled:
         target = each.target
         if isinstance(each.loaded, Unfit):
@@ -159,6 +163,22 @@ def _filled(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) 
                     each.leaving.add(name)
                     each.turn = turn
     return list(found.values())
+
+
+def _cut_over(conn: Connection[Any]) -> set[int]:
+    rows = conn.execute("SELECT id FROM lockgate.sync_targets WHERE state = 'cut_over'")
+    return {int(target) for (target,) in rows}
+
+
+def _of_cutovers(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> Iterator[Loss]:
+    for phase in phases:
+        for number, _ in begun_steps(conn, loaded, phase):
+            step = phase.steps[number]
+            cutover = record.find(conn, loaded.plan.plan, step.cutover) if isinstance(step, CutoverStep) else None
+            if cutover is None or cutover.state != "over":
+                continue
+            for label, rows, why in scope.losses(conn, cutover):
+                yield Loss(label, rows, why)
 
 
 def _of_misfit(

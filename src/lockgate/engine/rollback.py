@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -21,7 +21,7 @@ from lockgate.engine.run import RunResult, run
 from lockgate.engine.session import Sessions
 from lockgate.errors import DatabaseError
 from lockgate.ledger import chain, lease, steps
-from lockgate.plan.models import Phase, SqlStep
+from lockgate.plan.models import CloseStep, CutoverStep, Phase, SqlStep
 from lockgate.steps import REGISTRY
 
 if TYPE_CHECKING:
@@ -73,14 +73,15 @@ def rollback(
         }
         if prospect.unknown:
             facts["unknown"] = prospect.unknown
-        for phase in wanted:
-            _undo_phase(job, phase, accepted, facts)
+        for number, phase in enumerate(wanted):
+            _undo_phase(job, phase, wanted[number:], accepted, facts)
             yield phase.id
 
     return run(loaded, sessions, "rollback", work, progress=progress, clock=clock, stop=stop)
 
 
-def _undo_phase(job: Job, phase: Phase, lose_rows: bool, facts: dict[str, Any]) -> None:
+def _undo_phase(job: Job, phase: Phase, left: Sequence[Phase], lose_rows: bool, facts: dict[str, Any]) -> None:
+    """:param left: this phase and those that are taken back after it."""
     job.goes_on(job.place(phase))
     # Asked before anything is taken back: afterwards the answer would be another one.
     by_sql = job.ledger(lambda conn: undoing.needs_sql(conn, job.loaded, phase))
@@ -91,6 +92,10 @@ def _undo_phase(job: Job, phase: Phase, lose_rows: bool, facts: dict[str, Any]) 
             ctx = step_context(job, phase, phase.steps[number], row)
             if not isinstance(ctx.step, SqlStep):
                 _undo_step(job, ctx, lose_rows)
+                if isinstance(ctx.step, CutoverStep | CloseStep) and not lose_rows:
+                    # Only now it can be told what is lost of the tables that the application owned.
+                    with job.sessions.open("rollback", plan_sql=True) as conn:
+                        losing.look(conn, job.loaded, left).refuse()
         if by_sql:
             for number, step in enumerate(phase.undo or ()):
                 _undo_sql(job, phase, number, step)

@@ -17,7 +17,7 @@ WITH RECURSIVE fed (relid) AS (
     SELECT t.relid FROM fed
     JOIN lockgate.logs l ON l.relid = fed.relid AND l.writer = ''
     JOIN lockgate.log_readers r ON r.log_id = l.id
-    JOIN lockgate.sync_targets t ON t.id = r.target_id)
+    JOIN lockgate.sync_targets t ON t.id = r.target_id AND t.state <> 'cut_over')
 SELECT relid::bigint FROM fed
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from psycopg import Connection
@@ -24,10 +24,12 @@ Unlocked = Callable[[Work], None]
 """Runs work that takes no strong lock, in a transaction of its own."""
 
 
-def register(conn: Connection[Any], plan: str, compiled: Compiled) -> int:
+def register(conn: Connection[Any], plan: str, compiled: Compiled, *, back: bool = False) -> int:
     """Give a mapping its place in the ledger, in the open transaction; return its target, whose appliers start anew.
 
     The target's snapshot is taken before any trigger of it exists, so that no change can be older than it.
+
+    :param back: it is the way back of a cutover, which begins when what it leads back from is over: no circle.
     """
     definition = compiled.definition
     target_id = _target(conn, plan, compiled)
@@ -39,13 +41,15 @@ def register(conn: Connection[Any], plan: str, compiled: Compiled) -> int:
     ).rowcount
     if made:
         _refuse_unlike(conn, target_id, compiled)
-        refuse_circle(conn, compiled)
+        if not back:
+            refuse_circle(conn, compiled)
         refuse_overlap(conn, target_id, compiled)
         refuse_restricting(conn, compiled)
         conn.execute(
             "UPDATE lockgate.sync_targets SET epoch = epoch + 1, "
-            "state = CASE WHEN %s AND own_rows_kept THEN 'backfill' ELSE 'unsynced' END WHERE id = %s",
-            (definition.sync, target_id),
+            "state = CASE WHEN %s THEN 'waiting' WHEN %s AND own_rows_kept THEN 'backfill' ELSE 'unsynced' END "
+            "WHERE id = %s",
+            (back, definition.sync, target_id),
         )
     return target_id
 
@@ -194,6 +198,13 @@ def _keep_own_rows(conn: Connection[Any], compiled: Compiled, target_id: int) ->
     )
 
 
+def log_all(compiled: Sequence[Compiled], target_id: int, cap: int, locked: Locked) -> None:
+    """Install the logs of a target that is not filled by chunks."""
+    for mapping in compiled:
+        _log_target(mapping, target_id, cap, locked)
+        _log_bases(mapping, target_id, cap, locked, by_blocks=False)
+
+
 def follow(conn: Connection[Any], loaded: Group, cap: int) -> None:
     """Log what a target that is at work reads and what is not logged: another table of the name, or a new column.
 
@@ -206,9 +217,7 @@ def follow(conn: Connection[Any], loaded: Group, cap: int) -> None:
         with conn.transaction():
             work(conn)
 
-    for compiled in loaded.compiled:
-        _log_target(compiled, loaded.target_id, cap, locked)
-        _log_bases(compiled, loaded.target_id, cap, locked, by_blocks=False)
+    log_all(loaded.compiled, loaded.target_id, cap, locked)
     conn.execute(
         "UPDATE lockgate.sync_targets SET repair = true, unseen = unseen OR %s, reason = coalesce(reason, %s) "
         "WHERE id = %s",

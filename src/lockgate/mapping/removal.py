@@ -89,19 +89,15 @@ def _made_here(loaded: Group) -> str:
     return f"{found} AND NOT ({stakes.logged(loaded)} AND NOT {stakes.yielded(loaded.compiled)})"
 
 
-def unread_logs(conn: Connection[Any], target_id: int) -> list[ChangeLog]:
-    """The logs that only this target reads: they go with it."""
-    return [
-        log
-        for log in changelog.read_by(conn, target_id)
-        if first_number(conn, f"SELECT count(*) FROM lockgate.log_readers WHERE log_id = {log.id}") == 1
-    ]
-
-
-def drop_log(conn: Connection[Any], target_id: int, log: ChangeLog) -> None:
-    """Remove a log and its triggers, in a transaction of its own: it takes one strong lock."""
-    conn.execute("DELETE FROM lockgate.log_readers WHERE target_id = %s AND log_id = %s", (target_id, log.id))
-    changelog.drop(conn, log)
+def unread_logs(conn: Connection[Any], *targets: int) -> list[ChangeLog]:
+    """The logs that only these targets read: they go with them."""
+    found = {log.id: log for target_id in targets for log in changelog.read_by(conn, target_id)}
+    others = conn.execute(
+        "SELECT DISTINCT log_id FROM lockgate.log_readers WHERE log_id = ANY (%s) AND target_id <> ALL (%s)",
+        (list(found), list(targets)),
+    )
+    read = {int(log_id) for (log_id,) in others}
+    return [log for log_id, log in sorted(found.items()) if log_id not in read]
 
 
 def drop_target(conn: Connection[Any], target_id: int) -> None:

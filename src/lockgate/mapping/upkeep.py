@@ -15,6 +15,13 @@ from lockgate.mapping.group import Group
 
 # A segment that is larger than this is emptied as soon as nobody needs it: polls stay cheap.
 ROTATE_BYTES = 4 * 1024 * 1024
+# What the tables of a closed model hold that no way back yields is what the new one never took: it is found out once,
+# and nobody can add to it.
+_KEEPS_EXTRA = """
+SELECT CASE WHEN EXISTS (SELECT FROM lockgate.cutover_targets c WHERE c.target_id = t.id AND c.back)
+            THEN NOT t.own_rows_kept ELSE t.unseen END
+FROM lockgate.sync_targets t WHERE t.id = %s
+"""
 
 
 def tidy(conn: Connection[Any], log: ChangeLog) -> bool:
@@ -58,7 +65,8 @@ def _needed(conn: Connection[Any], log: ChangeLog, segment: str) -> bool:
     row = conn.execute(
         "SELECT EXISTS (SELECT FROM lockgate.log_readers r JOIN lockgate.backlog b ON b.target_id = r.target_id "
         "WHERE r.log_id = %s) OR EXISTS (SELECT FROM lockgate.log_readers r "
-        "JOIN lockgate.sync_targets t ON t.id = r.target_id WHERE r.log_id = %s AND t.state <> 'off' "
+        "JOIN lockgate.sync_targets t ON t.id = r.target_id WHERE r.log_id = %s "
+        "AND t.state IN ('backfill', 'live', 'unsynced', 'ready') "
         f"AND EXISTS (SELECT FROM {log.table(segment)} l "
         "WHERE NOT pg_catalog.pg_visible_in_snapshot(l.xid, t.snapshot)))".encode(),
         (log.id, log.id),
@@ -97,10 +105,11 @@ def reinstall(conn: Connection[Any], cap: int, log: ChangeLog) -> None:
 def repair(conn: Connection[Any], group: Group) -> int:
     """Compare the whole target in one snapshot, and have every key that differs looked at again; return how many."""
     with reconcile.one_snapshot(conn, group):
-        row = conn.execute("SELECT unseen FROM lockgate.sync_targets WHERE id = %s", (group.target_id,)).fetchone()
+        row = conn.execute(_KEEPS_EXTRA, (group.target_id,)).fetchone()
         marked = reconcile.mark_mismatches(conn, group, keep_extra=bool(row and row[0]))
         conn.execute(
-            "UPDATE lockgate.sync_targets SET repair = false, unseen = false, reason = NULL WHERE id = %s",
+            "UPDATE lockgate.sync_targets SET repair = false, unseen = false, reason = NULL, own_rows_kept = true "
+            "WHERE id = %s",
             (group.target_id,),
         )
         fault("sync.repair.commit")

@@ -16,7 +16,7 @@ from lockgate.plan.sentences import Finding
 from lockgate.plan.values import is_identifier, split_name
 from lockgate.suggest import did_you_mean
 
-_PLAN_WIDE = ("map", "transform", "measure")
+_PLAN_WIDE = ("map", "transform", "measure", "cutover")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def named_steps(data: Any, list_key: str = "steps") -> list[Named]:
         said = next((step[key] for key in (*_PLAN_WIDE, "id") if step.get(key) is not None), None)
         if said is not None:
             found += [Named(path, said, derived=False)] if isinstance(said, str) else []
-        elif kind := next((kind for kind in ("analyze", "archive") if kind in step), None):
+        elif kind := next((kind for kind in ("analyze", "archive", "close") if kind in step), None):
             found.append(Named(path, f"{kind}-{index + 1}", derived=True))
         elif isinstance(step.get("sql"), str):
             sql = step["sql"].strip()
@@ -62,6 +62,7 @@ def cross_findings(data: Any) -> Iterator[Finding]:
     yield from _reasons(data)
     yield from _soaks(data, phases)
     yield from _reconciles(data, phases)
+    yield from _closes(data)
 
 
 def _phase_ids(phases: Mapping[int, str]) -> Iterator[Finding]:
@@ -86,14 +87,30 @@ def _names_in_phase(steps: list[Named]) -> Iterator[Finding]:
 
 def _names_in_plan(data: Any) -> Iterator[Finding]:
     seen: dict[str, int] = {}
-    for phase, index, step in _each(data, "steps"):
-        kind = next((kind for kind in _PLAN_WIDE if isinstance(step.get(kind), str)), None)
-        if kind is None:
-            continue
-        name = step[kind]
+    for phase, path, name in _plan_wide(data):
         if seen.setdefault(name, phase) != phase:
             what = f"`{name}` is the name of a step in an earlier phase; it must be unique in the plan"
-            yield Finding(("phases", phase, "steps", index, kind), what)
+            yield Finding(path, what)
+    for path, name in _ways_back(data):
+        if name in seen:
+            yield Finding(path, f"`{name}` is the name of a step; it must be unique in the plan")
+        seen[name] = path[1] if isinstance(path[1], int) else 0
+
+
+def _plan_wide(data: Any) -> Iterator[tuple[int, Path, str]]:
+    for phase, index, step in _each(data, "steps"):
+        kind = next((kind for kind in _PLAN_WIDE if isinstance(step.get(kind), str)), None)
+        if kind is not None:
+            yield phase, ("phases", phase, "steps", index, kind), step[kind]
+
+
+def _ways_back(data: Any) -> Iterator[tuple[Path, str]]:
+    """The mappings by which a cutover is taken back, with the places of their names."""
+    for phase, index, step in _each(data, "steps"):
+        back = step.get("back")
+        for number, item in enumerate(back if isinstance(back, tuple) else ()):
+            if isinstance(item, dict) and isinstance(item.get("map"), str):
+                yield ("phases", phase, "steps", index, "back", number, "map"), item["map"]
 
 
 def _shared_targets(data: Any) -> Iterator[Finding]:
@@ -131,7 +148,7 @@ def _reconciles(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
         for phase, _, step in _each(data, "steps")
         for kind in ("map", "transform")
         if isinstance(step.get(kind), str)
-    }
+    } | {name: int(path[1]) for path, name in _ways_back(data)}
     for phase, index, check in _each(data, "after"):
         name = check.get("reconcile")
         if not isinstance(name, str) or not is_identifier(name) or where.get(name, phase + 1) <= phase:
@@ -141,6 +158,17 @@ def _reconciles(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
             later = phases.get(where[name], str(where[name] + 1))
             what = f"`{name}` is only made in phase `{later}`, which comes later"
         yield Finding(("phases", phase, "after", index, "reconcile"), what)
+
+
+def _closes(data: Any) -> Iterator[Finding]:
+    known: list[str] = []
+    for phase, index, step in _each(data, "steps"):
+        if isinstance(step.get("cutover"), str):
+            known.append(step["cutover"])
+        name = step.get("close")
+        if isinstance(name, str) and is_identifier(name) and name not in known:
+            what = f"no cutover before this step is called `{name}`{did_you_mean(name, known)}"
+            yield Finding(("phases", phase, "steps", index, "close"), what)
 
 
 def _reasons(data: Any) -> Iterator[Finding]:

@@ -64,6 +64,21 @@ EXAMPLES = {
   parameters: SELECT entity, party FROM core.sample_parties
   same_rows: false
 """,
+    "cutover step": """\
+- cutover: to_parties
+  old: [core.entities, core.entity_emails]
+  switch: UPDATE core.settings SET model = 'parties'
+  switch_back: UPDATE core.settings SET model = 'entities'
+  back:
+    - map: entities_back
+      into: core.entities
+      key: [entity_id]
+      from: core.parties
+      select: SELECT p.id AS entity_id, p.national_id, p.full_name AS name FROM core.parties p
+""",
+    "close step": """\
+- close: to_parties
+""",
     "archive step": """\
 - archive: [core.entity_emails, core.entity_phones]
   retain: 90d

@@ -31,7 +31,18 @@ from lockgate.plan.conditions import (
     SoakGate,
 )
 from lockgate.plan.proofs import Backup, BackupGate
-from lockgate.plan.steps import AnalyzeStep, ArchiveStep, MapStep, MeasureStep, SqlStep, Step, TransformStep
+from lockgate.plan.steps import (
+    AnalyzeStep,
+    ArchiveStep,
+    CloseStep,
+    CutoverStep,
+    MapStep,
+    MeasureStep,
+    SqlStep,
+    Step,
+    TransformStep,
+    mappings_of,
+)
 from lockgate.plan.values import (
     Duration,
     Identifier,
@@ -54,7 +65,9 @@ __all__ = [
     "Backup",
     "BackupGate",
     "Check",
+    "CloseStep",
     "CommandGate",
+    "CutoverStep",
     "Duration",
     "Expectation",
     "ExplainCheck",
@@ -84,6 +97,7 @@ __all__ = [
     "UnwrittenGate",
     "format_duration",
     "is_query",
+    "mappings_of",
     "parse_duration",
     "split_name",
 ]
@@ -160,11 +174,7 @@ class Phase(Strict):
         A backfill that nobody compared has proven nothing, so the comparison is never left out.
         """
         named = {check.reconcile for check in self.after if isinstance(check, ReconcileCheck)}
-        names = (
-            step.map if isinstance(step, MapStep) else step.transform
-            for step in self.steps
-            if isinstance(step, MapStep | TransformStep)
-        )
+        names = (name for step in self.steps for name in mappings_of(step))
         return self.after + tuple(ReconcileCheck(reconcile=name) for name in names if name not in named)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Annotated, Literal, assert_never
 
 from pydantic import AfterValidator, Field, Tag
@@ -157,19 +158,57 @@ class ArchiveStep(_Step):
     )
 
 
+class CutoverStep(_Step):
+    """Make the new model the one that is written: close the old one, in one short transaction."""
+
+    cutover: Identifier = Field(description="Name of the cutover, unique in the plan.")
+    old: Annotated[tuple[RelationName, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        description="The tables to close, in the order in which they are locked: best the one first that the "
+        "application's transactions write first."
+    )
+    stays_open: tuple[RelationName, ...] = Field(
+        (),
+        description="Tables that the mappings read beside them: they can be written as before, and the new model "
+        "follows them no more.",
+    )
+    switch: SqlText | None = Field(
+        None, description="SQL in the same transaction, by which the application learns that the new model is the one."
+    )
+    switch_back: SqlText | None = Field(None, description="SQL that takes `switch` back, in a rollback.")
+    back: tuple[MapStep, ...] = Field(
+        (),
+        description="Mappings from the new model into the old tables. They keep the old model in step afterwards, so "
+        "that going back loses nothing. Without them there is no way back but by losing what was written since.",
+    )
+    hold: PositiveDuration = Field(
+        timedelta(seconds=2), description="Longest time in which writers of the old tables wait, in one try."
+    )
+
+
+class CloseStep(_Step):
+    """Close the way back: from here on the old model is kept in step no more."""
+
+    close: Identifier = Field(description="Name of the cutover.")
+    id: Identifier | None = Field(
+        None, description="Name in the ledger; left out: `close-N`, N its place in the phase."
+    )
+
+
 Step = Annotated[
     Annotated[SqlStep, Tag("sql")]
     | Annotated[MapStep, Tag("map")]
     | Annotated[TransformStep, Tag("transform")]
     | Annotated[AnalyzeStep, Tag("analyze")]
     | Annotated[MeasureStep, Tag("measure")]
+    | Annotated[CutoverStep, Tag("cutover")]
+    | Annotated[CloseStep, Tag("close")]
     | Annotated[ArchiveStep, Tag("archive")],
-    told_apart_by("sql", "map", "transform", "analyze", "measure", "archive"),
+    told_apart_by("sql", "map", "transform", "analyze", "measure", "cutover", "close", "archive"),
     Kinds("step"),
 ]
 
 
-def step_name(step: SqlStep | MapStep | TransformStep | AnalyzeStep | MeasureStep | ArchiveStep) -> str:
+def step_name(step: Step) -> str:
     """The name of a step in the ledger; a loaded plan has one for every step."""
     match step:
         case MapStep():
@@ -178,10 +217,25 @@ def step_name(step: SqlStep | MapStep | TransformStep | AnalyzeStep | MeasureSte
             name = step.transform
         case MeasureStep():
             name = step.measure
-        case SqlStep() | AnalyzeStep() | ArchiveStep():
+        case CutoverStep():
+            name = step.cutover
+        case SqlStep() | AnalyzeStep() | ArchiveStep() | CloseStep():
             name = step.id
         case _:
             assert_never(step)
     if name is None:
         raise ValueError("a step gets its name when its plan is loaded")
     return name
+
+
+def mappings_of(step: Step) -> tuple[str, ...]:
+    """The names of the mappings that a step brings."""
+    match step:
+        case MapStep():
+            return (step.map,)
+        case TransformStep():
+            return (step.transform,)
+        case CutoverStep():
+            return tuple(each.map for each in step.back)
+        case _:
+            return ()

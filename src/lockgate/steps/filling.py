@@ -221,7 +221,7 @@ class Runner:
             def attempt(on: Connection[Any], log: changelog.ChangeLog = log) -> None:
                 with on.transaction():
                     lease.assert_held(on, ctx.epoch)
-                    removal.drop_log(on, target_id, log)
+                    changelog.drop(on, log)
 
             strong_lock(ctx, where, (log.label,)).do(attempt)
             fault("undo.log")

@@ -56,14 +56,23 @@ def statements(loaded: LoadedPlan, phase: Phase, step: SqlStep) -> list[Located]
 
     :raises PlanError: if there is none, or one that cannot run under Lockgate.
     """
-    found = list(located(step.sql, lambda offset: place(loaded, phase, step, "sql", offset=offset)))
+    return allowed(step.sql, partial(place, loaded, phase, step, "sql"), alone=step.outside_transaction)
+
+
+def allowed(text: str, at: Callable[..., str], *, alone: bool = False) -> list[Located]:
+    """The statements of a text of the plan.
+
+    :param at: the place of the text, and of a character of it: its ``offset``.
+    :param alone: whether each may run outside of a transaction.
+    :raises PlanError: if there is none, or one that cannot run under Lockgate.
+    """
+    found = list(located(text, lambda offset: at(offset=offset)))
     if not found:
-        where = place(loaded, phase, step, "sql")
-        raise PlanError("There is no statement in this SQL", where=where, hint="Take the step out of the plan.")
+        raise PlanError("There is no statement in this SQL", where=at(), hint="Take it out of the plan.")
     for item in found:
         if item.shape.refusal:
             raise PlanError(f"{item.name} cannot run here", where=item.where, why=item.shape.refusal)
-        if item.shape.alone and not step.outside_transaction:
+        if item.shape.alone and not alone:
             raise PlanError(
                 f"{item.name} cannot run inside a transaction",
                 where=item.where,

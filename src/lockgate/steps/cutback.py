@@ -1,0 +1,155 @@
+"""Taking a cutover back: the mirror of it, and then what it has left is cleared away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from psycopg import Connection, errors
+
+from lockgate.catalog import relations as catalog
+from lockgate.catalog.relations import Relation
+from lockgate.cutover import closing, draining, record, scope, targets, wayback
+from lockgate.cutover.closing import Fence
+from lockgate.cutover.record import Cutover
+from lockgate.engine import recording
+from lockgate.engine.context import StepContext
+from lockgate.engine.faults import fault
+from lockgate.engine.settling import settle
+from lockgate.errors import Interrupted, RollbackRefused
+from lockgate.plan.models import CutoverStep
+from lockgate.steps.base import StepResult, place
+from lockgate.steps.holding import drain, drop_logs, hold_writers, patience, refuse_poison
+from lockgate.steps.running import allowed, execute, strong_lock
+
+_HINT = "Look again which model is the one, and write that."
+# Seconds for which the triggers stay against transactions that were open when the old model became the one again.
+_STRAGGLING = 60.0
+
+
+def take_back(ctx: StepContext, lose_rows: bool) -> StepResult:
+    """Make the old model the one again; may be called again after a kill.
+
+    :raises RollbackRefused: if the old model lacks rows, and nobody said that they may be lost.
+    """
+    with ctx.sessions.open("cutover") as conn:
+        found = record.find(conn, ctx.plan, ctx.step_id)
+        if found is None:
+            return StepResult("nothing was cut over")
+        if found.state == "over":
+            _switch_back(ctx, conn, found, lose_rows)
+            fault("cutback.over")
+            found = record.find(conn, ctx.plan, ctx.step_id)
+            assert found is not None  # it is forgotten below
+        was_over = found.state == "taken_back"
+        _clear(ctx, conn, found)
+        if was_over:
+            for target in found.targets:
+                settle(ctx.sessions, target, ctx.clock, ctx.stop, _at(ctx), ctx.progress)
+        fault("cutback.settled")
+        with ctx.fenced(conn):
+            record.forget(conn, found.id)
+    return StepResult("the old model is the one again" if was_over else "nothing was cut over yet")
+
+
+def _switch_back(ctx: StepContext, conn: Connection[Any], found: Cutover, lose_rows: bool) -> None:
+    step: CutoverStep = ctx.step
+    open_ = targets.states(conn, found.back) == {"live"}
+    if not open_ and not lose_rows:
+        _refuse_losses(ctx, conn, found)
+    new = scope.tables_of(conn, found.targets)
+    if open_:
+        drain(ctx, conn, found.back)
+
+    def attempt(on: Connection[Any]) -> None:
+        begun = ctx.clock.monotonic()
+        with ctx.fenced(on):
+            known = record.find(on, ctx.plan, ctx.step_id)
+            if known is None or known.state != "over":
+                return  # the answer to the COMMIT was lost
+            hold_writers(ctx, on, new, begun)
+            fault("cutback.locked")
+            if open_ and not draining.drained(conn, found.back, patience(ctx, begun)):
+                raise errors.LockNotAvailable("the last changes did not arrive in time")
+            if open_ and not lose_rows:
+                refuse_poison(conn, found.back, _at(ctx))
+            closing.open_again(on, closing.of_old(found.id))
+            closing.refuse_stale(on, closing.of_new(found.id), new, found.targets, _HINT)
+            if step.switch_back is not None:
+                at = partial(place, ctx.loaded, ctx.phase, ctx.step, "switch_back")
+                for item in allowed(step.switch_back, at):
+                    execute(on, item)
+                recording.own_role(on)
+            targets.take_over(on, found.targets, wayback.known_writers(on, found.targets))
+            targets.close(on, found.back)
+            record.taken_back(on, found.id)
+            fault("cutback.commit")
+
+    strong_lock(ctx, _at(ctx), [table.sql for table in new]).do(attempt)
+    ctx.progress.event("the old model is the one again")
+
+
+def _refuse_losses(ctx: StepContext, conn: Connection[Any], found: Cutover) -> None:
+    """What the application has written since was counted before, and may be more by now.
+
+    :raises RollbackRefused: if there is any.
+    """
+    lost = scope.losses(conn, found)
+    if lost:
+        raise RollbackRefused(
+            f"Going back would lose {sum(rows for _, rows, _ in lost)} rows",
+            where=_at(ctx),
+            why="; ".join(f"{table}: {rows} rows, {why}" for table, rows, why in lost),
+            hint="Save them first, or say that they may be lost: `lockgate rollback --lose-rows`.",
+        )
+
+
+def _clear(ctx: StepContext, conn: Connection[Any], found: Cutover) -> None:
+    """Remove the way back, and the triggers of both models."""
+    drop_logs(ctx, conn, found.back)
+    for target in found.back:
+        with ctx.fenced(conn):
+            wayback.forget(conn, target)
+        fault("cutback.forgotten")
+    step: CutoverStep = ctx.step
+    old = [table for name in step.old if (table := _there(conn, name)) is not None]
+    _remove(ctx, conn, closing.of_old(found.id), old)
+    new = scope.tables_of(conn, found.targets)
+    if any(closing.is_on(conn, closing.of_new(found.id), table) for table in new):
+        _await_stragglers(ctx, conn)
+    _remove(ctx, conn, closing.of_new(found.id), new)
+
+
+def _await_stragglers(ctx: StepContext, conn: Connection[Any]) -> None:
+    """Wait until nobody is left who has looked which model is the one before it changed."""
+    ctx.clock.wait(ctx.stop, closing.STALE)
+    left = closing.stragglers(conn)
+    end = ctx.clock.monotonic() + _STRAGGLING
+    while closing.any_left(conn, left) and ctx.clock.monotonic() < end:
+        if ctx.clock.wait(ctx.stop, 0.1):
+            raise Interrupted("Stopped while transactions of before ended", where=_at(ctx))
+
+
+def _remove(ctx: StepContext, conn: Connection[Any], fence: Fence, tables: Sequence[Relation]) -> None:
+    for table in tables:
+        if not closing.is_on(conn, fence, table):
+            continue
+
+        def attempt(on: Connection[Any], table: Relation = table) -> None:
+            with ctx.fenced(on):
+                closing.remove(on, fence, table)
+
+        strong_lock(ctx, _at(ctx), (table.sql,)).do(attempt)
+        fault("cutback.trigger")
+    with ctx.fenced(conn):
+        closing.forget(conn, fence)
+
+
+def _there(conn: Connection[Any], name: str) -> Relation | None:
+    row = conn.execute("SELECT pg_catalog.to_regclass(%s)::oid::bigint", (name,)).fetchone()
+    return catalog.read(conn, int(row[0])) if row and row[0] is not None else None
+
+
+def _at(ctx: StepContext) -> str:
+    return place(ctx.loaded, ctx.phase, ctx.step)

@@ -1,0 +1,185 @@
+"""The cutover itself: both models are compared without a lock; then one short transaction hands over."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import psycopg
+from psycopg import Connection, errors
+
+from lockgate.catalog.relations import Relation
+from lockgate.checks.reconcile import compare
+from lockgate.cutover import closing, draining, record, scope, targets, wayback
+from lockgate.cutover.record import Cutover
+from lockgate.cutover.scope import Scope
+from lockgate.engine import recording
+from lockgate.engine.context import StepContext
+from lockgate.engine.evidence import Evidence
+from lockgate.engine.faults import fault
+from lockgate.errors import CheckFailed, LockgateError, PlanError
+from lockgate.mapping import install
+from lockgate.mapping.compiled import Compiled
+from lockgate.mapping.definition import Definition, from_step
+from lockgate.plan.models import CutoverStep
+from lockgate.steps import refusals
+from lockgate.steps.base import place
+from lockgate.steps.holding import drain, hold_writers, patience, refuse_poison
+from lockgate.steps.running import allowed, execute, strong_lock
+
+
+class Handover:
+    """One try of a cutover, up to the transaction in which it happens."""
+
+    def __init__(self, ctx: StepContext, conn: Connection[Any]) -> None:
+        self._ctx = ctx
+        self._conn = conn
+        self._step: CutoverStep = ctx.step
+        self._place = partial(place, ctx.loaded, ctx.phase, ctx.step)
+
+    def do(self) -> Cutover:
+        found = scope.find(self._conn, self._ctx.plan, self._ctx.phase, self._step, self._place)
+        if self._step.switch is not None:
+            with self._ctx.sessions.open("cutover", plan_sql=True) as conn:
+                refusals.ask(conn, allowed(self._step.switch, partial(self._place, "switch")))
+        cutover = self._prepare(found)
+        fault("cutover.prepared")
+        try:
+            with self._ctx.fenced(self._conn):
+                targets.get_ready(self._conn, cutover.back)
+            self._compare(found, cutover)
+            fault("cutover.compared")
+            self._hand_over(found, cutover)
+        except BaseException:
+            # The logs of the way back would grow for as long as nobody tries again.
+            with contextlib.suppress(psycopg.Error, LockgateError):
+                targets.wait(self._conn, cutover.back)
+            raise
+        over = record.find(self._conn, self._ctx.plan, self._ctx.step_id)
+        assert over is not None  # it is never removed but by a rollback
+        return over
+
+    # --- without a lock -------------------------------------------------------------------------------------
+
+    def _prepare(self, found: Scope) -> Cutover:
+        ctx, conn = self._ctx, self._conn
+        definitions = [
+            from_step(each, partial(self._place, "back", number)) for number, each in enumerate(self._step.back)
+        ]
+        compiled = wayback.understand(conn, definitions, found.old)
+        with ctx.fenced(conn):
+            cutover = record.begin(conn, ctx.plan, ctx.phase.id, ctx.step_id)
+            _refuse_changed(conn, ctx, cutover, definitions)
+            record.takes(conn, cutover.id, [group.target_id for group in found.groups])
+            of: dict[int, list[Compiled]] = {}
+            for mapping in compiled:
+                target = wayback.register(conn, ctx.plan, mapping)
+                record.returns_by(conn, cutover.id, target)
+                of.setdefault(target, []).append(mapping)
+        for target, mappings in of.items():
+            install.log_all(mappings, target, ctx.settings.log_cap, self._locked)
+        again = record.find(conn, ctx.plan, ctx.step_id)
+        assert again is not None
+        return again
+
+    def _locked(self, relation: Relation, work: install.Work) -> None:
+        def attempt(conn: Connection[Any]) -> None:
+            with self._ctx.fenced(conn):
+                work(conn)
+
+        strong_lock(self._ctx, self._place(), (relation.label,)).do(attempt)
+        fault("cutover.logged")
+
+    def _compare(self, found: Scope, cutover: Cutover) -> None:
+        """Both ways, row by row, while writes go on."""
+        ctx, conn = self._ctx, self._conn
+        self._drain(cutover.targets)
+        for target in cutover.back:
+            compared = wayback.compare(conn, target)
+            result = {"added": compared.added, "changed": compared.changed, "kept": compared.kept}
+            self._keep(Evidence(f"way_back:{compared.table}", compared.query, result))
+            if compared.changed:
+                raise CheckFailed(
+                    f"The way back would change {compared.changed} rows of {compared.table} that nobody has changed",
+                    where=self._place("back"),
+                    why="What it yields of the new model is not what the old one holds.",
+                    hint="Leave out the columns that cannot be had back, or yield them as they were.",
+                )
+        for group in found.groups:
+            for mapping in group.compiled:
+                result_of = compare(conn, group.target_id, mapping.name)
+                for each in result_of.evidence:
+                    self._keep(each)
+                if not result_of.passed:
+                    raise CheckFailed(result_of.what, where=self._place(), hint=result_of.hint)
+                ctx.progress.event(f"{result_of.what}")
+
+    def _keep(self, evidence: Evidence) -> None:
+        ctx = self._ctx
+        with ctx.fenced(self._conn):
+            recording.evidence(self._conn, ctx.plan, ctx.phase.id, ctx.step_id, (evidence,), run_id=ctx.run_id)
+
+    def _drain(self, of: Sequence[int]) -> None:
+        drain(self._ctx, self._conn, of)
+        refuse_poison(self._conn, of, self._place())
+
+    # --- with one -------------------------------------------------------------------------------------------
+
+    def _hand_over(self, found: Scope, cutover: Cutover) -> None:
+        ctx = self._ctx
+        hint = "Look again which model is the one, and write that."
+
+        def attempt(conn: Connection[Any]) -> None:
+            self._drain(cutover.targets)
+            begun = ctx.clock.monotonic()
+            with ctx.fenced(conn):
+                known = record.find(conn, ctx.plan, ctx.step_id)
+                if known is not None and known.state == "over":
+                    return  # the answer to the COMMIT was lost
+                hold_writers(ctx, conn, found.old, begun)
+                fault("cutover.locked")
+                self._refuse_undrained(cutover, begun)
+                closing.close(conn, closing.of_old(cutover.id), found.old, cutover.back, hint)
+                self._switch(conn)
+                targets.hand_over(conn, cutover.targets)
+                targets.go_back(conn, cutover.back)
+                record.over(conn, cutover.id, found.old, ctx.clock.of(conn))
+                held = {"milliseconds": round((ctx.clock.monotonic() - begun) * 1000)}
+                query = "the runner's clock, from before the first lock to the commit"
+                proof = Evidence(f"held:{ctx.step_id}", query, held)
+                recording.evidence(conn, ctx.plan, ctx.phase.id, ctx.step_id, (proof,), run_id=ctx.run_id)
+                fault("cutover.commit")
+            ctx.progress.event(f"the new model is the one; writers waited for {held['milliseconds']} ms at most")
+
+        strong_lock(ctx, self._place("old"), [table.sql for table in found.old]).do(attempt)
+
+    def _refuse_undrained(self, cutover: Cutover, begun: float) -> None:
+        """:raises errors.LockNotAvailable: to be tried again: writers have waited long enough."""
+        arrived = draining.drained(self._conn, cutover.targets, patience(self._ctx, begun))
+        if not arrived or not wayback.logs_whole(self._conn, cutover.back):
+            raise errors.LockNotAvailable("the last changes did not arrive in time")
+        refuse_poison(self._conn, cutover.targets, self._place())
+
+    def _switch(self, conn: Connection[Any]) -> None:
+        if self._step.switch is None:
+            return
+        for item in allowed(self._step.switch, partial(self._place, "switch")):
+            execute(conn, item)
+        recording.own_role(conn)
+
+
+def _refuse_changed(
+    conn: Connection[Any], ctx: StepContext, cutover: Cutover, definitions: Sequence[Definition]
+) -> None:
+    """:raises PlanError: if a try before this one had another way back."""
+    rows = conn.execute(
+        "SELECT m.name, m.definition FROM lockgate.mappings m WHERE m.target_id = ANY (%s)", (cutover.back,)
+    ).fetchall()
+    if rows and dict(rows) != {each.name: each.dump() for each in definitions}:
+        raise PlanError(
+            f"The way back of {ctx.step_id} was changed after it began",
+            where=place(ctx.loaded, ctx.phase, ctx.step, "back"),
+            hint="`lockgate rollback` this phase first, or write the old text again",
+        )
