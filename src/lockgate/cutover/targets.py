@@ -8,29 +8,29 @@ from typing import Any
 from psycopg import Connection
 
 _MOVE = "UPDATE lockgate.sync_targets SET epoch = epoch + 1, trouble = NULL, "
-_NOW = "snapshot = pg_catalog.pg_current_snapshot(), fingerprint = NULL, "
+_NOW = "snapshot = pg_catalog.pg_current_snapshot(), "
 COMPARED = "the old model is compared once, now that it is kept in step"
 TAKEN_BACK = "a cutover was taken back"
 
 
 def hand_over(conn: Connection[Any], targets: Sequence[int]) -> None:
     """From now on the application owns what they fill."""
-    _set(conn, "state = 'cut_over', repair = false, reason = NULL", targets)
+    _set(conn, "state = 'cut_over', repair = false, unseen = false, reason = NULL", targets)
 
 
 def take_over(conn: Connection[Any], targets: Sequence[int], logged: Sequence[int]) -> None:
-    """They follow the old model again, by a full comparison first.
+    """They follow the old model again, by a full comparison first. What only they have then is the application's own.
 
-    :param logged: of which a log tells what the application has written to them meanwhile.
+    :param logged: of which a log tells since the cutover what is the application's own; the rest is left over.
     """
-    live = f"state = 'live', repair = true, reason = '{TAKEN_BACK}'"
+    live = f"fingerprint = NULL, state = 'live', repair = true, reason = '{TAKEN_BACK}'"
     _set(conn, f"{_NOW} {live}, unseen = true", [target for target in targets if target not in logged])
-    _set(conn, f"fingerprint = NULL, {live}, unseen = false", logged)
+    _set(conn, live, logged)
 
 
 def get_ready(conn: Connection[Any], targets: Sequence[int]) -> None:
     """What is logged from now on is needed by a way back."""
-    _set(conn, f"{_NOW} state = 'ready'", targets)
+    _set(conn, f"{_NOW} fingerprint = NULL, state = 'ready'", targets)
 
 
 def wait(conn: Connection[Any], targets: Sequence[int]) -> None:
@@ -43,7 +43,8 @@ def go_back(conn: Connection[Any], targets: Sequence[int]) -> None:
 
     All is compared once: what was born in the new model is put into the old one, too.
     """
-    _set(conn, f"{_NOW} state = 'live', repair = true, unseen = false, reason = '{COMPARED}'", targets)
+    live = f"fingerprint = NULL, state = 'live', repair = true, reason = '{COMPARED}'"
+    _set(conn, f"{_NOW} {live}", targets)
 
 
 def close(conn: Connection[Any], targets: Sequence[int]) -> None:

@@ -89,13 +89,6 @@ def still_logged(conn: Connection[Any], cutover: Cutover) -> list[ChangeLog]:
     return [log for log in logs if cutover.back and log.relid not in sources]
 
 
-def known_writers(conn: Connection[Any], targets: Sequence[int]) -> list[int]:
-    """The targets of which a log tells all that the application has written to them since the cutover."""
-    own = [(target, log) for target in targets for log in changelog.read_by(conn, target) if log.writer == str(target)]
-    blind = changelog.tampered(conn, [log.id for _, log in own])
-    return [target for target, log in own if log.off_reason is None and log.id not in blind]
-
-
 def register(conn: Connection[Any], plan: str, compiled: Compiled) -> int:
     """Give a mapping its place in the ledger, in the open transaction; return its target."""
     return install.register(conn, plan, compiled, back=True)

@@ -42,7 +42,7 @@ def settle(
 
         def pause() -> None:
             if tell():
-                _refuse_trouble(conn, target_id, where)
+                refuse_trouble(conn, target_id, where)
             if clock.wait(stop, _POLL):
                 raise Interrupted("Stopped while the last changes were applied", where=where)
 
@@ -83,7 +83,7 @@ def _state(conn: Connection[Any], target_id: int) -> str | None:
     return str(row[0]) if row else None
 
 
-def _refuse_trouble(conn: Connection[Any], target_id: int, where: str) -> None:
+def refuse_trouble(conn: Connection[Any], target_id: int, where: str) -> None:
     """:raises DatabaseError: if the service cannot apply; what is waited for would not come."""
     row = conn.execute(
         "SELECT name, trouble FROM lockgate.sync_targets WHERE id = %s AND trouble IS NOT NULL", (target_id,)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection, sql
 
 from lockgate.archive import tables
+from lockgate.cutover import record
 from lockgate.engine import queries
 from lockgate.engine.context import Progress, Silent
 from lockgate.engine.faults import fault
@@ -47,9 +48,9 @@ def uninstall(
 
     May be called again after a kill.
 
-    :param force: also while mappings keep tables in step, which no longer follow then, or tables are archived, which
-        can be written again then.
-    :raises LockgateError: without ``force``, if sync is live, or tables are archived.
+    :param force: also while mappings keep tables in step, which no longer follow then, or tables are closed or
+        archived, which can be written again then.
+    :raises LockgateError: without ``force``, if sync is live, or tables are closed or archived.
     :raises LeaseHeld: while a runner is at work.
     :raises LockNotAcquired: if somebody holds one of the tables.
     """
@@ -100,6 +101,12 @@ def _refuse_live(conn: Connection[Any]) -> None:
             f"Sync is live: {', '.join(live)}",
             why="Without Lockgate these tables no longer follow the old model.",
             hint="Finish the plan, or take it back with `lockgate rollback`; or say that it may be: --force.",
+        )
+    if closed := record.closed_tables(conn):
+        raise LockgateError(
+            f"Tables are closed: {', '.join(closed)}",
+            why="Without Lockgate the old model can be written again, and the new one does not follow it.",
+            hint="Archive them and drop them, or take the cutover back; or say that it may be: --force.",
         )
     if kept := tables.archived(conn):
         raise LockgateError(

@@ -14,7 +14,7 @@ from lockgate.engine.settling import settle
 from lockgate.errors import PlanError
 from lockgate.plan.models import CloseStep, Phase
 from lockgate.steps.base import StepResult, place
-from lockgate.steps.holding import drain, drop_logs, refuse_poison
+from lockgate.steps.holding import drain, drop_logs
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
@@ -32,7 +32,6 @@ class Runner:
             found = self._found(ctx, conn)
             if "live" in targets.states(conn, found.back):
                 drain(ctx, conn, found.back)
-                refuse_poison(conn, found.back, place(ctx.loaded, ctx.phase, ctx.step))
                 with ctx.fenced(conn):
                     targets.close(conn, found.back)
             fault("close.closed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -10,7 +11,7 @@ from psycopg import Connection, errors
 
 from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Relation
-from lockgate.cutover import closing, draining, record, scope, targets, wayback
+from lockgate.cutover import closing, record, scope, targets, wayback
 from lockgate.cutover.closing import Fence
 from lockgate.cutover.record import Cutover
 from lockgate.engine import recording
@@ -20,7 +21,7 @@ from lockgate.engine.settling import settle
 from lockgate.errors import Interrupted, RollbackRefused
 from lockgate.plan.models import CutoverStep
 from lockgate.steps.base import StepResult, place
-from lockgate.steps.holding import drain, drop_logs, hold_writers, patience, refuse_poison
+from lockgate.steps.holding import await_last, drain, drop_logs, hold_writers, log_all
 from lockgate.steps.running import allowed, execute, strong_lock
 
 _HINT = "Look again which model is the one, and write that."
@@ -59,10 +60,12 @@ def _switch_back(ctx: StepContext, conn: Connection[Any], found: Cutover, lose_r
     if not open_ and not lose_rows:
         _refuse_losses(ctx, conn, found)
     new = scope.tables_of(conn, found.targets)
-    if open_:
-        drain(ctx, conn, found.back)
+    # From the moment on in which the old model is the one, the new one must follow it.
+    log_all(ctx, conn, found.targets)
 
     def attempt(on: Connection[Any]) -> None:
+        if open_ and not lose_rows:
+            drain(ctx, conn, found.back)
         begun = ctx.clock.monotonic()
         with ctx.fenced(on):
             known = record.find(on, ctx.plan, ctx.step_id)
@@ -70,10 +73,8 @@ def _switch_back(ctx: StepContext, conn: Connection[Any], found: Cutover, lose_r
                 return  # the answer to the COMMIT was lost
             hold_writers(ctx, on, new, begun)
             fault("cutback.locked")
-            if open_ and not draining.drained(conn, found.back, patience(ctx, begun)):
-                raise errors.LockNotAvailable("the last changes did not arrive in time")
-            if open_ and not lose_rows:
-                refuse_poison(conn, found.back, _at(ctx))
+            if open_:
+                _arrive(ctx, conn, found, begun, lose_rows)
             closing.open_again(on, closing.of_old(found.id))
             closing.refuse_stale(on, closing.of_new(found.id), new, found.targets, _HINT)
             if step.switch_back is not None:
@@ -81,13 +82,19 @@ def _switch_back(ctx: StepContext, conn: Connection[Any], found: Cutover, lose_r
                 for item in allowed(step.switch_back, at):
                     execute(on, item)
                 recording.own_role(on)
-            targets.take_over(on, found.targets, wayback.known_writers(on, found.targets))
+            targets.take_over(on, found.targets, [int(log.writer) for log in wayback.still_logged(on, found)])
             targets.close(on, found.back)
             record.taken_back(on, found.id)
             fault("cutback.commit")
 
     strong_lock(ctx, _at(ctx), [table.sql for table in new]).do(attempt)
     ctx.progress.event("the old model is the one again")
+
+
+def _arrive(ctx: StepContext, conn: Connection[Any], found: Cutover, begun: float, lose_rows: bool) -> None:
+    """Have the last changes arrive in the old model; as far as they do, where rows may be lost."""
+    with contextlib.suppress(*([errors.LockNotAvailable] if lose_rows else [])):
+        await_last(ctx, conn, found.back, begun)
 
 
 def _refuse_losses(ctx: StepContext, conn: Connection[Any], found: Cutover) -> None:

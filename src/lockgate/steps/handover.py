@@ -10,9 +10,8 @@ from typing import Any
 import psycopg
 from psycopg import Connection, errors
 
-from lockgate.catalog.relations import Relation
 from lockgate.checks.reconcile import compare
-from lockgate.cutover import closing, draining, record, scope, targets, wayback
+from lockgate.cutover import closing, record, scope, targets, wayback
 from lockgate.cutover.record import Cutover
 from lockgate.cutover.scope import Scope
 from lockgate.engine import recording
@@ -20,13 +19,11 @@ from lockgate.engine.context import StepContext
 from lockgate.engine.evidence import Evidence
 from lockgate.engine.faults import fault
 from lockgate.errors import CheckFailed, LockgateError, PlanError
-from lockgate.mapping import install
-from lockgate.mapping.compiled import Compiled
 from lockgate.mapping.definition import Definition, from_step
 from lockgate.plan.models import CutoverStep
 from lockgate.steps import refusals
 from lockgate.steps.base import place
-from lockgate.steps.holding import drain, hold_writers, patience, refuse_poison
+from lockgate.steps.holding import await_last, drain, hold_writers, log_all
 from lockgate.steps.running import allowed, execute, strong_lock
 
 
@@ -73,29 +70,17 @@ class Handover:
             cutover = record.begin(conn, ctx.plan, ctx.phase.id, ctx.step_id)
             _refuse_changed(conn, ctx, cutover, definitions)
             record.takes(conn, cutover.id, [group.target_id for group in found.groups])
-            of: dict[int, list[Compiled]] = {}
             for mapping in compiled:
-                target = wayback.register(conn, ctx.plan, mapping)
-                record.returns_by(conn, cutover.id, target)
-                of.setdefault(target, []).append(mapping)
-        for target, mappings in of.items():
-            install.log_all(mappings, target, ctx.settings.log_cap, self._locked)
-        again = record.find(conn, ctx.plan, ctx.step_id)
-        assert again is not None
-        return again
-
-    def _locked(self, relation: Relation, work: install.Work) -> None:
-        def attempt(conn: Connection[Any]) -> None:
-            with self._ctx.fenced(conn):
-                work(conn)
-
-        strong_lock(self._ctx, self._place(), (relation.label,)).do(attempt)
-        fault("cutover.logged")
+                record.returns_by(conn, cutover.id, wayback.register(conn, ctx.plan, mapping))
+        prepared = record.find(conn, ctx.plan, ctx.step_id)
+        assert prepared is not None
+        log_all(ctx, conn, prepared.back)
+        return prepared
 
     def _compare(self, found: Scope, cutover: Cutover) -> None:
         """Both ways, row by row, while writes go on."""
         ctx, conn = self._ctx, self._conn
-        self._drain(cutover.targets)
+        drain(self._ctx, self._conn, cutover.targets)
         for target in cutover.back:
             compared = wayback.compare(conn, target)
             result = {"added": compared.added, "changed": compared.changed, "kept": compared.kept}
@@ -121,10 +106,6 @@ class Handover:
         with ctx.fenced(self._conn):
             recording.evidence(self._conn, ctx.plan, ctx.phase.id, ctx.step_id, (evidence,), run_id=ctx.run_id)
 
-    def _drain(self, of: Sequence[int]) -> None:
-        drain(self._ctx, self._conn, of)
-        refuse_poison(self._conn, of, self._place())
-
     # --- with one -------------------------------------------------------------------------------------------
 
     def _hand_over(self, found: Scope, cutover: Cutover) -> None:
@@ -132,7 +113,7 @@ class Handover:
         hint = "Look again which model is the one, and write that."
 
         def attempt(conn: Connection[Any]) -> None:
-            self._drain(cutover.targets)
+            drain(self._ctx, self._conn, cutover.targets)
             begun = ctx.clock.monotonic()
             with ctx.fenced(conn):
                 known = record.find(conn, ctx.plan, ctx.step_id)
@@ -140,7 +121,9 @@ class Handover:
                     return  # the answer to the COMMIT was lost
                 hold_writers(ctx, conn, found.old, begun)
                 fault("cutover.locked")
-                self._refuse_undrained(cutover, begun)
+                await_last(ctx, self._conn, cutover.targets, begun)
+                if not wayback.logs_whole(self._conn, cutover.back):
+                    raise errors.LockNotAvailable("the change log of the way back was switched off")
                 closing.close(conn, closing.of_old(cutover.id), found.old, cutover.back, hint)
                 self._switch(conn)
                 targets.hand_over(conn, cutover.targets)
@@ -154,13 +137,6 @@ class Handover:
             ctx.progress.event(f"the new model is the one; writers waited for {held['milliseconds']} ms at most")
 
         strong_lock(ctx, self._place("old"), [table.sql for table in found.old]).do(attempt)
-
-    def _refuse_undrained(self, cutover: Cutover, begun: float) -> None:
-        """:raises errors.LockNotAvailable: to be tried again: writers have waited long enough."""
-        arrived = draining.drained(self._conn, cutover.targets, patience(self._ctx, begun))
-        if not arrived or not wayback.logs_whole(self._conn, cutover.back):
-            raise errors.LockNotAvailable("the last changes did not arrive in time")
-        refuse_poison(self._conn, cutover.targets, self._place())
 
     def _switch(self, conn: Connection[Any]) -> None:
         if self._step.switch is None:

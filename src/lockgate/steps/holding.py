@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from psycopg import Connection, errors
@@ -11,8 +11,9 @@ from lockgate.catalog.relations import Relation
 from lockgate.cutover import draining
 from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
+from lockgate.engine.settling import refuse_trouble
 from lockgate.errors import CheckFailed, Interrupted
-from lockgate.mapping import changelog, removal
+from lockgate.mapping import changelog, group, install, removal
 from lockgate.mapping.changelog import ChangeLog
 from lockgate.plan.models import CutoverStep
 from lockgate.steps.base import place
@@ -25,27 +26,47 @@ _CALM, _POLL = 0.05, 0.01
 def drain(ctx: StepContext, conn: Connection[Any], of: Sequence[int]) -> None:
     """Wait until all that is committed now is applied; nobody is held up.
 
+    A row may be refused for a moment, until the one that it refers to has arrived.
+
+    :raises CheckFailed: if a target goes on refusing keys: what they should be would be lost.
+    :raises DatabaseError: if the changes of a target cannot be applied.
     :raises Interrupted: when told to stop.
     """
+    where = place(ctx.loaded, ctx.phase, ctx.step)
 
     def pause() -> bool:
+        for target in of:
+            refuse_trouble(conn, target, where)
         if ctx.clock.wait(ctx.stop, _CALM):
-            raise Interrupted(
-                "Stopped while the last changes were applied", where=place(ctx.loaded, ctx.phase, ctx.step)
-            )
+            raise Interrupted("Stopped while the last changes were applied", where=where)
         return True
 
     draining.drained(conn, of, pause)
+    refused = draining.refused(conn, of, draining.MOMENT)
+    if refused:
+        raise CheckFailed(
+            "Tables refuse rows that they should have",
+            where=where,
+            why="; ".join(f"{name}: {count} keys" for name, count in refused),
+            hint="SELECT key, error FROM lockgate.poison says which and why; mend the data or the mapping.",
+        )
 
 
-def patience(ctx: StepContext, begun: float) -> Callable[[], bool]:
-    """Waits a moment, while writers are held up; whether they may be for longer."""
+def await_last(ctx: StepContext, conn: Connection[Any], of: Sequence[int], begun: float) -> None:
+    """Wait until all has arrived, while writers are held up.
+
+    :raises errors.LockNotAvailable: when they have waited for long enough; to be tried again.
+    """
 
     def pause() -> bool:
         ctx.clock.wait(ctx.stop, _POLL)
         return not ctx.stop.is_set() and ctx.clock.monotonic() - begun < _hold(ctx)
 
-    return pause
+    arrived = draining.drained(conn, of, pause)
+    while arrived and draining.refused(conn, of):
+        arrived = pause()
+    if not arrived:
+        raise errors.LockNotAvailable("the last changes did not arrive in time")
 
 
 def hold_writers(ctx: StepContext, conn: Connection[Any], tables: Sequence[Relation], begun: float) -> None:
@@ -63,21 +84,24 @@ def hold_writers(ctx: StepContext, conn: Connection[Any], tables: Sequence[Relat
     conn.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (f"{round(longest * 1000)}ms",))
 
 
-def refuse_poison(conn: Connection[Any], of: Sequence[int], where: str) -> None:
-    """:raises CheckFailed: if a target refuses keys: what they should be would be lost."""
-    refused = draining.refused(conn, of)
-    if refused:
-        raise CheckFailed(
-            "Tables refuse rows that they should have",
-            where=where,
-            why="; ".join(f"{name}: {count} keys" for name, count in refused),
-            hint="SELECT key, error FROM lockgate.poison says which and why; mend the data or the mapping.",
-        )
-
-
 def _hold(ctx: StepContext) -> float:
     step: CutoverStep = ctx.step
     return step.hold.total_seconds()
+
+
+def log_all(ctx: StepContext, conn: Connection[Any], of: Sequence[int]) -> None:
+    """Log what the targets read, and what is written to them, by one strong lock after the other."""
+
+    def locked(relation: Relation, work: install.Work) -> None:
+        def attempt(on: Connection[Any]) -> None:
+            with ctx.fenced(on):
+                work(on)
+
+        strong_lock(ctx, place(ctx.loaded, ctx.phase, ctx.step), (relation.sql,)).do(attempt)
+        fault("cutover.logged")
+
+    for target in of:
+        install.log_all(group.load(conn, target).compiled, target, ctx.settings.log_cap, locked)
 
 
 def drop_logs(ctx: StepContext, conn: Connection[Any], of: Sequence[int], keep: Sequence[ChangeLog] = ()) -> None:

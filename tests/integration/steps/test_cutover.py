@@ -1,0 +1,486 @@
+"""The cutover step: nothing is lost on the way to the new model, nor on the way back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from secrets import token_hex
+from types import ModuleType
+from typing import Any
+
+import psycopg
+import pytest
+
+from lockgate.engine.fingerprint import fingerprint
+from lockgate.engine.uninstall import uninstall
+from lockgate.errors import CheckFailed, LockgateError, LockNotAcquired, PlanError, RollbackRefused
+from lockgate.steps import cutback, handover
+from tests.integration.engine.plans import Told, one, rows, sessions
+from tests.integration.steps.cutovers import (
+    BACK,
+    PLAN,
+    SETUP,
+    WITH_BACK,
+    WITHOUT_BACK,
+    Application,
+    act,
+    apply,
+    known,
+    plan,
+    rollback,
+)
+from tests.killing import call, every_point
+from tests.waiting import wait_until
+
+CUSTOMER = 'core."Cust""omer ä"'
+LONG = "hold: 30s\n        switch:"
+TRIGGERS = "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname ~ '^lockgate_(closed|stale)'"
+
+
+@pytest.fixture
+def filled(dsn: str) -> str:
+    act(dsn, SETUP)
+    return dsn
+
+
+def schema(dsn: str) -> str:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        return fingerprint(conn).digest
+
+
+def refused(dsn: str, statement: str, settings: str = "") -> str:
+    """What the server says to a superuser who writes."""
+    with psycopg.connect(dsn, options=settings) as conn, pytest.raises(psycopg.DatabaseError) as caught:
+        conn.execute(statement.encode())
+    assert caught.value.sqlstate == "LG001"
+    return str(caught.value)
+
+
+def targets(dsn: str) -> dict[str, str]:
+    return dict(rows(dsn, "SELECT name, state FROM lockgate.sync_targets"))
+
+
+def test_nobody_writes_the_old_model_any_more_and_everybody_reads_it(filled: str, tmp_path: Path) -> None:
+    apply(filled, plan(tmp_path), "handover")
+    assert one(filled, "SELECT model FROM core.settings") == "new"
+    for statement in (
+        f"INSERT INTO {CUSTOMER} (name) VALUES ('late')",
+        f"UPDATE {CUSTOMER} SET name = 'late' WHERE id = 1",
+        "DELETE FROM core.emails WHERE id = 1",
+        # Of a row that refers to nothing nobody can say that it goes with another one.
+        f"DELETE FROM {CUSTOMER} WHERE place IS NULL",
+        f"TRUNCATE {CUSTOMER}, core.emails",
+    ):
+        for settings in ("", "-c session_replication_role=replica"):
+            assert "is refused: the application writes the new model now" in refused(filled, statement, settings)
+    act(filled, f"UPDATE {CUSTOMER} SET name = 'late' WHERE false")
+    assert len(known(filled, "old")) == 100
+
+
+def test_an_application_role_without_rights_on_the_ledger_is_told_the_same(filled: str, tmp_path: Path) -> None:
+    apply(filled, plan(tmp_path), "handover")
+    role = f"cutover_{token_hex(4)}"
+    with psycopg.connect(filled) as conn:
+        conn.execute(
+            f"CREATE ROLE {role}; GRANT USAGE ON SCHEMA core TO {role}; GRANT ALL ON core.emails TO {role}".encode()
+        )
+        conn.execute(f"SET LOCAL ROLE {role}".encode())
+        with pytest.raises(psycopg.DatabaseError, match="the application writes the new model now"):
+            conn.execute("DELETE FROM core.emails")
+
+
+def test_a_row_goes_with_one_of_a_table_that_stays_open(filled: str, tmp_path: Path) -> None:
+    apply(filled, plan(tmp_path), "handover")
+    act(filled, "DELETE FROM core.places WHERE id = 3")
+    assert one(filled, f"SELECT count(*) FROM {CUSTOMER} WHERE place = 3 OR id % 6 = 3") == 0
+    assert known(filled, "old") == known(filled, "new")
+
+
+def test_what_the_application_does_then_is_there_after_going_back(filled: str, tmp_path: Path) -> None:
+    loaded = plan(tmp_path)
+    before = schema(filled)
+    apply(filled, loaded, "setup")
+    middle = schema(filled)
+    raw = rows(filled, "SELECT id, email FROM core.emails WHERE customer NOT IN (1, 4) ORDER BY id")
+    apply(filled, loaded, "handover")
+    act(
+        filled,
+        "UPDATE core.people SET name = 'changed' WHERE id = 1",
+        "DELETE FROM core.contacts WHERE person = 1",
+        "DELETE FROM core.people WHERE id = 4",
+        "INSERT INTO core.people VALUES (5000, 'made', 1)",
+        "INSERT INTO core.contacts VALUES (5000, 'n@x'), (1, 'more@x')",
+    )
+    wanted = known(filled, "new")
+    rollback(filled, loaded)
+    assert one(filled, "SELECT model FROM core.settings") == "old"
+    assert known(filled, "old") == known(filled, "new") == wanted
+    assert wanted[1] == ("changed", ["more@x"])
+    assert 4 not in wanted
+    # What was merged, rejected or written otherwise in the new model is as it was.
+    kept = "SELECT id, email FROM core.emails WHERE customer NOT IN (1, 4, 5000) ORDER BY id"
+    assert rows(filled, kept) == raw
+    assert rows(filled, TRIGGERS) == []
+    assert schema(filled) == middle
+    act(filled, f"INSERT INTO {CUSTOMER} (id, name) VALUES (6000, 'old again')")
+    apply(filled, loaded, "handover")
+    assert known(filled, "new")[6000] == ("old again", [])
+    rollback(filled, loaded, "@start")
+    assert schema(filled) == before
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_nothing_is_lost_while_the_application_writes(filled: str, tmp_path: Path, closed: bool) -> None:
+    loaded = plan(tmp_path)
+    application = Application(filled)
+    apply(filled, loaded, "setup")
+    for _ in range(2):
+        with application.writing():
+            done = application.writes
+            wait_until(lambda done=done: application.writes > done + 100)  # type: ignore[misc]
+            apply(filled, loaded, None if closed else "handover")
+            done = application.writes
+            wait_until(lambda done=done: application.writes > done + 200)  # type: ignore[misc]
+            rollback(filled, loaded, "setup")
+            done = application.writes
+            wait_until(lambda done=done: application.writes > done + 100)  # type: ignore[misc]
+        assert application.failures == []
+        old = known(filled, "old")
+        assert {person: old.get(person) for person in application.people} == application.people
+        apply(filled, loaded, "handover")
+        new = known(filled, "new")
+        assert {person: new.get(person) for person in application.people} == application.people
+        assert new == old
+        rollback(filled, loaded, "setup")
+
+
+class Before:
+    """Has a run wait right before it locks the tables, once."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, module: ModuleType) -> None:
+        self.reached, self.go = threading.Event(), threading.Event()
+        real = module.hold_writers
+
+        def held(*given: Any) -> None:
+            self.reached.set()
+            assert self.go.wait(30)
+            real(*given)
+
+        patch.setattr(module, "hold_writers", held)
+
+
+def test_a_writer_that_waits_for_the_lock_lands_nowhere(
+    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has looked which model is the one before that changed."""
+    loaded = plan(tmp_path, WITH_BACK.replace("lock_timeout: 300ms", "lock_timeout: 10s").replace("switch:", LONG))
+    apply(filled, loaded, "setup")
+    before = Before(monkeypatch, handover)
+    with psycopg.connect(filled) as holder, ThreadPoolExecutor(2) as pool:
+        over = pool.submit(apply, filled, loaded, "handover")
+        assert before.reached.wait(30)
+        holder.execute("UPDATE core.emails SET email = 'Held@X' WHERE id = 1")
+        before.go.set()
+        wait_until(lambda: _waiting(filled, "LOCK TABLE core.emails%"))
+        late = pool.submit(refused, filled, f"INSERT INTO {CUSTOMER} (id, name) VALUES (7000, 'late')")
+        wait_until(lambda: _waiting(filled, "INSERT INTO core.%"))
+        holder.commit()
+        over.result()
+        late.result()
+    assert 7000 not in known(filled, "old")
+    assert "held@x" in known(filled, "new")[2][1]
+    # And in the other direction.
+    before = Before(monkeypatch, cutback)
+    with psycopg.connect(filled) as holder, ThreadPoolExecutor(2) as pool:
+        back = pool.submit(rollback, filled, loaded)
+        assert before.reached.wait(30)
+        holder.execute("INSERT INTO core.contacts VALUES (5, 'held@x')")
+        before.go.set()
+        wait_until(lambda: _waiting(filled, "LOCK TABLE core.contacts%"))
+        late = pool.submit(refused, filled, "INSERT INTO core.people VALUES (7001, 'late')")
+        wait_until(lambda: _waiting(filled, "INSERT INTO core.people%"))
+        holder.commit()
+        back.result()
+        assert "the application writes the old model again" in late.result()
+    assert 7001 not in known(filled, "new")
+    assert "held@x" in known(filled, "old")[5][1]
+    act(filled, "INSERT INTO core.people VALUES (7002, 'born')")
+
+
+def _waiting(dsn: str, statement: str) -> bool:
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND replace(query, '\"', '') LIKE '{}'"
+    )
+    return bool(one(dsn, query.format(statement)))
+
+
+def test_writers_are_held_no_longer_than_the_plan_says(
+    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last changes never arrive, for somebody holds a table of the new model."""
+    text = WITH_BACK.replace("lock_retries: 20", "lock_retries: 1").replace("switch:", "hold: 400ms\n        switch:")
+    loaded = plan(tmp_path, text)
+    apply(filled, loaded, "setup")
+    before = Before(monkeypatch, handover)
+    held: list[float] = []
+    with psycopg.connect(filled) as holder, ThreadPoolExecutor(1) as pool:
+        over = pool.submit(apply, filled, loaded, "handover")
+        assert before.reached.wait(30)
+        act(filled, "UPDATE core.emails SET email = 'Late@X' WHERE id = 1")
+        holder.execute("LOCK TABLE core.contacts IN SHARE MODE")
+        before.go.set()
+        while not over.done():
+            begun = time.monotonic()
+            act(filled, "UPDATE core.emails SET email = 'Later@X' WHERE id = 2")
+            held.append(time.monotonic() - begun)
+        with pytest.raises(LockNotAcquired) as caught:
+            over.result()
+    assert "nothing was changed" in caught.value.what
+    assert max(held) < 5
+    assert one(filled, "SELECT model FROM core.settings") == "old"
+    assert rows(filled, TRIGGERS) == []
+    assert targets(filled)["core.people"] == "live"
+    assert targets(filled)["core.emails"] == "waiting"
+    apply(filled, loaded, "handover")
+    assert known(filled, "old") == known(filled, "new")
+
+
+def test_who_holds_the_old_tables_is_named(filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = plan(tmp_path, WITH_BACK.replace("lock_retries: 20", "lock_retries: 1"))
+    apply(filled, loaded, "setup")
+    before = Before(monkeypatch, handover)
+    with psycopg.connect(filled, application_name="somebody") as holder, ThreadPoolExecutor(1) as pool:
+        over = pool.submit(apply, filled, loaded, "handover")
+        assert before.reached.wait(30)
+        holder.execute("UPDATE core.emails SET email = 'Held@X' WHERE id = 1")
+        before.go.set()
+        with pytest.raises(LockNotAcquired) as caught:
+            over.result()
+        assert "somebody" in str(caught.value.why)
+    assert one(filled, "SELECT model FROM core.settings") == "old"
+    assert rows(filled, TRIGGERS) == []
+
+
+def test_a_prepared_transaction_blocks_and_is_named(
+    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = plan(tmp_path, WITH_BACK.replace("lock_retries: 20", "lock_retries: 1"))
+    apply(filled, loaded, "setup")
+    before = Before(monkeypatch, handover)
+    name = f"cutover-{token_hex(4)}"
+    with ThreadPoolExecutor(1) as pool:
+        over = pool.submit(apply, filled, loaded, "handover")
+        assert before.reached.wait(30)
+        with psycopg.connect(filled, autocommit=True) as conn:
+            conn.execute("BEGIN")
+            conn.execute("UPDATE core.emails SET email = 'Held@X' WHERE id = 1")
+            conn.execute(f"PREPARE TRANSACTION '{name}'".encode())
+            try:
+                before.go.set()
+                with pytest.raises(LockNotAcquired) as caught:
+                    over.result()
+            finally:
+                conn.execute(f"COMMIT PREPARED '{name}'".encode())
+    assert name in str(caught.value.why)
+    apply(filled, loaded, "handover")
+    assert "held@x" in known(filled, "new")[2][1]
+
+
+# --- what is refused ---------------------------------------------------------------------------------------------
+
+
+def test_models_that_do_not_agree_are_not_cut_over(filled: str, tmp_path: Path) -> None:
+    loaded = plan(tmp_path)
+    apply(filled, loaded, "setup")
+    with psycopg.connect(filled) as conn:
+        # As if an applier had been wrong: nothing tells that this row is not what it should be.
+        writer = one(filled, "SELECT id::text FROM lockgate.sync_targets WHERE name = 'core.people'")
+        conn.execute("SELECT set_config('lockgate.writer', %s, true)", (writer,))
+        conn.execute("UPDATE core.people SET name = 'wrong' WHERE id = 1")
+    told = Told()
+    with pytest.raises(CheckFailed) as caught:
+        apply(filled, loaded, "handover", told)
+    assert "1 different" in caught.value.what
+    assert one(filled, "SELECT model FROM core.settings") == "old"
+    assert rows(filled, TRIGGERS) == []
+
+
+def test_a_way_back_that_changes_what_nobody_changed_is_refused(filled: str, tmp_path: Path) -> None:
+    loaded = plan(tmp_path, WITH_BACK.replace("coalesce(o.email, c.value) AS email", "c.value AS email"))
+    with pytest.raises(CheckFailed) as caught:
+        apply(filled, loaded, "handover")
+    changed = one(filled, "SELECT count(*) FROM core.emails WHERE email <> lower(email)")
+    assert caught.value.what == f"The way back would change {changed} rows of core.emails that nobody has changed"
+    assert str(caught.value.where).startswith("plan.yaml:47:")
+    assert one(filled, "SELECT count(*) FROM core.emails WHERE email <> lower(email)") == changed
+    assert one(filled, "SELECT model FROM core.settings") == "old"
+
+
+def test_a_key_that_a_table_refuses_is_not_left_behind(filled: str, tmp_path: Path) -> None:
+    loaded = plan(tmp_path)
+    apply(filled, loaded, "setup")
+    act(
+        filled,
+        "ALTER TABLE core.contacts ADD CHECK (value <> 'bad@x')",
+        "UPDATE core.emails SET email = 'Bad@x' WHERE id = 1",
+    )
+    with pytest.raises(CheckFailed, match="keys that the target refuses: 1; 1 missing"):
+        apply(filled, loaded, "handover")
+    assert one(filled, "SELECT model FROM core.settings") == "old"
+
+
+def test_going_back_is_refused_when_the_old_model_refuses_a_row(filled: str, tmp_path: Path) -> None:
+    loaded = plan(tmp_path)
+    apply(filled, loaded, "handover")
+    act(filled, f"ALTER TABLE {CUSTOMER} ADD CHECK (name <> 'new')", "INSERT INTO core.people VALUES (5000, 'new', 1)")
+    with pytest.raises(LockgateError) as caught:
+        rollback(filled, loaded)
+    assert "refuse" in str(caught.value)
+    assert one(filled, "SELECT model FROM core.settings") == "new"
+    refused(filled, "DELETE FROM core.emails")
+    rollback(filled, loaded, lose_rows=True)
+    assert one(filled, "SELECT model FROM core.settings") == "old"
+
+
+def test_without_a_way_back_it_is_said_what_would_be_lost(filled: str, tmp_path: Path) -> None:
+    loaded = plan(tmp_path, WITHOUT_BACK)
+    apply(filled, loaded)
+    wanted = known(filled, "old")
+    act(
+        filled,
+        "UPDATE core.people SET name = 'changed' WHERE id = 1",
+        "DELETE FROM core.people WHERE id = 4",
+        "INSERT INTO core.people VALUES (5000, 'made', 1)",
+        "INSERT INTO core.contacts VALUES (5000, 'n@x')",
+    )
+    contacts = len(wanted[4][1])
+    with pytest.raises(RollbackRefused) as caught:
+        rollback(filled, loaded)
+    assert caught.value.why == (
+        "core.people: 1 rows, made since the cutover; core.people: 1 rows, changed since the cutover; "
+        "core.people: 1 rows, removed since the cutover: they would come back; "
+        "core.contacts: 1 rows, made since the cutover; "
+        f"core.contacts: {contacts} rows, removed since the cutover: they would come back"
+    )
+    assert one(filled, "SELECT model FROM core.settings") == "new"
+    rollback(filled, loaded, lose_rows=True)
+    assert known(filled, "old") == wanted
+    new = known(filled, "new")
+    assert new.pop(5000) == ("made", ["n@x"])  # what only the new model has is not destroyed there
+    assert new == wanted
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("core.emails]", "core.gone]", 'there is no table "core.gone"'),
+        ("core.emails]", "core.people]", "core.people cannot be closed: core.people fills it"),
+        ("""['core."Cust""omer ä"', core.emails]""", "[core.emails]", 'core.Cust"omer ä is not among the tables'),
+        ("into: core.emails", "into: core.places", "not among the tables that are closed"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_is_done(
+    filled: str, tmp_path: Path, old: str, new: str, what: str
+) -> None:
+    loaded = plan(tmp_path, PLAN.replace("{back}", BACK.replace(old, new)).replace(old, new))
+    apply(filled, loaded, "setup")
+    before = schema(filled)
+    with pytest.raises(PlanError) as caught:
+        apply(filled, loaded, "handover")
+    assert what in str(caught.value)
+    assert str(caught.value.where).startswith("plan.yaml:")
+    assert schema(filled) == before
+    assert "waiting" not in targets(filled).values()
+
+
+def test_a_table_that_stays_open_must_be_said(filled: str, tmp_path: Path) -> None:
+    text = WITHOUT_BACK.replace("""['core."Cust""omer ä"', core.emails]""", "[core.emails]").replace(
+        "JOIN core.people p ON p.id = e.customer", """JOIN core."Cust""omer ä" p ON p.id = e.customer"""
+    )
+    loaded = plan(tmp_path, text)
+    with pytest.raises(PlanError) as caught:
+        apply(filled, loaded)
+    assert 'also reads core.Cust"omer ä, which stays open' in caught.value.what
+    loaded = plan(
+        tmp_path, text.replace("        switch:", """        stays_open: ['core."Cust""omer ä"']\n        switch:""")
+    )
+    apply(filled, loaded)
+    act(filled, f"INSERT INTO {CUSTOMER} (id, name) VALUES (6000, 'open')")
+    assert targets(filled)["core.people"] == "live"
+    wait_until(lambda: apply(filled, loaded) and True)
+
+
+def test_a_foreign_key_that_would_change_rows_of_a_closed_table_is_refused(filled: str, tmp_path: Path) -> None:
+    loaded = plan(tmp_path)
+    apply(filled, loaded, "setup")
+    act(filled, "ALTER TABLE core.emails ADD place int CONSTRAINT to_place REFERENCES core.places ON DELETE SET NULL")
+    with pytest.raises(PlanError) as caught:
+        apply(filled, loaded, "handover")
+    assert 'its foreign key "to_place" has writes to core.places write to it' in caught.value.what
+
+
+def test_the_other_half_of_the_switch_is_asked_for(filled: str, tmp_path: Path) -> None:
+    text = "\n".join(line for line in WITH_BACK.splitlines() if "switch_back" not in line)
+    with pytest.raises(PlanError, match="`switch` without its other half"):
+        apply(filled, plan(tmp_path, text))
+
+
+def test_lockgate_does_not_leave_while_the_old_model_is_closed(filled: str, tmp_path: Path) -> None:
+    apply(filled, plan(tmp_path))
+    with pytest.raises(LockgateError, match=r"Tables are closed: core.Cust.omer ä, core.emails"):
+        uninstall(sessions(filled))
+    refused(filled, "DELETE FROM core.emails")
+    uninstall(sessions(filled), force=True)
+    act(filled, "DELETE FROM core.emails")
+
+
+# --- kills -------------------------------------------------------------------------------------------------------
+
+
+def run_apply(dsn: str, folder: str) -> None:
+    apply(dsn, plan(Path(folder)))
+
+
+def run_rollback(dsn: str, folder: str) -> None:
+    rollback(dsn, plan(Path(folder)), "setup")
+
+
+HERE = "tests.integration.steps.test_cutover"
+OURS = ("cutover.", "cutback.", "close.")
+
+
+def test_a_kill_at_any_point_is_followed_by_a_run_that_finishes(filled: str, tmp_path: Path) -> None:
+    apply(filled, plan(tmp_path), "setup")
+    middle = schema(filled)
+    there = call(f"{HERE}:run_apply", filled, str(tmp_path), log=tmp_path / "there")
+    back = call(f"{HERE}:run_rollback", filled, str(tmp_path), log=tmp_path / "back")
+    assert (there.code, back.code) == (0, 0), there.err + back.err
+    for point in [p for p in every_point(there.points, most=2) if p.startswith(OURS)]:
+        assert call(f"{HERE}:run_apply", filled, str(tmp_path), fault=point).killed, point
+        takes_over(filled)
+        run_apply(filled, str(tmp_path))
+        assert one(filled, "SELECT model FROM core.settings") == "new", point
+        act(filled, "INSERT INTO core.people VALUES (5000, 'made', 1)")
+        assert set(targets(filled).values()) == {"cut_over", "closed"}, point
+        run_rollback(filled, str(tmp_path))
+        assert known(filled, "old").pop(5000) == ("made", []), point
+        assert known(filled, "old") == known(filled, "new"), point
+        act(filled, f"DELETE FROM {CUSTOMER} WHERE id = 5000")
+    for point in [p for p in every_point(back.points, most=2) if p.startswith(OURS)]:
+        run_apply(filled, str(tmp_path))
+        act(filled, "INSERT INTO core.people VALUES (5000, 'made', 1)")
+        assert call(f"{HERE}:run_rollback", filled, str(tmp_path), fault=point).killed, point
+        takes_over(filled)
+        run_rollback(filled, str(tmp_path))
+        assert known(filled, "old").pop(5000) == ("made", []), point
+        assert known(filled, "old") == known(filled, "new"), point
+        assert rows(filled, TRIGGERS) == [], point
+        assert schema(filled) == middle, point
+        act(filled, f"DELETE FROM {CUSTOMER} WHERE id = 5000")
+
+
+def takes_over(dsn: str) -> None:
+    """The lease of the dead run is over, as it is after a while."""
+    act(dsn, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
