@@ -10,8 +10,8 @@ from psycopg import Connection
 from lockgate.mapping import changelog
 from lockgate.mapping.changelog import SEGMENTS
 
-MOMENT = 5.0
-"""Seconds for which a row may be refused that waits for the one that it refers to."""
+# A row may be refused for a moment, which waits for the one that it refers to.
+_MOMENT, _TRIES = "5 seconds", 10
 _UNSETTLED = """
 SELECT EXISTS (SELECT FROM lockgate.backlog WHERE target_id = ANY (%(targets)s))
     OR EXISTS (SELECT FROM lockgate.sync_targets WHERE id = ANY (%(targets)s) AND (repair OR state <> 'live'))
@@ -41,17 +41,16 @@ def drained(conn: Connection[Any], targets: Sequence[int], pause: Callable[[], b
     return True
 
 
-def refused(conn: Connection[Any], targets: Sequence[int], seconds: float = 0.0) -> list[tuple[str, int]]:
+def refused(conn: Connection[Any], targets: Sequence[int], *, for_good: bool) -> list[tuple[str, int]]:
     """The targets that refuse keys, with how many: name, keys.
 
-    :param seconds: only those that they have refused for longer.
+    :param for_good: only those that were tried again and again for a while.
     """
+    tried = f"attempts >= {_TRIES} AND last_at - first_at >= interval '{_MOMENT}'" if for_good else "true"
     rows = conn.execute(
         "SELECT t.name, count(*) FROM lockgate.poison p JOIN lockgate.sync_targets t ON t.id = p.target_id "
-        "WHERE p.target_id = ANY (%s) "
-        "AND p.first_at <= pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => %s) "
-        "GROUP BY t.id, t.name ORDER BY t.id",
-        (list(targets), seconds),
+        f"WHERE p.target_id = ANY (%s) AND {tried} GROUP BY t.id, t.name ORDER BY t.id".encode(),
+        (list(targets),),
     )
     return [(str(name), int(count)) for name, count in rows]
 

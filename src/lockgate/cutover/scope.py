@@ -104,7 +104,7 @@ def losses(conn: Connection[Any], cutover: Cutover) -> list[tuple[str, int, str]
     if cutover.back:
         return [
             (name, keys, "which the old model refuses (lockgate.poison says why)")
-            for name, keys in draining.refused(conn, cutover.back, draining.MOMENT)
+            for name, keys in draining.refused(conn, cutover.back, for_good=True)
         ]
     lost = []
     for target in cutover.targets:

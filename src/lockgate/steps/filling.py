@@ -13,7 +13,6 @@ from lockgate.catalog.relations import Relation
 from lockgate.engine.context import StepContext
 from lockgate.engine.evidence import Evidence
 from lockgate.engine.faults import fault
-from lockgate.engine.retry import Policy, lost_conflict, retrying
 from lockgate.engine.settling import settle
 from lockgate.engine.sweeping import Sweeper
 from lockgate.engine.workers import Crew, Task
@@ -27,7 +26,7 @@ from lockgate.mapping.describe import describe
 from lockgate.mapping.unfit import Unfit
 from lockgate.plan.models import MapStep, Phase, TransformStep
 from lockgate.steps.base import StepResult, place
-from lockgate.steps.running import strong_lock
+from lockgate.steps.running import patiently, strong_lock
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
@@ -36,7 +35,6 @@ T = TypeVar("T")
 Loaded = group.Group | Unfit | None
 """What a mapping that is taken back feeds: as it fits the database, as it does no more, or nothing any more."""
 
-_PATIENCE = Policy(retries=100, base=0.05, cap=1.0)
 # Workers cut a chunk down to what the pace asks for; they cannot make it larger.
 _COARSE = 4
 _FINEST, _PIECES = 5_000, 24
@@ -54,7 +52,7 @@ class Runner:
         with ctx.sessions.open("map") as conn:
             compiled = compile_mapping(conn, definition)
             _refuse_changed(conn, ctx, definition)
-            target_id = _patiently(ctx, conn, lambda: install.register(conn, ctx.plan, compiled))
+            target_id = patiently(ctx, conn, lambda: install.register(conn, ctx.plan, compiled))
         fault("map.registered")
         self._prepare(ctx, compiled, target_id)
         self._plan_chunks(ctx, compiled)
@@ -76,7 +74,7 @@ class Runner:
         name = _definition(ctx.loaded, ctx.phase, ctx.step).name
         with ctx.sessions.open("undo") as conn:
             # First of all: no worker, here or elsewhere, may add rows behind what is taken back.
-            _patiently(ctx, conn, lambda: _forget_chunks(conn, ctx))
+            patiently(ctx, conn, lambda: _forget_chunks(conn, ctx))
             fault("undo.chunks")
             loaded = removal.load(conn, ctx.plan, name)
             target_id = self._forget(ctx, conn, name, loaded, lose_rows)
@@ -111,7 +109,7 @@ class Runner:
 
         def unlocked(work: install.Work) -> None:
             with ctx.sessions.open("map") as conn:
-                _patiently(ctx, conn, lambda: work(conn))
+                patiently(ctx, conn, lambda: work(conn))
             fault("map.own_rows")
 
         install.prepare(compiled, target_id, ctx.settings.log_cap, locked, unlocked)
@@ -119,7 +117,7 @@ class Runner:
     def _plan_chunks(self, ctx: StepContext, compiled: Compiled) -> None:
         """Cut the source into chunks, once; again if the table was rewritten, for block numbers mean nothing then."""
         with ctx.sessions.open("map") as conn:
-            _patiently(ctx, conn, lambda: _cut(ctx, conn, compiled))
+            patiently(ctx, conn, lambda: _cut(ctx, conn, compiled))
 
     def _copy(self, ctx: StepContext, compiled: Compiled, target_id: int) -> None:
         where = place(ctx.loaded, ctx.phase, ctx.step)
@@ -142,7 +140,7 @@ class Runner:
             loaded = group.load(conn, target_id)
             with ctx.fenced(conn):
                 updating.mark_repeated(conn, loaded, compiled)
-            _patiently(ctx, conn, lambda: install.go_live(conn, target_id))
+            patiently(ctx, conn, lambda: install.go_live(conn, target_id))
             fault("map.live")
             _until_settled(ctx, target_id)
             fault("map.settled")
@@ -198,19 +196,19 @@ class Runner:
                 self._take_back_unfit(ctx, conn, loaded, lose_rows)
         elif len(loaded.compiled) == 1:
             self._take_back(ctx, conn, loaded, lose_rows)
-        _patiently(ctx, conn, lambda: removal.forget_mapping(conn, ctx.plan, target_id, name))
+        patiently(ctx, conn, lambda: removal.forget_mapping(conn, ctx.plan, target_id, name))
         fault("undo.forgotten")
         return target_id
 
     def _take_back(self, ctx: StepContext, conn: Connection[Any], loaded: group.Group, lose_rows: bool) -> None:
-        _patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded.target_id))
+        patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded.target_id))
         fault("undo.stopped")
         if not loaded.evaluation.updates_only:
             stakes.find_own(conn, loaded)
         _in_pieces(ctx, conn, lambda block: removal.take_back(conn, loaded, block, born_too=lose_rows))
 
     def _take_back_unfit(self, ctx: StepContext, conn: Connection[Any], loaded: Unfit, lose_rows: bool) -> None:
-        _patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded.target_id))
+        patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded.target_id))
         fault("undo.stopped")
         _in_pieces(ctx, conn, lambda block: unfit.take_back(conn, loaded, block, lose_rows=lose_rows))
 
@@ -232,21 +230,11 @@ def _until_settled(ctx: StepContext, target_id: int) -> None:
     settle(ctx.sessions, target_id, ctx.clock, ctx.stop, where, ctx.progress)
 
 
-def _patiently(ctx: StepContext, conn: Connection[Any], work: Callable[[], T]) -> T:
-    """Do ``work`` in a fenced transaction, again after a lost conflict: an applier may hold the target's row."""
-
-    def attempt() -> T:
-        with ctx.fenced(conn):
-            return work()
-
-    return retrying(attempt, policy=_PATIENCE, clock=ctx.clock, may_retry=lost_conflict)
-
-
 def _in_pieces(ctx: StepContext, conn: Connection[Any], work: Callable[[int], int | None]) -> None:
     """Do ``work`` to one piece of the table after the other: it says where the next one begins."""
     block: int | None = 0
     while block is not None:
-        block = _patiently(ctx, conn, partial(work, block))
+        block = patiently(ctx, conn, partial(work, block))
         fault("undo.blocks")
 
 

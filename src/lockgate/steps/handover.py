@@ -81,6 +81,14 @@ class Handover:
         """Both ways, row by row, while writes go on."""
         ctx, conn = self._ctx, self._conn
         drain(self._ctx, self._conn, cutover.targets)
+        for group in found.groups:
+            for mapping in group.compiled:
+                result_of = compare(conn, group.target_id, mapping.name)
+                for each in result_of.evidence:
+                    self._keep(each)
+                if not result_of.passed:
+                    raise CheckFailed(result_of.what, where=self._place(), hint=result_of.hint)
+                ctx.progress.event(f"{result_of.what}")
         for target in cutover.back:
             compared = wayback.compare(conn, target)
             result = {"added": compared.added, "changed": compared.changed, "kept": compared.kept}
@@ -92,14 +100,6 @@ class Handover:
                     why="What it yields of the new model is not what the old one holds.",
                     hint="Leave out the columns that cannot be had back, or yield them as they were.",
                 )
-        for group in found.groups:
-            for mapping in group.compiled:
-                result_of = compare(conn, group.target_id, mapping.name)
-                for each in result_of.evidence:
-                    self._keep(each)
-                if not result_of.passed:
-                    raise CheckFailed(result_of.what, where=self._place(), hint=result_of.hint)
-                ctx.progress.event(f"{result_of.what}")
 
     def _keep(self, evidence: Evidence) -> None:
         ctx = self._ctx

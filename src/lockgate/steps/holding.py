@@ -21,6 +21,8 @@ from lockgate.steps.running import strong_lock
 
 # Seconds between two looks whether the last changes have arrived: while nobody is held up, and while writers are.
 _CALM, _POLL = 0.05, 0.01
+# Seconds after which a person wonders what is waited for.
+_PATIENCE = 2.0
 
 
 def drain(ctx: StepContext, conn: Connection[Any], of: Sequence[int]) -> None:
@@ -33,16 +35,26 @@ def drain(ctx: StepContext, conn: Connection[Any], of: Sequence[int]) -> None:
     :raises Interrupted: when told to stop.
     """
     where = place(ctx.loaded, ctx.phase, ctx.step)
+    due = ctx.clock.monotonic() + _PATIENCE
+    told = False
 
     def pause() -> bool:
+        nonlocal told
         for target in of:
             refuse_trouble(conn, target, where)
+        if ctx.clock.monotonic() > due and not told:
+            told = True
+            ctx.progress.waiting("waits until the last changes are applied; nobody is held up", "lockgate status")
         if ctx.clock.wait(ctx.stop, _CALM):
             raise Interrupted("Stopped while the last changes were applied", where=where)
         return True
 
-    draining.drained(conn, of, pause)
-    refused = draining.refused(conn, of, draining.MOMENT)
+    try:
+        draining.drained(conn, of, pause)
+    finally:
+        if told:
+            ctx.progress.waiting("", "")
+    refused = draining.refused(conn, of, for_good=True)
     if refused:
         raise CheckFailed(
             "Tables refuse rows that they should have",
@@ -63,7 +75,7 @@ def await_last(ctx: StepContext, conn: Connection[Any], of: Sequence[int], begun
         return not ctx.stop.is_set() and ctx.clock.monotonic() - begun < _hold(ctx)
 
     arrived = draining.drained(conn, of, pause)
-    while arrived and draining.refused(conn, of):
+    while arrived and draining.refused(conn, of, for_good=False):
         arrived = pause()
     if not arrived:
         raise errors.LockNotAvailable("the last changes did not arrive in time")

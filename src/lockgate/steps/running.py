@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg import Connection
@@ -14,7 +14,7 @@ from psycopg import Connection
 from lockgate.engine import sqlerrors
 from lockgate.engine.context import StepContext
 from lockgate.engine.masking import mask
-from lockgate.engine.retry import Policy, passing
+from lockgate.engine.retry import Policy, lost_conflict, passing, retrying
 from lockgate.engine.strong import StrongLock
 from lockgate.errors import PlanError
 from lockgate.plan.models import Phase, SqlStep
@@ -25,6 +25,9 @@ from lockgate.steps.statements import Shape, shape
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
 
+T = TypeVar("T")
+
+_PATIENCE = Policy(retries=100, base=0.05, cap=1.0)
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
 
 
@@ -130,3 +133,13 @@ def strong_lock(ctx: StepContext, where: str, relations: Sequence[str]) -> Stron
         where=where,
         relations=relations,
     )
+
+
+def patiently(ctx: StepContext, conn: Connection[Any], work: Callable[[], T]) -> T:
+    """Do ``work`` in a fenced transaction, again after a lost conflict: an applier may hold the target's row."""
+
+    def attempt() -> T:
+        with ctx.fenced(conn):
+            return work()
+
+    return retrying(attempt, policy=_PATIENCE, clock=ctx.clock, may_retry=lost_conflict)

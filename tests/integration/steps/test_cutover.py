@@ -224,26 +224,25 @@ def test_writers_are_held_no_longer_than_the_plan_says(
     loaded = plan(tmp_path, text)
     apply(filled, loaded, "setup")
     before = Before(monkeypatch, handover)
+    told = Told()
     held: list[float] = []
     with psycopg.connect(filled) as holder, ThreadPoolExecutor(1) as pool:
-        over = pool.submit(apply, filled, loaded, "handover")
+        over = pool.submit(apply, filled, loaded, "handover", told)
         assert before.reached.wait(30)
         act(filled, "UPDATE core.emails SET email = 'Late@X' WHERE id = 1")
         holder.execute("LOCK TABLE core.contacts IN SHARE MODE")
         before.go.set()
-        while not over.done():
+        # It gives up the tables, and waits without them.
+        while not any("nobody is held up" in reason for reason, _ in told.waits):
             begun = time.monotonic()
             act(filled, "UPDATE core.emails SET email = 'Later@X' WHERE id = 2")
             held.append(time.monotonic() - begun)
-        with pytest.raises(LockNotAcquired) as caught:
-            over.result()
-    assert "nothing was changed" in caught.value.what
-    assert max(held) < 5
-    assert one(filled, "SELECT model FROM core.settings") == "old"
-    assert rows(filled, TRIGGERS) == []
-    assert targets(filled)["core.people"] == "live"
-    assert targets(filled)["core.emails"] == "waiting"
-    apply(filled, loaded, "handover")
+        assert one(filled, "SELECT model FROM core.settings") == "old"
+        assert rows(filled, TRIGGERS) == []
+        holder.rollback()
+        over.result()
+    assert 0.2 < max(held) < 5
+    assert "later@x" in known(filled, "new")[3][1]
     assert known(filled, "old") == known(filled, "new")
 
 
@@ -313,7 +312,7 @@ def test_a_way_back_that_changes_what_nobody_changed_is_refused(filled: str, tmp
         apply(filled, loaded, "handover")
     changed = one(filled, "SELECT count(*) FROM core.emails WHERE email <> lower(email)")
     assert caught.value.what == f"The way back would change {changed} rows of core.emails that nobody has changed"
-    assert str(caught.value.where).startswith("plan.yaml:47:")
+    assert str(caught.value.where).startswith("plan.yaml:48:")
     assert one(filled, "SELECT count(*) FROM core.emails WHERE email <> lower(email)") == changed
     assert one(filled, "SELECT model FROM core.settings") == "old"
 
@@ -355,14 +354,12 @@ def test_without_a_way_back_it_is_said_what_would_be_lost(filled: str, tmp_path:
         "INSERT INTO core.people VALUES (5000, 'made', 1)",
         "INSERT INTO core.contacts VALUES (5000, 'n@x')",
     )
-    contacts = len(wanted[4][1])
     with pytest.raises(RollbackRefused) as caught:
         rollback(filled, loaded)
     assert caught.value.why == (
         "core.people: 1 rows, made since the cutover; core.people: 1 rows, changed since the cutover; "
         "core.people: 1 rows, removed since the cutover: they would come back; "
-        "core.contacts: 1 rows, made since the cutover; "
-        f"core.contacts: {contacts} rows, removed since the cutover: they would come back"
+        "core.contacts: 1 rows, made since the cutover"
     )
     assert one(filled, "SELECT model FROM core.settings") == "new"
     rollback(filled, loaded, lose_rows=True)
@@ -377,13 +374,14 @@ def test_without_a_way_back_it_is_said_what_would_be_lost(filled: str, tmp_path:
     [
         ("core.emails]", "core.gone]", 'there is no table "core.gone"'),
         ("core.emails]", "core.people]", "core.people cannot be closed: core.people fills it"),
-        ("""['core."Cust""omer ä"', core.emails]""", "[core.emails]", 'core.Cust"omer ä is not among the tables'),
-        ("into: core.emails", "into: core.places", "not among the tables that are closed"),
+        ("""['core."Cust""omer ä"', core.emails]""", "[core.emails]", "core.contacts also reads core.people"),
+        ("into: core.emails", "into: core.stray", "core.stray is not among the tables that are closed"),
     ],
 )
 def test_what_does_not_fit_is_said_before_anything_is_done(
     filled: str, tmp_path: Path, old: str, new: str, what: str
 ) -> None:
+    act(filled, "CREATE TABLE core.stray (id bigint PRIMARY KEY, customer bigint, email text)")
     loaded = plan(tmp_path, PLAN.replace("{back}", BACK.replace(old, new)).replace(old, new))
     apply(filled, loaded, "setup")
     before = schema(filled)
