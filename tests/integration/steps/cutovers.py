@@ -48,10 +48,12 @@ BACK = """
             key: [id]
             from: core.contacts
             winner: ['0']
+            rejected: {not yet: 'NOT EXISTS (SELECT FROM core."Cust""omer ä" p WHERE p.id = c.person)'}
+            not_kept: [not yet]
             select: >-
               SELECT coalesce(o.id, -1 - (hashtextextended(c.person::text || ' ' || c.value, 0) & 9223372036854775807))
               AS id, c.person AS customer, coalesce(o.email, c.value) AS email
-              FROM core.contacts c JOIN core.people p ON p.id = c.person
+              FROM core.contacts c JOIN core."Cust""omer ä" p ON p.id = c.person
               LEFT JOIN core.email_origins o ON o.person = c.person AND o.value = c.value
 """
 PLAN = """
