@@ -30,8 +30,8 @@ from lockgate.plan.conditions import (
     Soak,
     SoakGate,
 )
-from lockgate.plan.proofs import Backup, BackupGate
-from lockgate.plan.steps import AnalyzeStep, ArchiveStep, MapStep, MeasureStep, SqlStep, Step, TransformStep
+from lockgate.plan.proofs import Backup, BackupGate, RetainedGate
+from lockgate.plan.steps import AnalyzeStep, ArchiveStep, DropStep, MapStep, MeasureStep, SqlStep, Step, TransformStep
 from lockgate.plan.values import (
     Duration,
     Identifier,
@@ -55,6 +55,7 @@ __all__ = [
     "BackupGate",
     "Check",
     "CommandGate",
+    "DropStep",
     "Duration",
     "Expectation",
     "ExplainCheck",
@@ -70,6 +71,7 @@ __all__ = [
     "QueryCheck",
     "QueryGate",
     "ReconcileCheck",
+    "RetainedGate",
     "Scalar",
     "Settings",
     "Soak",
@@ -152,6 +154,12 @@ class Phase(Strict):
         "An empty list says that nothing has to be done; "
         "left out, the phase cannot be rolled back if it has `sql` steps.",
     )
+
+    @property
+    def gates(self) -> tuple[Gate | RetainedGate, ...]:
+        """The gates in ``before``, and for what the phase drops the one that asks whether it was kept long enough."""
+        dropped = tuple(name for step in self.steps if isinstance(step, DropStep) for name in step.drop)
+        return self.before + ((RetainedGate(retained=dropped),) if dropped else ())
 
     @property
     def checks(self) -> tuple[Check, ...]:

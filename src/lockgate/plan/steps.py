@@ -15,6 +15,7 @@ from lockgate.plan.values import (
     RelationName,
     SqlFragment,
     SqlText,
+    Word,
 )
 
 
@@ -157,19 +158,35 @@ class ArchiveStep(_Step):
     )
 
 
+class DropStep(_Step):
+    """Drop tables that an earlier phase archived, for good: kept long enough, unchanged, unused, and in two backups."""
+
+    drop: Annotated[tuple[RelationName, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        description="The tables, by the names that they had or have in the archive."
+    )
+    with_: Annotated[tuple[Word, ...], AfterValidator(_distinct)] = Field(
+        (),
+        alias="with",
+        description="What depends on them and is dropped before them, one by one, as the refusal names it: "
+        "`view core.old_report`. Nothing else is dropped.",
+    )
+    id: Identifier | None = Field(None, description="Name in the ledger; left out: `drop-N`, N its place in the phase.")
+
+
 Step = Annotated[
     Annotated[SqlStep, Tag("sql")]
     | Annotated[MapStep, Tag("map")]
     | Annotated[TransformStep, Tag("transform")]
     | Annotated[AnalyzeStep, Tag("analyze")]
     | Annotated[MeasureStep, Tag("measure")]
-    | Annotated[ArchiveStep, Tag("archive")],
-    told_apart_by("sql", "map", "transform", "analyze", "measure", "archive"),
+    | Annotated[ArchiveStep, Tag("archive")]
+    | Annotated[DropStep, Tag("drop")],
+    told_apart_by("sql", "map", "transform", "analyze", "measure", "archive", "drop"),
     Kinds("step"),
 ]
 
 
-def step_name(step: SqlStep | MapStep | TransformStep | AnalyzeStep | MeasureStep | ArchiveStep) -> str:
+def step_name(step: SqlStep | MapStep | TransformStep | AnalyzeStep | MeasureStep | ArchiveStep | DropStep) -> str:
     """The name of a step in the ledger; a loaded plan has one for every step."""
     match step:
         case MapStep():
@@ -178,7 +195,7 @@ def step_name(step: SqlStep | MapStep | TransformStep | AnalyzeStep | MeasureSte
             name = step.transform
         case MeasureStep():
             name = step.measure
-        case SqlStep() | AnalyzeStep() | ArchiveStep():
+        case SqlStep() | AnalyzeStep() | ArchiveStep() | DropStep():
             name = step.id
         case _:
             assert_never(step)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from lockgate.plan.models import AnalyzeStep, ArchiveStep, MapStep, MeasureStep, SqlStep, TransformStep
-from lockgate.steps import analyze, archive, filling, measure, sql
+from lockgate.plan.models import AnalyzeStep, ArchiveStep, DropStep, MapStep, MeasureStep, SqlStep, TransformStep
+from lockgate.steps import analyze, archive, drop, filling, measure, sql
 from lockgate.steps.base import StepRunner
 
 REGISTRY: dict[type, StepRunner] = {
     AnalyzeStep: analyze.Runner(),
     ArchiveStep: archive.Runner(),
+    DropStep: drop.Runner(),
     MapStep: filling.Runner(),
     MeasureStep: measure.Runner(),
     SqlStep: sql.Runner(),
