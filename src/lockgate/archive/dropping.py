@@ -41,11 +41,13 @@ class State:
 
     :param token: differs when a row may have been changed without being refused.
     :param guarded: whether writes are refused.
+    :param subscribed: whether a subscription writes to it nevertheless.
     :param bytes: with its indexes.
     """
 
     token: str
     guarded: bool
+    subscribed: bool
     bytes: int
     database_bytes: int
 
@@ -108,13 +110,11 @@ def refuse_changed(conn: Connection[Any], table: Archived, found: State, where: 
         "Find out who changed it. `lockgate rollback` puts it back while nothing is dropped, then it can be "
         "archived anew; its retention begins anew, too."
     )
-    if not found.guarded:
-        raise CheckFailed(
-            f"{table.was.label} may have changed since it was archived",
-            where=where,
-            why="Its trigger lockgate_archived, which refuses writes, is gone or switched off.",
-            hint=hint,
-        )
+    if not found.guarded or found.subscribed:
+        why = "Its trigger lockgate_archived, which refuses writes, is gone or switched off."
+        if found.guarded:
+            why = "A subscription writes to it, which no trigger refuses."
+        raise CheckFailed(f"{table.was.label} may have changed since it was archived", where=where, why=why, hint=hint)
     way, _, hash_ = table.content.partition(":")
     now = content(conn, table.now.oid, cast(Way, way))
     if now.rows != table.rows or now.hash != hash_:

@@ -87,14 +87,17 @@ ORDER BY c.oid IS NULL, a.id
 SELECT pg_catalog.to_regclass('lockgate.archived') IS NOT NULL
 
 -- name: state
--- Changes with whatever could change a row without being refused: the guard, the columns, the file of the table.
-SELECT pg_catalog.concat_ws(' ', c.xmin, c.relfilenode, t.xmin, (
+-- Changes with whatever could change a row without being refused: the guard, the columns, the file of the table, and
+-- subscriptions, whose rows fire no trigger of a statement.
+SELECT pg_catalog.concat_ws(' ', c.xmin, c.relfilenode, t.xmin, s.subscribed, (
            SELECT pg_catalog.string_agg(a.xmin::text, ',' ORDER BY a.attnum)
            FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid)) AS token,
-       coalesce(t.tgenabled = 'A' AND p.proname = 'refuse_archived', false) AS guarded,
+       coalesce(t.tgenabled = 'A' AND p.proname = 'refuse_archived', false) AS guarded, s.subscribed,
        pg_catalog.pg_total_relation_size(c.oid) AS bytes,
        pg_catalog.pg_database_size(pg_catalog.current_database()) AS database_bytes
 FROM pg_catalog.pg_class c
+CROSS JOIN LATERAL (
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel r WHERE r.srrelid = c.oid) AS subscribed) AS s
 LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid AND t.tgname = 'lockgate_archived'
 LEFT JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid AND p.pronamespace = 'lockgate'::regnamespace
 WHERE c.oid = %(oid)s

@@ -75,14 +75,15 @@ def _refuse_without(phase: Phase, name: Name, where: str) -> None:
 
 def _missing(phase: Phase, name: Name) -> Iterator[tuple[str, str]]:
     schema = name[0]
+    written = schema if split_pattern(f"{schema}.*") == ((schema,), ("", "")) else f'"{schema}"'
     proven = [gate.backup for gate in phase.before if isinstance(gate, BackupGate) and gate.backup.restored]
     alone = [one for one in proven if archive_only(one.tables, schema)]
     if not _unused(phase, name):
-        yield "`unused` gate over it by its name in the archive", f"unused: {{tables: [{schema}.*], for: 30d}}"
+        yield "`unused` gate over it by its name in the archive", f"unused: {{tables: ['{written}.*'], for: 30d}}"
     if not any(_covers(one, name) for one in proven if one not in alone):
         yield "`backup` gate (restored: true) for a last backup of more than the archive", "backup: {within: 60d}"
     if not any(_covers(one, name) for one in alone):
-        gate = f"backup: {{within: 60d, tables: [{schema}.*]}}"
+        gate = f"backup: {{within: 60d, tables: ['{written}.*']}}"
         yield "`backup` gate (restored: true) for a backup of nothing but the archive", gate
 
 

@@ -19,7 +19,7 @@ from lockgate.engine.faults import fault
 from lockgate.errors import AwaitingTime, CheckFailed, Interrupted, RollbackRefused
 from lockgate.ledger import dropped
 from lockgate.ledger.dropped import DroppedRow
-from lockgate.plan.models import DropStep, Phase, split_name
+from lockgate.plan.models import DropStep, Phase
 from lockgate.steps import demands
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.holding import Holding
@@ -81,11 +81,13 @@ class Runner:
     def describe(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: DropStep) -> list[str]:
         """The tables, and what goes before them."""
         where = place(loaded, phase, step)
-        names = [(split_name(said), place(loaded, phase, step, "drop", n)) for n, said in enumerate(step.drop)]
-        tables = [dropping.find(conn, loaded.plan.plan, parts or (), at) for parts, at in names]
+        names = demands.in_archive(loaded, phase, step)
+        gone = {(row.to_schema, row.name) for row in dropped.of_plan(conn, loaded.plan.plan) if row.phase == phase.id}
+        lines = [f"{'.'.join(name)} is gone already" for name in names if name in gone]
+        names = [name for name in names if name not in gone]
+        tables = [dropping.find(conn, loaded.plan.plan, name, where) for name in names]
         oids = [table.now.oid for table in tables]
-        lines = []
-        for table, name in zip(tables, demands.in_archive(loaded, phase, step), strict=True):
+        for table, name in zip(tables, names, strict=True):
             found = _look(conn, step, table, oids, demands.allowed(phase, name))
             hanging.refuse(table.was.label, found, where)
             bytes_ = dropping.state(conn, table.now).bytes
@@ -110,15 +112,13 @@ class Runner:
     # --- before ---------------------------------------------------------------------------------------------
 
     def _ready(self, ctx: StepContext, conn: Connection[Any]) -> list[_Ready]:
-        gone = {name for row in _gone(ctx, conn) for name in ((row.from_schema, row.name), (row.to_schema, row.name))}
+        gone = {(row.to_schema, row.name) for row in _gone(ctx, conn)}
         todo: list[tuple[Archived, str, set[str]]] = []
         names = demands.in_archive(ctx.loaded, ctx.phase, ctx.step)
-        for number, (said, name) in enumerate(zip(ctx.step.drop, names, strict=True)):
-            parts = split_name(said)
-            assert parts is not None, "the plan's model lets no other name through"
-            if parts not in gone:
+        for number, name in enumerate(names):
+            if name not in gone:
                 where = place(ctx.loaded, ctx.phase, ctx.step, "drop", number)
-                table = dropping.find(conn, ctx.plan, parts, where)
+                table = dropping.find(conn, ctx.plan, name, where)
                 todo.append((table, where, demands.allowed(ctx.phase, name)))
         oids = [table.now.oid for table, _, _ in todo]
         seen: set[str] = set()

@@ -24,6 +24,7 @@ from lockgate.errors import (
     RollbackRefused,
 )
 from lockgate.ledger import audit
+from lockgate.preview import preview
 from tests.integration.engine.plans import one, rows, write_plan
 from tests.integration.steps.retiring import (
     ALLOWED,
@@ -150,6 +151,15 @@ SHUT = "ALTER TABLE archive.phones ENABLE ALWAYS TRIGGER lockgate_archived"
             "core.phones may have changed since it was archived",
             "Its trigger lockgate_archived, which refuses writes, is gone or switched off.",
         ),
+        (
+            (
+                "SET allow_system_table_mods = on",
+                "INSERT INTO pg_subscription_rel (srsubid, srrelid, srsubstate) "
+                "VALUES (1, 'archive.phones'::regclass, 'r')",
+            ),
+            "core.phones may have changed since it was archived",
+            "A subscription writes to it, which no trigger refuses.",
+        ),
     ],
 )
 def test_a_table_that_was_changed_stays(shop: Shop, change: tuple[str, ...], what: str, why: str) -> None:
@@ -172,6 +182,11 @@ def test_a_row_that_is_changed_between_reading_and_dropping_is_seen(
     with pytest.raises(CheckFailed, match=r"core.phones changed since it was archived"):
         shop.apply()
     assert [row[1] for row in rows(shop.dsn, DROPPED)] == ['Cust"omer ä']
+    [gone, left] = preview(shop.loaded, shop.sessions, shop.clock).phases[2].steps[0].lines
+    assert gone == 'archive.Cust"omer ä is gone already'
+    assert left.startswith("archive.phones, which was core.phones, is dropped for good")
+    with pytest.raises(RollbackRefused, match="it dropped 1 table for good"):
+        shop.rollback()
 
 
 def test_a_reader_in_the_way_is_named_and_the_next_run_finishes(shop: Shop) -> None:

@@ -145,3 +145,16 @@ def test_the_report_lists_what_is_gone(shop: Shop) -> None:
     assert "view app.c; " in line
     assert line.endswith(f" | 1, 2 | [#{phones.seq}](#e{phones.seq}) |")
     assert "The way back: none once a table is dropped: its rows are in backups." in text
+
+
+def test_a_publication_of_all_tables_is_named_and_stays(shop: Shop) -> None:
+    shop.plan(allow="every")
+    shop.archive("CREATE PUBLICATION every FOR ALL TABLES")
+    with pytest.raises(PlanError) as caught:
+        shop.apply()
+    assert caught.value.why == "publication every (publishes all tables)"
+    shop.plan("publication every", "every")
+    shop.sample()
+    shop.apply()
+    assert rows(shop.dsn, "SELECT pubname FROM pg_publication") == [("every",)]
+    assert len(rows(shop.dsn, DROPPED)) == 2
