@@ -66,11 +66,9 @@ def look(
         if title in seen or (one.kind == "function" and not one.oid):  # a trigger calls it: it stays as it is
             continue
         seen.add(title)
-        part = _row(conn, "objects.part", {"catalog": one.catalog, "oid": one.oid, "tables": list(together)})
-        assert part is not None
-        if part["sequence"]:
+        if one.is_part:
             continue
-        if title in named or part["reference"]:
+        if title in named or _within(conn, one, together):
             row = _row(conn, "objects.known", {"catalog": one.catalog, "oid": one.oid})
             if row is not None:
                 things.append(Thing(one, row["statement"], row["definition"], row["relation"]))
@@ -122,6 +120,12 @@ def drop(conn: Connection[Any], things: Sequence[Thing], where: str) -> list[Thi
             raise PlanError(f"{names} cannot be dropped: something else depends on it", where=where, why=why)
         left = waiting
     return gone
+
+
+def _within(conn: Connection[Any], one: Dependent, tables: Sequence[int]) -> bool:
+    """Whether it is a foreign key of one of the tables."""
+    row = _row(conn, "objects.within", {"catalog": one.catalog, "oid": one.oid, "tables": list(tables)})
+    return row is not None
 
 
 def _row(conn: Connection[Any], query: str, given: dict[str, Any]) -> dict[str, Any] | None:

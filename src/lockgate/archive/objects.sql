@@ -67,15 +67,8 @@ CROSS JOIN LATERAL pg_catalog.pg_identify_object('pg_catalog.pg_class'::regclass
 LEFT JOIN pg_catalog.pg_publication_tables t
     ON t.pubname = p.pubname AND t.schemaname = n.nspname AND t.tablename = c.relname
 
--- name: part
--- Whether it goes with one of these tables: a sequence of a column of it, a foreign key of it.
-SELECT EXISTS (
-    SELECT FROM pg_catalog.pg_depend d
-    WHERE d.classid = %(catalog)s::oid AND d.objid = %(oid)s::oid AND d.deptype IN ('a', 'i')
-    AND d.classid = 'pg_catalog.pg_class'::regclass AND d.refclassid = 'pg_catalog.pg_class'::regclass
-    AND d.refobjid = ANY (%(tables)s::oid[])
-    AND EXISTS (SELECT FROM pg_catalog.pg_class s WHERE s.oid = d.objid AND s.relkind = 'S')) AS sequence,
-EXISTS (
-    SELECT FROM pg_catalog.pg_constraint c
-    WHERE %(catalog)s::oid = 'pg_catalog.pg_constraint'::regclass AND c.oid = %(oid)s::oid
-    AND c.conrelid = ANY (%(tables)s::oid[])) AS reference
+-- name: within
+-- The foreign key, if it is one of these tables.
+SELECT c.conname FROM pg_catalog.pg_constraint c
+WHERE %(catalog)s::oid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND c.oid = %(oid)s::oid
+  AND c.conrelid = ANY (%(tables)s::oid[])

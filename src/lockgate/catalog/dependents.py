@@ -58,6 +58,11 @@ class Dependent:
     catalog: int = field(default=0, compare=False)
     oid: int = field(default=0, compare=False)
 
+    @property
+    def is_part(self) -> bool:
+        """Whether it only exists for a table: the sequence of a column. What else numbers by it is found besides."""
+        return self.kind == "sequence" and self.how.startswith(_HOW["sequence"])
+
 
 @dataclass(frozen=True, slots=True)
 class Dependents:

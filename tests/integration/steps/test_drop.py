@@ -240,7 +240,7 @@ ALONE = 'backup: {within: 40d, tables: ["archive.*"]}'
     ],
 )
 def test_a_phase_that_does_not_ask_enough_is_refused(shop: Shop, old: str, new: str, what: str) -> None:
-    text = PLAN.format(named="", allow="", sequences="")
+    text = PLAN.format(named="", allow="")
     assert old in text
     shop.loaded = write_plan(shop.folder / "plan", text.replace(old, new if "{" in new else f"{{{new}}}"))
     with pytest.raises(PlanError) as caught:
@@ -258,7 +258,7 @@ def test_a_phase_that_does_not_ask_enough_is_refused(shop: Shop, old: str, new: 
     ],
 )
 def test_only_what_the_plan_archives_before_can_be_dropped(shop: Shop, names: str, what: str) -> None:
-    text = PLAN.format(named="", allow="", sequences="")
+    text = PLAN.format(named="", allow="")
     names_before = '[\'core."Cust""omer ä"\', archive.phones]'
     shop.loaded = write_plan(shop.folder / "plan", text.replace(f"drop: {names_before}", f"drop: {names}"))
     with pytest.raises(PlanError) as caught:
