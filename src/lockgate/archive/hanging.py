@@ -79,15 +79,20 @@ def look(
     return Hanging(tuple(things), tuple(others), frozenset(seen))
 
 
-def refuse(label: str, found: Hanging, where: str) -> None:
-    """:raises PlanError: if something hangs on the tables that was not named; lists all of it."""
-    if found.others:
+def refuse(found: Sequence[tuple[str, Hanging]], where: str) -> None:
+    """Look at what hangs on each table, which is called so.
+
+    :raises PlanError: if something does that was not named; lists all of it.
+    """
+    others = list(dict.fromkeys(other for _, hanging in found for other in hanging.others))
+    if others:
+        labels = ", ".join(label for label, hanging in found if hanging.others)
         raise PlanError(
-            f"{label} cannot be dropped: {len(found.others)} thing{'' if len(found.others) == 1 else 's'} "
-            "that `with` does not name depend on it",
+            f"{labels} cannot be dropped: {len(others)} thing{'' if len(others) == 1 else 's'} "
+            "that `with` does not name in the way",
             where=where,
-            why="; ".join(found.others),
-            hint="Name in `with` what is to be dropped before it, as it stands here: "
+            why="; ".join(others),
+            hint="Name in `with` what is to be dropped before, as it stands here: "
             "`with: [view core.old_report]`; or change what is still needed.",
         )
 

@@ -21,8 +21,8 @@ from lockgate.ledger import dropped
 from lockgate.ledger.dropped import DroppedRow
 from lockgate.plan.models import DropStep, Phase
 from lockgate.steps import demands
+from lockgate.steps.backed_up import BackedUp
 from lockgate.steps.base import StepResult, place
-from lockgate.steps.holding import Holding
 from lockgate.steps.reads import reading
 from lockgate.steps.running import strong_lock
 
@@ -70,10 +70,11 @@ class Runner:
             gone = _gone(ctx, conn)
             size = conn.execute(_SIZE).fetchone()
         assert size is not None
-        freed = gone[0].database_bytes - int(size[0])
-        facts = {"database_before": gone[0].database_bytes, "database_after": int(size[0]), "given_back": freed}
+        before, after, bytes_ = gone[0].database_bytes, int(size[0]), sum(row.bytes for row in gone)
+        facts = {"database_before": before, "database_after": after, "given_back": before - after, "bytes": bytes_}
         return StepResult(
-            f"{len(gone)} table{'' if len(gone) == 1 else 's'} dropped, {freed:,} bytes given back",
+            f"{len(gone)} table{'' if len(gone) == 1 else 's'} of {bytes_:,} bytes dropped; "
+            f"the database went from {before:,} to {after:,} bytes",
             facts=facts,
             evidence=(Evidence(f"reclaimed:{ctx.step_id}", _SIZE, facts),),
         )
@@ -84,12 +85,13 @@ class Runner:
         names = demands.in_archive(loaded, phase, step)
         gone = {(row.to_schema, row.name) for row in dropped.of_plan(conn, loaded.plan.plan) if row.phase == phase.id}
         lines = [f"{'.'.join(name)} is gone already" for name in names if name in gone]
+        hung: list[tuple[str, Hanging]] = []
         names = [name for name in names if name not in gone]
         tables = [dropping.find(conn, loaded.plan.plan, name, where) for name in names]
         oids = [table.now.oid for table in tables]
         for table, name in zip(tables, names, strict=True):
             found = _look(conn, step, table, oids, demands.allowed(phase, name))
-            hanging.refuse(table.was.label, found, where)
+            hung.append((table.was.label, found))
             bytes_ = dropping.state(conn, table.now).bytes
             until = f"{table.retain_until:%Y-%m-%d %H:%M:%S} UTC"
             lines += [
@@ -97,6 +99,7 @@ class Runner:
                 f"{table.now.label}, which was {table.was.label}, is dropped for good, no way back but a backup: "
                 f"{table.rows:,} rows, {bytes_:,} bytes, kept until {until}; ACCESS EXCLUSIVE",
             ]
+        hanging.refuse(hung, where)
         return lines
 
     def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
@@ -121,18 +124,18 @@ class Runner:
                 table = dropping.find(conn, ctx.plan, name, where)
                 todo.append((table, where, demands.allowed(ctx.phase, name)))
         oids = [table.now.oid for table, _, _ in todo]
-        seen: set[str] = set()
-        for table, where, allowed in todo:
+        for table, where, _ in todo:
             _refuse_too_early(ctx, conn, table, where)
-            found = _look(conn, ctx.step, table, oids, allowed)
-            hanging.refuse(table.was.label, found, where)
-            seen |= found.seen
+        hung = [(table.was.label, _look(conn, ctx.step, table, oids, allowed)) for table, _, allowed in todo]
+        here = place(ctx.loaded, ctx.phase, ctx.step)
+        hanging.refuse(hung, here)
+        seen = {title for _, found in hung for title in found.seen}
         for title in [title for title in ctx.step.with_ if title not in seen]:
             ctx.progress.event(f"`with` names {title}: it is not there, or does not depend on the tables that are")
-        with reading(ctx, conn, [table.now for table, _, _ in todo], place(ctx.loaded, ctx.phase, ctx.step)):
+        with reading(ctx, conn, [table.now for table, _, _ in todo], here):
             fault("drop.reading")
-            holding = Holding(conn)
-            return [_examine(conn, table, where, allowed, holding) for table, where, allowed in todo]
+            backed_up = BackedUp(conn)
+            return [_examine(conn, table, where, allowed, backed_up) for table, where, allowed in todo]
 
     # --- one table ------------------------------------------------------------------------------------------
 
@@ -141,7 +144,7 @@ class Runner:
             if self._try(ctx, conn, one, together):
                 ctx.progress.event(f"{one.table.was.label}: {one.rows.rows} rows are gone; the log has how it was")
                 return
-            one = _examine(conn, one.table, one.where, one.allowed, Holding(conn))
+            one = _examine(conn, one.table, one.where, one.allowed, BackedUp(conn))
         raise CheckFailed(
             f"{one.table.was.label} is altered again and again while its rows are read",
             where=one.where,
@@ -178,7 +181,7 @@ class Runner:
         table = dropping.find(conn, ctx.plan, now_in_archive, one.where)  # its retention may be another one by now
         at = _refuse_too_early(ctx, conn, table, one.where)
         found = _look(conn, ctx.step, table, together, one.allowed)
-        hanging.refuse(table.was.label, found, one.where)
+        hanging.refuse([(table.was.label, found)], one.where)
         definition = dropping.definition(conn, table.now)
         things = hanging.drop(conn, found.named, one.where)
         statement = dropping.drop(conn, table.now)
@@ -207,10 +210,10 @@ class Runner:
         recording.evidence(conn, ctx.plan, ctx.phase.id, ctx.step_id, [_evidence(row, done)], run_id=ctx.run_id)
 
 
-def _examine(conn: Connection[Any], table: Archived, where: str, allowed: set[str], holding: Holding) -> _Ready:
+def _examine(conn: Connection[Any], table: Archived, where: str, allowed: set[str], backed_up: BackedUp) -> _Ready:
     state = dropping.state(conn, table.now)
     rows = dropping.refuse_changed(conn, table, state, where)
-    return _Ready(table, where, allowed, state, rows, holding.of(table, rows, where))
+    return _Ready(table, where, allowed, state, rows, backed_up.of(table, rows, where))
 
 
 def _refuse_too_early(ctx: StepContext, conn: Connection[Any], table: Archived, where: str) -> datetime:

@@ -13,6 +13,7 @@ from lockgate.report.markdown import render
 from tests.integration.engine.plans import one, rows
 from tests.integration.steps.retiring import (
     ALLOWED,
+    CUSTOMER,
     DEPENDENTS,
     DROPPED,
     NAMED,
@@ -32,13 +33,16 @@ def shop(dsn: str, tmp_path: Path) -> Shop:
 
 
 def test_what_depends_on_them_is_listed_and_nothing_is_dropped(shop: Shop) -> None:
-    shop.plan(listed(["view app.c", "constraint to_phone on app.live"]), listed(ALLOWED))
-    shop.archive(*DEPENDENTS)
+    shop.plan(listed(["view app.c", "constraint to_phone on app.live"]), listed([*ALLOWED, "app.last"]))
+    shop.archive(*DEPENDENTS, f"CREATE VIEW app.last AS SELECT FROM {CUSTOMER}")
     before = schema(shop.dsn)
     with pytest.raises(PlanError) as caught:
         shop.apply()
-    assert caught.value.what == "core.phones cannot be dropped: 8 things that `with` does not name depend on it"
+    assert caught.value.what == (
+        'core.Cust"omer ä, core.phones cannot be dropped: 9 things that `with` does not name in the way'
+    )
     why = str(caught.value.why)
+    assert 'view app.last (reads archive."Cust""omer ä")' in why
     for name in NAMED.keys() - {"view app.c", "constraint to_phone on app.live"}:
         assert f"{name} (" in why
     assert "app.live (" not in why.replace("there on app.live (", "").replace("up on app.live (", "")

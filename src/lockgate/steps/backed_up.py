@@ -15,7 +15,7 @@ from lockgate.ledger.backups import BackupRow
 from lockgate.steps.demands import archive_only
 
 
-class Holding:
+class BackedUp:
     """Finds backups of tables; reads the files of each at most once."""
 
     def __init__(self, conn: Connection[Any]) -> None:
