@@ -170,8 +170,8 @@ def _done_steps(conn: Connection[Any], plan: str, phase: str) -> set[str]:
 
 
 def _gates(loaded: LoadedPlan, phase: Phase, sessions: Sessions, clock: Clock, *, ask: bool) -> Iterator[GateView]:
-    results = gating.look(loaded, phase, sessions, clock) if ask and phase.before else None
-    for number, gate in enumerate(phase.before):
+    results = gating.look(loaded, phase, sessions, clock) if ask and phase.gates else None
+    for number, gate in enumerate(phase.gates):
         asks = GATES[type(gate)].describe(gate)
         if results is None:
             yield GateView(asks, None, None, None)
@@ -199,6 +199,8 @@ def _undo(phase: Phase) -> str:
     kinds = {kind_of(step) for step in phase.steps}
     if phase.undo is None and "sql" in kinds:
         return "none: the phase cannot be taken back, because it says nothing about its SQL"
+    if "drop" in kinds:
+        return "none once a table is dropped; its rows are in backups"
     count = len(phase.undo or ())
     own = f"{count} piece{'' if count == 1 else 's'} of SQL" if count else ""
     derived = "derived from the mappings" if kinds & {"map", "transform"} else ""

@@ -21,7 +21,7 @@ LONGEST = 400
 
 # These run a plan together (the runner finds steps in their registry, a step gets the runner's context),
 # so among them only modules, and not packages, must be free of cycles.
-RUNS_A_PLAN = {"engine", "steps", "gates", "checks", "mapping"}
+RUNS_A_PLAN = {"engine", "steps", "gates", "checks", "mapping", "cutover"}
 
 # What a package may know, where that matters: the lower ones must stay usable without the upper ones.
 MAY_KNOW = {
@@ -174,7 +174,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_no_packages_import_each_other_in_a_circle() -> None:
     def together(package: str) -> str:
-        return "engine, steps, gates, checks, mapping" if package in RUNS_A_PLAN else package
+        return ", ".join(sorted(RUNS_A_PLAN)) if package in RUNS_A_PLAN else package
 
     graph: dict[str, set[str]] = {}
     for module in modules():

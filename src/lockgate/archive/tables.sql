@@ -63,10 +63,41 @@ VALUES (%(plan)s, %(phase)s, %(step)s, %(relid)s, %(from_schema)s, %(name)s, %(t
 DELETE FROM lockgate.archived WHERE relid = %(relid)s
 
 -- name: in_schema
-SELECT count(*) FROM lockgate.archived WHERE to_schema = %(schema)s
+-- What was dropped is told of for ever.
+SELECT (SELECT count(*) FROM lockgate.archived WHERE to_schema = %(schema)s)
+     + (SELECT count(*) FROM lockgate.dropped WHERE to_schema = %(schema)s)
 
 -- name: frozen
 SELECT count(*) FROM pg_catalog.pg_trigger WHERE tgrelid = %(oid)s AND tgname = 'lockgate_archived'
 
 -- name: names
 SELECT from_schema || '.' || name FROM lockgate.archived ORDER BY 1
+
+-- name: to_drop
+-- Where each is now, NULL if somebody dropped it. One name may have been archived more than once.
+SELECT a.relid::bigint AS oid, a.from_schema, a.name, a.to_schema, n.nspname AS schema_now, c.relname AS name_now,
+       a.row_count AS rows, a.content, a.measured_by, a.archived_at, a.retain_until
+FROM lockgate.archived a
+LEFT JOIN pg_catalog.pg_class c ON c.oid = a.relid AND c.relkind = 'r'
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE a.plan = %(plan)s AND a.name = %(name)s AND %(schema)s IN (a.from_schema, a.to_schema)
+ORDER BY c.oid IS NULL, a.id
+
+-- name: there
+SELECT pg_catalog.to_regclass('lockgate.archived') IS NOT NULL
+
+-- name: state
+-- Changes with whatever could change a row without being refused: the guard, the columns, the file of the table, and
+-- subscriptions, whose rows fire no trigger of a statement.
+SELECT pg_catalog.concat_ws(' ', c.xmin, c.relfilenode, t.xmin, s.subscribed, (
+           SELECT pg_catalog.string_agg(a.xmin::text, ',' ORDER BY a.attnum)
+           FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid)) AS token,
+       coalesce(t.tgenabled = 'A' AND p.proname = 'refuse_archived', false) AS guarded, s.subscribed,
+       pg_catalog.pg_total_relation_size(c.oid) AS bytes,
+       pg_catalog.pg_database_size(pg_catalog.current_database()) AS database_bytes
+FROM pg_catalog.pg_class c
+CROSS JOIN LATERAL (
+    SELECT EXISTS (SELECT FROM pg_catalog.pg_subscription_rel r WHERE r.srrelid = c.oid) AS subscribed) AS s
+LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid AND t.tgname = 'lockgate_archived'
+LEFT JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid AND p.pronamespace = 'lockgate'::regnamespace
+WHERE c.oid = %(oid)s

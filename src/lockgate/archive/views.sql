@@ -2,15 +2,22 @@
 SELECT a.from_schema AS was_in, a.name AS table_name, a.archived_at, a.retain_until,
        greatest(a.retain_until - pg_catalog.clock_timestamp(), interval '0') AS time_left,
        a.retain_until <= pg_catalog.clock_timestamp() AS safe_to_drop,
-       a.why, a.replacement, a.plan, a.phase
+       a.why, a.replacement, a.plan, a.phase, NULL::timestamptz AS dropped_at
 FROM lockgate.archived a WHERE a.to_schema = {schema}
+UNION ALL
+SELECT d.from_schema, d.name, d.archived_at, d.retain_until, interval '0', NULL, NULL, NULL, d.plan, d.phase, d.dropped_at
+FROM lockgate.dropped d WHERE d.to_schema = {schema}
 
 -- name: size_report
 SELECT a.from_schema AS was_in, a.name AS table_name, a.row_count AS rows, a.bytes AS bytes_when_archived,
        (SELECT pg_catalog.pg_total_relation_size(c.oid)
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.oid = a.relid AND n.nspname = a.to_schema AND c.relname = a.name) AS bytes_now
+        WHERE c.oid = a.relid AND n.nspname = a.to_schema AND c.relname = a.name) AS bytes_now,
+       NULL::bigint AS bytes_when_dropped, NULL::timestamptz AS dropped_at
 FROM lockgate.archived a WHERE a.to_schema = {schema}
+UNION ALL
+SELECT d.from_schema, d.name, d.row_count, NULL, NULL, d.bytes, d.dropped_at
+FROM lockgate.dropped d WHERE d.to_schema = {schema}
 
 -- name: left
 SELECT count(*) FROM (

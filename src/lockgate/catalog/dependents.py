@@ -7,7 +7,7 @@ it, outside of comments, counts. What neither can tell is listed as not looked a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import Connection
@@ -46,12 +46,22 @@ class Dependent:
     :param name: as SQL writes it, with its schema and, for a function, its arguments.
     :param how: in words, with what it hangs on.
     :param by_text: whether only the text of its body says so.
+    :param catalog: the number of the catalog's table that it is in; 0 for what has no place of its own there: a
+        publication that does not name the table, a function that a trigger calls.
+    :param oid: its number there.
     """
 
     kind: str
     name: str
     how: str
     by_text: bool = False
+    catalog: int = field(default=0, compare=False)
+    oid: int = field(default=0, compare=False)
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it only exists for a table: the sequence of a column. What else numbers by it is found besides."""
+        return self.kind == "sequence" and self.how.startswith(_HOW["sequence"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +83,13 @@ class _Thing:
     oid: int
 
 
-def dependents(conn: Connection[Any], oids: Collection[int]) -> Dependents:
+def dependents(conn: Connection[Any], oids: Collection[int], *, texts: bool = True) -> Dependents:
     """What depends on these relations and their partitions, and so on through views, functions and types.
 
     A partition counts as read by whatever reads the table that it is a part of. Functions that a trigger calls are
     found, and not what else calls them. Lockgate's own triggers and functions are left out.
+
+    :param texts: whether to read the texts of functions; the server itself knows only what it finds without.
     """
     found: set[Dependent] = set()
     relations = _class(conn, "pg_class")
@@ -87,7 +99,7 @@ def dependents(conn: Connection[Any], oids: Collection[int]) -> Dependents:
     own = [thing.oid for thing in known]
     found.update(_above(conn, oids))
     found.update(_beside(conn, own))
-    texts = _bodies(conn)
+    bodies = _bodies(conn) if texts else []
     layer = list(known)
     while layer:
         seen = [thing.oid for thing in known if thing.table == relations]
@@ -98,13 +110,22 @@ def dependents(conn: Connection[Any], oids: Collection[int]) -> Dependents:
             if not row["silent"]:
                 found.add(_dependent(row))
         for name, identity in _names(conn, now):
-            for body in texts:
+            for body in bodies:
                 if body.words.tell_of(name):
                     reached.append(_Thing(_class(conn, "pg_proc"), body.oid))
-                    found.add(Dependent(body.kind, body.name, f"names {identity} in its text", by_text=True))
+                    found.add(
+                        Dependent(
+                            body.kind,
+                            body.name,
+                            f"names {identity} in its text",
+                            True,
+                            _class(conn, "pg_proc"),
+                            body.oid,
+                        )
+                    )
         layer = [thing for thing in dict.fromkeys(reached) if thing not in known]
         known.update(dict.fromkeys(layer))
-    return Dependents(tuple(sorted(found)), tuple(note for body in texts if (note := body.note)))
+    return Dependents(tuple(sorted(found)), tuple(note for body in bodies if (note := body.note)))
 
 
 # --- by the catalog -------------------------------------------------------------------------------------------
@@ -113,7 +134,7 @@ def dependents(conn: Connection[Any], oids: Collection[int]) -> Dependents:
 def _dependent(row: dict[str, Any]) -> Dependent:
     kind = _KINDS.get(row["type"], row["type"])
     how = "is on" if row["within"] else _HOW.get(kind, "uses")
-    return Dependent(kind, row["name"], f"{how} {row['hangs_on']}")
+    return Dependent(kind, row["name"], f"{how} {row['hangs_on']}", False, row["class"], row["oid"])
 
 
 def _above(conn: Connection[Any], oids: Collection[int]) -> Iterable[Dependent]:

@@ -53,7 +53,7 @@ def look(loaded: LoadedPlan, phase: Phase, sessions: Sessions, clock: Clock) -> 
                     fingerprint=schema,
                 )
             )
-            for j, gate in enumerate(phase.before)
+            for j, gate in enumerate(phase.gates)
         ]
 
 
@@ -69,7 +69,7 @@ def pass_gates(job: Job, phase: Phase) -> None:
     def record(conn: Connection[Any]) -> None:
         with conn.transaction():
             lease.assert_held(conn, job.epoch)
-            for number, (gate, result) in enumerate(zip(phase.before, results, strict=True)):
+            for number, (gate, result) in enumerate(zip(phase.gates, results, strict=True)):
                 recording.evidence(conn, job.plan, phase.id, None, result.evidence, run_id=job.run_id)
                 payload = {
                     "gate": number + 1,

@@ -22,7 +22,7 @@ def outline(loaded: LoadedPlan) -> list[dict[str, Any]]:
         {
             "id": phase.id,
             "title": phase.title,
-            "gates": [GATES[type(gate)].describe(gate) for gate in phase.before],
+            "gates": [GATES[type(gate)].describe(gate) for gate in phase.gates],
             "steps": [
                 {"id": loaded.step_id(i, j), "kind": kind_of(step), "title": step.title}
                 for j, step in enumerate(phase.steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,8 @@ from psycopg import Connection
 
 from lockgate.engine.phases import PhaseState
 from lockgate.errors import RollbackRefused, UsageError
-from lockgate.ledger import chain, steps
+from lockgate.ledger import chain, dropped, steps
+from lockgate.ledger.dropped import DroppedRow
 from lockgate.ledger.steps import StepRow
 from lockgate.plan.models import Phase, SqlStep
 from lockgate.suggest import nearest
@@ -71,6 +73,35 @@ def refuse_without_undo(conn: Connection[Any], loaded: LoadedPlan, phases: Seque
                 why="It has `sql` steps and no `undo`.",
                 hint="Write its `undo` into the plan; `undo: []` says that nothing has to be done.",
             )
+
+
+def refuse_dropped(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> None:
+    """:raises RollbackRefused: if a phase has dropped tables for good; names them, and the backups that hold them."""
+    names = {phase.id: phase for phase in phases}
+    gone = [row for row in dropped.of_plan(conn, loaded.plan.plan) if row.phase in names]
+    if not gone:
+        return
+    phase = names[gone[0].phase]
+    raise RollbackRefused(
+        f"Phase {phase.id} cannot be taken back: it dropped {len(gone)} table{'' if len(gone) == 1 else 's'} for good",
+        where=loaded.where("phases", loaded.plan.phases.index(phase)),
+        why="; ".join(f"{row.label} on {row.dropped_at:%Y-%m-%d %H:%M:%S} UTC, in {_backups(row)}" for row in gone),
+        hint="Nothing was taken back. The rows come back from the backup of the archive: "
+        + "; ".join(f"`{_restore(row)}`" for row in gone)
+        + ". What is wrong with later phases is mended by a further phase.",
+    )
+
+
+def _backups(row: DroppedRow) -> str:
+    return " and ".join(
+        f"backup {one['id']}{' of the archive alone' if one['archive_only'] else ''} ({one['folder']} on {one['host']})"
+        for one in row.backups
+    )
+
+
+def _restore(row: DroppedRow) -> str:
+    folder = next(str(one["folder"]) for one in row.backups if one["archive_only"])
+    return shlex.join(["lockgate", "restore", folder, "--table", row.archived])
 
 
 def accepted(conn: Connection[Any], plan: str, phase: str) -> bool:

@@ -18,7 +18,7 @@ from lockgate.engine.leasing import holding
 from lockgate.engine.retry import Policy
 from lockgate.engine.strong import StrongLock
 from lockgate.errors import LockgateError
-from lockgate.ledger import store
+from lockgate.ledger import dropped, store
 from lockgate.mapping import removal
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def uninstall(
 
     May be called again after a kill.
 
-    :param force: also while mappings keep tables in step, which no longer follow then, or tables are closed or
-        archived, which can be written again then.
-    :raises LockgateError: without ``force``, if sync is live, or tables are closed or archived.
+    :param force: also while mappings keep tables in step, which no longer follow then, tables are closed or archived,
+        which can be written again then, or were dropped, of which the ledger has the only log.
+    :raises LockgateError: without ``force``, if sync is live, or tables are closed or archived or were dropped.
     :raises LeaseHeld: while a runner is at work.
     :raises LockNotAcquired: if somebody holds one of the tables.
     """
@@ -113,4 +113,10 @@ def _refuse_live(conn: Connection[Any]) -> None:
             f"Tables are archived: {', '.join(kept)}",
             why="Without Lockgate they are no longer read-only, and nobody knows how long they must be kept.",
             hint="Put them back with `lockgate rollback`, or keep the ledger; or say that it may go: --force.",
+        )
+    if gone := dropped.labels(conn):
+        raise LockgateError(
+            f"The ledger has the only log of tables that were dropped: {', '.join(gone)}",
+            why="What they were, and which backups hold them, stands nowhere else.",
+            hint="Keep the ledger; or keep its report, and say that it may go: --force.",
         )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from lockgate.gates import approval, backup, command, query, soak, unused, unwritten
+from lockgate.gates import approval, backup, command, query, retained, soak, unused, unwritten
 from lockgate.gates.base import GateRunner
 from lockgate.plan.models import (
     ApprovalGate,
     BackupGate,
     CommandGate,
     QueryGate,
+    RetainedGate,
     SoakGate,
     UnusedGate,
     UnwrittenGate,
@@ -19,6 +20,7 @@ REGISTRY: dict[type, GateRunner] = {
     BackupGate: backup.Runner(),
     CommandGate: command.Runner(),
     QueryGate: query.Runner(),
+    RetainedGate: retained.Runner(),
     SoakGate: soak.Runner(),
     UnusedGate: unused.Runner(),
     UnwrittenGate: unwritten.Runner(),

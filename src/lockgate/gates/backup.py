@@ -80,11 +80,11 @@ def _judge(row: BackupRow, wanted: Backup, needed: list[str], now: datetime) -> 
         return _Judged(row, 1, f"is {_age(row, now)} old, and may be {format_duration(wanted.within)}")
     if wanted.restored and row.proven_at is None:
         return _Judged(row, 2, "was never restored, so nothing is proven")
-    fault, unseen = _look_at_files(row)
+    fault, unseen = look_at_files(row)
     return _Judged(row, 3, fault, unseen)
 
 
-def _look_at_files(row: BackupRow) -> tuple[str | None, str | None]:
+def look_at_files(row: BackupRow) -> tuple[str | None, str | None]:
     """What is wrong with its files, and why they were not looked at."""
     folder = Path(row.folder)
     try:

@@ -93,7 +93,7 @@ def _look(ctx: GateContext, watched: Watched) -> _Found:
         told, unseen = mentions(folder, shown, names, ctx.loaded.folder)
         code += told
         blind += unseen
-    depending = tuple(one for one in hanging.found if one.name not in asked.allow)
+    depending = tuple(one for one in hanging.found if not one.is_part and one.name not in asked.allow)
     return _Found(watched, who, depending, tuple(code), tuple(unread), tuple(map(redact, (*blind, *unread))))
 
 

@@ -40,7 +40,7 @@ def named_steps(data: Any, list_key: str = "steps") -> list[Named]:
         said = next((step[key] for key in (*_PLAN_WIDE, "id") if step.get(key) is not None), None)
         if said is not None:
             found += [Named(path, said, derived=False)] if isinstance(said, str) else []
-        elif kind := next((kind for kind in ("analyze", "archive", "close") if kind in step), None):
+        elif kind := next((kind for kind in ("analyze", "archive", "close", "drop") if kind in step), None):
             found.append(Named(path, f"{kind}-{index + 1}", derived=True))
         elif isinstance(step.get("sql"), str):
             sql = step["sql"].strip()

@@ -85,6 +85,10 @@ EXAMPLES = {
   why: The contacts of parties took their place
   replacement: core.party_contacts
 """,
+    "drop step": """\
+- drop: [core.entity_emails, core.entity_phones]
+  with: [view core.contacts_of_before]
+""",
     "query gate": """\
 - query: SELECT count(*) FROM core.entities WHERE national_id IS NULL
   at_most: 100

@@ -30,12 +30,13 @@ from lockgate.plan.conditions import (
     Soak,
     SoakGate,
 )
-from lockgate.plan.proofs import Backup, BackupGate
+from lockgate.plan.proofs import Backup, BackupGate, RetainedGate
 from lockgate.plan.steps import (
     AnalyzeStep,
     ArchiveStep,
     CloseStep,
     CutoverStep,
+    DropStep,
     MapStep,
     MeasureStep,
     SqlStep,
@@ -68,6 +69,7 @@ __all__ = [
     "CloseStep",
     "CommandGate",
     "CutoverStep",
+    "DropStep",
     "Duration",
     "Expectation",
     "ExplainCheck",
@@ -83,6 +85,7 @@ __all__ = [
     "QueryCheck",
     "QueryGate",
     "ReconcileCheck",
+    "RetainedGate",
     "Scalar",
     "Settings",
     "Soak",
@@ -166,6 +169,12 @@ class Phase(Strict):
         "An empty list says that nothing has to be done; "
         "left out, the phase cannot be rolled back if it has `sql` steps.",
     )
+
+    @property
+    def gates(self) -> tuple[Gate | RetainedGate, ...]:
+        """The gates in ``before``, and for what the phase drops the one that asks whether it was kept long enough."""
+        dropped = tuple(name for step in self.steps if isinstance(step, DropStep) for name in step.drop)
+        return self.before + ((RetainedGate(retained=dropped),) if dropped else ())
 
     @property
     def checks(self) -> tuple[Check, ...]:

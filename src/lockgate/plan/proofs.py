@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from lockgate.plan.base import Strict
-from lockgate.plan.values import PositiveDuration, RelationPattern
+from lockgate.plan.values import PositiveDuration, RelationName, RelationPattern
 
 
 class Backup(Strict):
@@ -24,3 +24,12 @@ class BackupGate(Strict):
     """There must be a backup by `lockgate backup` to go back to, whose files are as they were written."""
 
     backup: Backup = Field(description="What it must hold, how old it may be, and whether it was restored.")
+
+
+class RetainedGate(Strict):
+    """Tables must have been in the archive for as long as their step said.
+
+    In no plan: a phase that drops tables has it by itself, so that it cannot be left out.
+    """
+
+    retained: tuple[RelationName, ...] = Field(description="The tables that the phase drops.")

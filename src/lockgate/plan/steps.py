@@ -16,6 +16,7 @@ from lockgate.plan.values import (
     RelationName,
     SqlFragment,
     SqlText,
+    Word,
 )
 
 
@@ -194,6 +195,21 @@ class CloseStep(_Step):
     )
 
 
+class DropStep(_Step):
+    """Drop tables that an earlier phase archived, for good: kept long enough, unchanged, unused, and in two backups."""
+
+    drop: Annotated[tuple[RelationName, ...], Field(min_length=1), AfterValidator(_distinct)] = Field(
+        description="The tables, by the names that they had or have in the archive."
+    )
+    with_: Annotated[tuple[Word, ...], AfterValidator(_distinct)] = Field(
+        (),
+        alias="with",
+        description="What depends on them and is dropped before them, one by one, as the refusal names it: "
+        "`view core.old_report`. Nothing else is dropped.",
+    )
+    id: Identifier | None = Field(None, description="Name in the ledger; left out: `drop-N`, N its place in the phase.")
+
+
 Step = Annotated[
     Annotated[SqlStep, Tag("sql")]
     | Annotated[MapStep, Tag("map")]
@@ -202,8 +218,9 @@ Step = Annotated[
     | Annotated[MeasureStep, Tag("measure")]
     | Annotated[CutoverStep, Tag("cutover")]
     | Annotated[CloseStep, Tag("close")]
-    | Annotated[ArchiveStep, Tag("archive")],
-    told_apart_by("sql", "map", "transform", "analyze", "measure", "cutover", "close", "archive"),
+    | Annotated[ArchiveStep, Tag("archive")]
+    | Annotated[DropStep, Tag("drop")],
+    told_apart_by("sql", "map", "transform", "analyze", "measure", "cutover", "close", "archive", "drop"),
     Kinds("step"),
 ]
 
@@ -219,7 +236,7 @@ def step_name(step: Step) -> str:
             name = step.measure
         case CutoverStep():
             name = step.cutover
-        case SqlStep() | AnalyzeStep() | ArchiveStep() | CloseStep():
+        case SqlStep() | AnalyzeStep() | ArchiveStep() | CloseStep() | DropStep():
             name = step.id
         case _:
             assert_never(step)

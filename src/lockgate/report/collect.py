@@ -10,7 +10,7 @@ from psycopg import Connection
 from lockgate.errors import LedgerError
 from lockgate.ledger import audit, chain, require
 from lockgate.ledger.chain import ChainEntry
-from lockgate.report import listings, measurements, model, phases, tell, visible
+from lockgate.report import listings, measurements, model, phases, removed, tell, visible
 
 ACCOUNTING, RECONCILE = "accounting:", "reconcile:"
 
@@ -51,6 +51,7 @@ def collect(conn: Connection[Any], plan: str, *, show_values: bool = False) -> m
         mappings=tuple(_mappings(_standing(entries))),
         listings=rows,
         measurements=tuple(measurements.collect(_exhibit(entry, show_values) for entry in _standing(entries))),
+        removed=tuple(removed.collect(entries)),
         approvals=tuple(tell.lines(entries, {"approval"})),
         events=tuple(tell.line(entry) for entry in entries if tell.remarkable(entry)),
         undone=tuple(tell.lines(entries, {"undo"})),

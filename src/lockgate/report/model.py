@@ -178,6 +178,25 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
+class Removed:
+    """A table that was dropped for good.
+
+    :param archived_as: the name under which the backups hold it.
+    :param dependents: kind and name of what was dropped before it.
+    :param backups: numbers of the backups that hold its rows.
+    """
+
+    seq: int
+    at: datetime
+    table: str
+    archived_as: str
+    rows: int
+    bytes: int
+    dependents: tuple[str, ...]
+    backups: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Exhibit:
     """A fact: what was asked, what came out, and when."""
 
@@ -215,6 +234,7 @@ class Report:
     mappings: tuple[MappingPart, ...]
     listings: tuple[Listing, ...]
     measurements: tuple[Measurement, ...]
+    removed: tuple[Removed, ...]
     approvals: tuple[Line, ...]
     events: tuple[Line, ...]
     undone: tuple[Line, ...]

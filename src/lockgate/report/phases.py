@@ -136,6 +136,8 @@ def _steps(part: Mapping[str, Any], entries: Iterable[ChainEntry]) -> Iterator[S
 
 def _way_back(part: Mapping[str, Any]) -> str:
     sql = any(step.get("kind") == "sql" for step in part.get("steps", ()))
+    if any(step.get("kind") == "drop" for step in part.get("steps", ())):
+        return "none once a table is dropped: its rows are in backups"
     derived = any(step.get("kind") in {"map", "transform"} for step in part.get("steps", ()))
     if part.get("undo"):
         return "derived, then the phase's own SQL" if derived else "the phase's own SQL"

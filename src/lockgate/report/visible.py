@@ -15,6 +15,7 @@ _WORDS = frozenset(
         "archived_at",
         "chunks_digest",
         "digest",
+        "dropped_at",
         "ended_at",
         "fingerprint",
         "last_scan",

@@ -7,12 +7,13 @@ from lockgate.plan.models import (
     ArchiveStep,
     CloseStep,
     CutoverStep,
+    DropStep,
     MapStep,
     MeasureStep,
     SqlStep,
     TransformStep,
 )
-from lockgate.steps import analyze, archive, close, cutover, filling, measure, sql
+from lockgate.steps import analyze, archive, close, cutover, drop, filling, measure, sql
 from lockgate.steps.base import StepRunner
 
 REGISTRY: dict[type, StepRunner] = {
@@ -20,6 +21,7 @@ REGISTRY: dict[type, StepRunner] = {
     ArchiveStep: archive.Runner(),
     CloseStep: close.Runner(),
     CutoverStep: cutover.Runner(),
+    DropStep: drop.Runner(),
     MapStep: filling.Runner(),
     MeasureStep: measure.Runner(),
     SqlStep: sql.Runner(),

@@ -89,6 +89,15 @@ def test_dependents_are_named_and_may_be_allowed(shop: Shop) -> None:
     assert shop.ask().passed
 
 
+def test_a_sequence_of_a_column_is_a_part_and_what_else_it_numbers_is_not(shop: Shop) -> None:
+    shop.act("CREATE SEQUENCE core.numbers OWNED BY core.old_phones.id")
+    assert after_a_month(shop).passed
+    shop.act("CREATE TABLE core.other (id int DEFAULT nextval('core.numbers'))")
+    result = shop.ask()
+    assert result.refusal is Refusal.REFUSED
+    assert "there depend on it: default for core.other.id is made with core.numbers" in result.what
+
+
 def test_what_is_built_is_listed_as_not_looked_at(shop: Shop) -> None:
     shop.act("CREATE FUNCTION core.f(q text) RETURNS void LANGUAGE plpgsql AS 'BEGIN EXECUTE q; END'")
     result = after_a_month(shop)

@@ -37,7 +37,7 @@ def test_the_schema_in_the_package_is_up_to_date() -> None:
 def test_no_model_is_forgotten() -> None:
     assert MODELS.keys() >= {"Plan", "Settings", "HealthQuery", "Phase", "SqlStep", "Soak", "Approval", "Objects"}
     assert set(MODELS.values()) >= set(KINDS.values())
-    assert len(KINDS) == 19
+    assert len(KINDS) == 20
     shapes = list(inside(PLAN))
     assert not [shape for index, shape in enumerate(shapes) if shape in shapes[:index]]
 
@@ -95,7 +95,7 @@ def test_an_example_can_be_loaded(tmp_path: Path, kind: str) -> None:
     example = "".join(f"      {line}\n" for line in EXAMPLES[kind].splitlines())
     mapping = "{map: party_contacts, into: core.t, key: [id], from: core.s, select: SELECT id FROM core.s}"
     parts = {"steps": f"      - {mapping}\n", place: example}
-    text = "plan: example\nphases:\n  - {id: setup, steps: [{sql: SELECT 1}]}\n  - id: shown\n"
+    text = "plan: example\nphases:\n  - {id: setup, steps: [{sql: SELECT 1}, {cutover: to_parties, old: [core.s]}]}\n  - id: shown\n"
     text += "".join(f"    {key}:\n{items}" for key, items in parts.items())
     phase = load(tmp_path, text, {"sql/indexes.sql": "SELECT 1"}).plan.phases[1]
     shown = {"before": phase.before, "steps": phase.steps, "after": phase.after}[place][0]

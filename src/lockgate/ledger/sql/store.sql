@@ -53,10 +53,11 @@ ORDER BY 1
 -- name: guards
 -- Those of the triggers that ought to be there and are not, or do not fire always.
 SELECT guard.relation, guard.trigger, t.oid IS NOT NULL
-FROM (VALUES ('chain', 'chain_append_only'), ('chain_head', 'chain_head_stays'), ('chain_head', 'chain_head_forward'))
+FROM (VALUES ('chain', 'chain_append_only'), ('chain_head', 'chain_head_stays'), ('chain_head', 'chain_head_forward'),
+             ('dropped', 'dropped_append_only'))
      AS guard (relation, trigger)
 JOIN pg_catalog.pg_namespace n ON n.nspname = 'lockgate'
 LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = guard.relation
 LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid AND t.tgname = guard.trigger
-WHERE t.tgenabled IS DISTINCT FROM 'A'
+WHERE t.tgenabled IS DISTINCT FROM 'A' AND (c.oid IS NOT NULL OR guard.relation <> 'dropped')
 ORDER BY 1, 2
