@@ -95,7 +95,8 @@ def test_an_example_can_be_loaded(tmp_path: Path, kind: str) -> None:
     example = "".join(f"      {line}\n" for line in EXAMPLES[kind].splitlines())
     mapping = "{map: party_contacts, into: core.t, key: [id], from: core.s, select: SELECT id FROM core.s}"
     parts = {"steps": f"      - {mapping}\n", place: example}
-    text = "plan: example\nphases:\n  - {id: setup, steps: [{sql: SELECT 1}, {cutover: to_parties, old: [core.s]}]}\n  - id: shown\n"
+    before = "{cutover: to_parties, old: [core.s]}" if kind == "close step" else "{sql: SELECT 1}"
+    text = f"plan: example\nphases:\n  - {{id: setup, steps: [{before}]}}\n  - id: shown\n"
     text += "".join(f"    {key}:\n{items}" for key, items in parts.items())
     phase = load(tmp_path, text, {"sql/indexes.sql": "SELECT 1"}).plan.phases[1]
     shown = {"before": phase.before, "steps": phase.steps, "after": phase.after}[place][0]
