@@ -18,9 +18,11 @@ from lockgate.backup import clients as programs
 from lockgate.backup.clients import Clients, Running
 from lockgate.catalog import relations, tables
 from lockgate.catalog.content import content
+from lockgate.catalog.shape import shape
 from lockgate.catalog.tables import Table
 from lockgate.engine.address import describe
 from lockgate.engine.context import Progress, Silent
+from lockgate.engine.fingerprint import fingerprint
 from lockgate.engine.session import Sessions
 from lockgate.engine.sqlerrors import explain
 from lockgate.errors import LockgateError, PlanError
@@ -28,6 +30,7 @@ from lockgate.manifest import Manifest, TableContent
 
 DUMP = "dump"
 SCHEMA = "schema.dump"
+NO_ENCODING = "SQL_ASCII"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ def _make(
         clients = programs.find(conn.info.server_version // 10_000, conn.info.host, folders)
         final = (to / f"{name}-{at:%Y%m%dT%H%M%SZ}").resolve()
         with _new_folder(final, sum(sizes.values())) as folder:
-            arguments = _arguments(folder, chosen if patterns else [], snapshot, jobs, sessions)
+            encoding = conn.info.parameter_status("server_encoding") or ""
+            arguments = _arguments(folder, chosen if patterns else [], snapshot, jobs, encoding, sessions)
             with ExitStack() as stack:
                 begun = [stack.enter_context(programs.running(clients, "pg_dump", a, sessions.dsn)) for a in arguments]
                 progress.event(f"pg_dump {clients.version} writes {len(chosen)} tables to {final}")
@@ -158,11 +162,13 @@ def _refuse_without_space(place: Path, needed: int) -> None:
 
 
 def _arguments(
-    folder: Path, chosen: Sequence[Table], snapshot: str, jobs: int, sessions: Sessions
+    folder: Path, chosen: Sequence[Table], snapshot: str, jobs: int, encoding: str, sessions: Sessions
 ) -> list[tuple[str, ...]]:
     """What each pg_dump is told: the data's, and for a choice of tables the whole schema's."""
     wait = max(1, sessions.settings.lock_timeout // timedelta(milliseconds=1))
-    shared = ("--snapshot", snapshot, f"--lock-wait-timeout={wait}")
+    # In one encoding whatever the database's is: a restore must read the names in it. One without any has no other.
+    encoded = () if encoding == NO_ENCODING else ("--encoding=UTF8",)
+    shared = ("--snapshot", snapshot, f"--lock-wait-timeout={wait}", *encoded)
     dump = ("--format=directory", f"--jobs={jobs}", f"--file={folder / DUMP}", *shared)
     if not chosen:
         return [dump]
@@ -177,8 +183,8 @@ def _measure(conn: Connection[Any], table: Table, size: int, begun: Sequence[Run
         if one.process.poll() is not None:
             one.succeed()
     found = content(conn, table.oid)
-    columns = columns_of(conn, table.oid)
-    return TableContent(table.schema, table.name, found.rows, found.hash, found.way, size, columns)
+    columns, parts = columns_of(conn, table.oid), shape(conn, table.oid)
+    return TableContent(table.schema, table.name, found.rows, found.hash, found.way, size, columns, parts)
 
 
 def columns_of(conn: Connection[Any], oid: int) -> tuple[tuple[str, str, bool], ...]:
@@ -208,5 +214,6 @@ def _manifest(
         snapshot_at=at,
         chosen=patterns,
         tables=measured,
+        schema=fingerprint(conn).parts,
         files=manifest.files(folder),
     )
