@@ -63,6 +63,25 @@ def proven(sessions: Sessions, plan: str, backup: int, made: Made, proof: Proof)
         evidence(conn, plan, None, None, [Evidence(f"backup_restored:{backup}", query, result)], run_id=None)
 
 
+def removed(conn: Connection[Any], plan: str, row: BackupRow, because: int, why: str) -> bool:
+    """Write into the ledger, in the open transaction, that a backup's files are given up; False if they were before.
+
+    :param because: the number of the proven backup that takes its place.
+    """
+    if not backups.removed(conn, row.id):
+        return False
+    result = {
+        "folder": row.folder,
+        "host": row.host,
+        "snapshot_at": row.snapshot_at,
+        "manifest_sha256": row.manifest_sha256,
+        "proven_at": row.proven_at,
+        "in_favour_of": because,
+    }
+    evidence(conn, plan, None, None, [Evidence(f"backup_removed:{row.id}", why, result)], run_id=None)
+    return True
+
+
 def restored(conn: Connection[Any], row: BackupRow, what: Restored) -> None:
     """Write into the ledger that tables were restored from a backup, in the transaction that restores them."""
     require_home(conn)

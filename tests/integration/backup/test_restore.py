@@ -28,8 +28,6 @@ from lockgate.ledger import chain, install
 from tests.copies import another_database
 from tests.integration.backup.shop import SHOP, back_up
 
-pytestmark = pytest.mark.one_server  # the embedded server is of one version
-
 # What a table has beside its rows.
 MORE = """
 CREATE ROLE "Röle app";
@@ -354,7 +352,7 @@ def test_whoever_needs_tables_back_decides_whether_they_stay(shop: str, conn: Co
         with undoing.transaction():
             restore_tables(undoing, wanted, SystemClock())
             assert undoing.execute("SHOW search_path").fetchone() == ("pg_catalog",)
-            assert undoing.execute("SHOW default_tablespace").fetchone() == ("",)
+            assert undoing.execute("SHOW idle_in_transaction_session_timeout").fetchone() == ("20s",)
             with pytest.raises(DatabaseError):
                 restore_tables(undoing, wanted, SystemClock())
     assert relations.find(conn, "core", "orders")
@@ -405,5 +403,5 @@ def test_a_pattern_that_fits_nothing(shop: str, empty: str, tmp_path: Path, patt
 def test_an_older_server_is_refused(shop: str, empty: str, tmp_path: Path) -> None:
     made = back_up(shop, tmp_path)
     manifest.write(made.folder, replace(made.manifest, major=99))
-    with pytest.raises(LockgateError, match="PostgreSQL 99 cannot be restored to a server of version 18"):
+    with pytest.raises(LockgateError, match="PostgreSQL 99 cannot be restored to a server of version"):
         put_back(empty, made)
