@@ -56,6 +56,7 @@ class Manifest:
     :param major: version of the server.
     :param client: the version of pg_dump.
     :param snapshot_at: the database's time when the snapshot was taken.
+    :param standby: the standby that it was taken from, without a password; None: from the database itself.
     :param chosen: the patterns that chose the tables; none: the whole database.
     :param schema: the schema's parts, such as ``views of schema core`` -> their hashes; see ``engine.fingerprint``.
     :param files: by their path in the folder.
@@ -67,6 +68,7 @@ class Manifest:
     encoding: str
     client: str
     snapshot_at: datetime
+    standby: str | None
     chosen: tuple[str, ...]
     tables: tuple[TableContent, ...]
     schema: Mapping[str, str]

@@ -38,6 +38,7 @@ def keep(sessions: Sessions, plan: str, made: Made) -> int:
         )
         result = {
             "snapshot_at": said.snapshot_at,
+            "standby": said.standby,
             "folder": str(made.folder),
             "chosen": list(said.chosen),
             "manifest_sha256": made.digest,

@@ -25,6 +25,7 @@ from lockgate.engine.clock import SystemClock
 from lockgate.engine.session import Sessions
 from lockgate.errors import CheckFailed, DatabaseError, LockgateError, PlanError
 from lockgate.ledger import chain, install
+from tests.conftest import StartServer
 from tests.copies import another_database
 from tests.integration.backup.shop import SHOP, back_up
 
@@ -177,6 +178,33 @@ def test_what_cannot_be_restored_with_a_table_is_listed(shop: str, empty: str, t
     assert restored.changed is not None
     assert set(restored.changed["core.orders"]) >= {"constraints", "grants", "owner"}
     assert ask(empty, "SELECT has_table_privilege('Röle app', 'core.orders', 'SELECT')") == [(True,)]
+
+
+def test_tables_are_where_they_were_or_it_is_told(own_server: StartServer, tmp_path: Path) -> None:
+    dsn = own_server(fsync="off").dsn()
+    ask(dsn, SHOP)
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("SET allow_in_place_tablespaces = on")
+        for name in ("fast", "slow"):
+            conn.execute(f"CREATE TABLESPACE {name} LOCATION ''".encode())
+        conn.execute("ALTER TABLE core.customers SET TABLESPACE fast; ALTER INDEX core.orders_pkey SET TABLESPACE slow")
+    made = back_up(dsn, tmp_path)
+    where = (
+        "SELECT relname, spcname FROM pg_class c LEFT JOIN pg_tablespace t ON t.oid = c.reltablespace "
+        "WHERE relnamespace = 'core'::regnamespace AND relkind IN ('r', 'i') ORDER BY 1"
+    )
+    before = ask(dsn, where)
+    with another_database(dsn) as other:
+        assert put_back(other, made).missing == ()
+        assert ask(other, where) == before
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("ALTER INDEX core.orders_pkey SET TABLESPACE pg_default")
+        conn.execute("DROP TABLESPACE slow")
+    with another_database(dsn) as other:
+        [missing] = put_back(other, made).missing
+        assert missing.what == "place of constraint core.orders orders_pkey"
+        assert '"slow"' in missing.why
+        assert ("customers", "fast") in ask(other, where)
 
 
 def test_a_key_that_refers_to_a_restored_table_is_told(shop: str, conn: Connection[Any], tmp_path: Path) -> None:

@@ -52,6 +52,12 @@ PLACE = Path("lockgate-backups")
     help="Server to restore it on, in a database that is made and dropped. Default: a throw-away server here.",
 )
 @click.option(
+    "--from",
+    "standby",
+    metavar="URL",
+    help="A standby of the database to read instead of it; it must have caught up. The ledger stays in the database.",
+)
+@click.option(
     "--keep",
     metavar="N",
     type=click.IntRange(1),
@@ -63,6 +69,12 @@ PLACE = Path("lockgate-backups")
     type=options.DURATION,
     help="The same by age, such as 30d; with --keep too, a backup goes only if neither keeps it.",
 )
+@click.option(
+    "--max-time",
+    metavar="TIME",
+    type=options.DURATION,
+    help="End it, and leave nothing, if its snapshot becomes older than this, such as 2h. Proving it is not counted.",
+)
 @options.output
 def command(
     plan: Path | None,
@@ -72,8 +84,10 @@ def command(
     jobs: int,
     prove: bool,
     on: str | None,
+    standby: str | None,
     keep: int | None,
     keep_for: timedelta | None,
+    max_time: timedelta | None,
     output: Output,
 ) -> None:
     """Back up the database, and prove it by restoring it.
@@ -81,6 +95,9 @@ def command(
     pg_dump reads one snapshot, and in the same snapshot each table is counted and hashed; writes go on. The
     backup is then restored to a throw-away server and compared, table by table. The ledger keeps what was
     found, for the `backup` gates of plans. The folder holds the data: it opens to you alone.
+
+    While its snapshot is held, VACUUM cannot remove rows that died since. It says so when that takes minutes, and
+    --max-time ends it.
 
     Older backups stay unless --keep or --keep-for is given. Then they go after the new one is proven, but never
     those that a phase which is not done, or one that has dropped tables, began by.
@@ -97,6 +114,7 @@ def command(
     from lockgate.backup.retention import Keep, Retired, retire
     from lockgate.cli.progress import shown
     from lockgate.engine.address import resolve
+    from lockgate.engine.session import Sessions
     from lockgate.ledger import install
 
     keeping = Keep(keep, keep_for)
@@ -111,13 +129,24 @@ def command(
     sessions = context.sessions(database, loaded.plan.settings)
     server = resolve(on, {}) if on else None
     secrets.remember(server or "", None)
+    source = resolve(standby, {}) if standby else None
+    secrets.remember(source or "", None)
     major = sessions.preflight().major
     if prove and server is None:
         refuse_other_version(major)
     with sessions.open("backup") as conn:
         install(conn)
     with shown(output, sessions.clock) as progress:
-        made = make(sessions, to, name, patterns=tables, jobs=jobs, progress=progress)
+        made = make(
+            sessions,
+            to,
+            name,
+            patterns=tables,
+            jobs=jobs,
+            progress=progress,
+            longest=max_time,
+            standby=Sessions(source, loaded.plan.settings) if source else None,
+        )
         number = record.keep(sessions, name, made)
         proof = None
         if prove:
@@ -137,6 +166,7 @@ def _tell(output: Output, number: int, made: Made, proof: Proof | None, retired:
                 "backup": number,
                 "folder": str(made.folder),
                 "snapshot_at": made.manifest.snapshot_at,
+                "standby": made.manifest.standby,
                 "manifest_sha256": made.digest,
                 "tables": {table.label: {"rows": table.rows, "hash": table.hash} for table in found},
                 "restored": proof is not None,
@@ -148,6 +178,8 @@ def _tell(output: Output, number: int, made: Made, proof: Proof | None, retired:
         )
         return
     output.line(f"Backup {number}: {len(found)} tables with {rows} rows in {made.folder}", "good")
+    if made.manifest.standby:
+        output.line(f"Taken from the standby {made.manifest.standby}.")
     if proof is None:
         output.line("It was not restored, so nothing is proven: leave out --no-prove.", "warn")
         return
