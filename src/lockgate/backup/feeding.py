@@ -19,6 +19,7 @@ from lockgate.errors import DatabaseError
 
 _AT_ONCE = 1 << 17
 _COPY, _FROM, _COPY_END = b"COPY ", b" FROM stdin;\n", b"\\.\n"
+_SET = b"SELECT pg_catalog.setval("
 _NAME = b"-- Data for Name: "
 # Large objects are written in a transaction of their own, so the script says; here all is one.
 _NOT_OURS = {b"BEGIN;\n", b"COMMIT;\n"}
@@ -53,12 +54,13 @@ def _play(conn: Connection[Any], script: IO[bytes], progress: Progress) -> None:
         if waiting or (not said and (line == b"\n" or line.startswith(b"\\") or line in _NOT_OURS)):
             continue
         said += line
-        if said.startswith(_COPY) and said.endswith(_FROM):
+        if not said.endswith(b";\n") or said.count(b'"') % 2:  # a name may hold the end of a statement
+            continue
+        if said.startswith(_COPY):
             _copy(conn, said, script)
-            said = b""
-        elif said.endswith(b";\n"):
+        else:
             _execute(conn, said)
-            said = b""
+        said = b""
 
 
 def _copy(conn: Connection[Any], statement: bytes, script: IO[bytes]) -> None:
@@ -88,7 +90,7 @@ def _execute(conn: Connection[Any], statement: bytes) -> None:
     try:
         conn.execute(statement)
     except psycopg.Error as error:
-        what = statement if statement.startswith(b"SELECT pg_catalog.setval") else b"a large object"
+        what = statement if statement.startswith(_SET) else b"a large object"
         raise refused(error, what.decode(errors="replace").strip()) from error
 
 

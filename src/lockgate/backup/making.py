@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,12 +10,14 @@ from typing import Any
 import psycopg
 from psycopg import Connection, errors
 
+from lockgate import sqlfiles
 from lockgate.backup.contents import COMPANIONS, Entry
 from lockgate.backup.feeding import refused
 from lockgate.backup.selection import NotRestored
 from lockgate.engine.sqlerrors import message
 from lockgate.errors import DatabaseError, LockgateError
 from lockgate.sql.split import split
+from lockgate.sql.tree import quote
 
 # Without one of these a table is not what it was, whatever else is; all others can be made later by hand.
 _VITAL = {
@@ -26,6 +29,8 @@ _THERE = (
     errors.DuplicateAlias, errors.UniqueViolation,
 )  # fmt: skip
 
+_RELATIONS = {"TABLE", "SEQUENCE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"}
+_FUNCTION = re.compile(r"ALTER (?:FUNCTION|PROCEDURE|AGGREGATE) (.*) OWNER TO ", re.S)
 # They say something of two things, one of which may be there and have it.
 _ADDED_TO = {"FK CONSTRAINT", "PUBLICATION TABLE", "PUBLICATION TABLES IN SCHEMA"}
 
@@ -46,6 +51,7 @@ class Maker:
     missing: list[NotRestored] = field(default_factory=list)
     _untold: list[str] = field(default_factory=list)
     _settings: str = ""
+    _grantees: list[str] | None = None
 
     def make(self, entries: Iterable[Entry]) -> None:
         """Make them one after the other.
@@ -65,6 +71,7 @@ class Maker:
     def _make(self, entry: Entry) -> None:
         error = self._run(entry.sql)
         if error is None:
+            self._bare(entry)
             self._give(entry)
         elif isinstance(error, _THERE) and entry.id in self.needed:
             self.there.add(entry.id)
@@ -80,6 +87,22 @@ class Maker:
         else:
             self.failed.add(entry.id)
             self.missing.append(NotRestored(entry.label, message(error), entry.sql))
+
+    def _bare(self, entry: Entry) -> None:
+        """Take back what default privileges have granted: the backup says what was granted, and to whom."""
+        if self._grantees is None:
+            rows = self.conn.execute(sqlfiles.load("lockgate.backup", "default_grants")).fetchall()
+            self._grantees = [str(row[0]) for row in rows]
+        function = _FUNCTION.match(entry.owner_sql)
+        if entry.type in _RELATIONS:
+            kind = "SEQUENCE" if entry.type == "SEQUENCE" else "TABLE"
+            thing, grantees = f"{kind} {quote(entry.schema)}.{quote(entry.name)}", self._grantees
+        elif function:  # everybody may call it unless the backup says otherwise
+            thing, grantees = f"ROUTINE {function[1]}", [name for name in self._grantees if name != "PUBLIC"]
+        else:
+            return
+        if grantees:
+            self._run(f"REVOKE ALL ON {thing} FROM {', '.join(grantees)}")
 
     def _give(self, entry: Entry) -> None:
         error = self._run(entry.owner_sql) if entry.owner_sql else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import Connection
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from lockgate import manifest
 from lockgate.backup import record
@@ -58,11 +59,16 @@ SELECT lo_from_bytea(0, 'large; BEGIN;');
 """
 
 
+def roles(text: str) -> str:
+    """The text with roles of this process: they are the server's, and other processes test there, too."""
+    return re.sub(r"Röle app|lockgate_(?:owner|gone|left)", rf"\g<0>_{os.getpid()}", text)
+
+
 @pytest.fixture
 def shop(conn: Connection[Any], dsn: str) -> Iterator[str]:
-    conn.execute(SHOP.encode() + MORE.encode())
+    ask(dsn, SHOP + MORE)
     yield dsn
-    conn.execute('DROP OWNED BY "Röle app", lockgate_owner CASCADE; DROP ROLE "Röle app", lockgate_owner')
+    ask(dsn, 'DROP OWNED BY "Röle app", lockgate_owner CASCADE; DROP ROLE "Röle app", lockgate_owner')
 
 
 @pytest.fixture
@@ -77,7 +83,7 @@ def put_back(dsn: str, made: Made, *tables: str, schemas: tuple[str, ...] = ()) 
 
 def ask(dsn: str, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(dsn, autocommit=True) as conn:
-        cursor = conn.execute(query.encode())
+        cursor = conn.execute(roles(query).encode())
         return cursor.fetchall() if cursor.description else []
 
 
@@ -131,6 +137,50 @@ def test_a_dropped_table_comes_back_with_all_that_is_its_own(shop: str, conn: Co
     assert {"triggers", "policies", "grants", "statistics", "owner", "comments", "indexes"} <= was.shape.keys()
 
 
+def test_grants_are_those_of_the_backup_and_not_the_default_ones(
+    shop: str, conn: Connection[Any], tmp_path: Path
+) -> None:
+    made = back_up(shop, tmp_path)
+    conn.execute("DROP TABLE core.notes CASCADE; DROP FUNCTION core.touch()")
+    for kind in ("TABLES", "SEQUENCES", "FUNCTIONS"):
+        ask(shop, f'ALTER DEFAULT PRIVILEGES GRANT ALL ON {kind} TO "Röle app", PUBLIC')
+    assert put_back(shop, made, "core.notes").changed == {}
+    assert ask(shop, "SELECT proacl FROM pg_proc WHERE proname = 'touch'") == [
+        (["=X/postgres", "postgres=X/postgres"],)
+    ]
+
+
+def test_odd_names_and_texts_are_no_script(shop: str, conn: Connection[Any], empty: str, tmp_path: Path) -> None:
+    conn.execute("""
+        CREATE TABLE core."T; a
+        b" (id serial, "c;
+ FROM stdin;
+--
+-- TOC entry 5" text DEFAULT E';\n--\n-- Name: x; Type: TABLE');
+        INSERT INTO core."T; a
+        b" VALUES (1, E'\\.\n'), (2, E'--\n\n-- TOC entry 5 (class 1 OID 2)\n');
+        SELECT setval('core."T; a
+        b_id_seq"', 40);
+        CREATE FUNCTION core.odd() RETURNS text LANGUAGE sql AS 'SELECT ''
+--
+-- Name: x; Type: TABLE; Schema: core; Owner: y
+--
+
+ALTER TABLE x OWNER TO y;
+SET default_tablespace = a;
+'' ';
+    """)
+    restored = put_back(empty, back_up(shop, tmp_path))
+    assert restored.missing == ()
+    assert restored.changed == {}
+    assert restored.schema_changed == ()
+    assert ask(
+        empty,
+        """SELECT nextval('core."T; a
+        b_id_seq"')""",
+    ) == [(41,)]
+
+
 def test_a_partitioned_table_comes_back_with_its_partitions(shop: str, conn: Connection[Any], tmp_path: Path) -> None:
     made = back_up(shop, tmp_path, "core.events", "core.notes")
     before = everything(shop)
@@ -147,6 +197,28 @@ def test_types_and_schemas_that_a_table_needs_are_made(shop: str, empty: str, tm
     assert ("t", "core.mood") in everything(empty)
     assert ("f", "core.short(text)") in everything(empty)
     assert ("f", "core.touch()") not in everything(empty), "nothing that is not needed"
+
+
+def test_a_sequence_that_is_nobodys_is_made_and_its_value_is_told_to_be_lost(
+    shop: str, empty: str, tmp_path: Path
+) -> None:
+    made = back_up(shop, tmp_path, "core.notes", "core.customers")
+    restored = put_back(empty, made)
+    assert whats(restored)[:1] == ["value of sequence core.shared"]
+    assert restored.changed == {}
+    assert ask(empty, "SELECT nextval('core.shared'), nextval('core.notes_id_seq')") == [(70, 31)]
+
+
+def test_a_whole_database_by_its_owner_who_is_no_superuser(shop: str, tmp_path: Path) -> None:
+    made = back_up(shop, tmp_path)
+    with another_database(shop) as other:
+        ask(other, "ALTER ROLE lockgate_owner LOGIN")
+        name = conninfo_to_dict(other)["dbname"]
+        ask(other, f'ALTER DATABASE "{name}" OWNER TO lockgate_owner')
+        restored = put_back(make_conninfo(other, user=roles("lockgate_owner")), made)
+        assert "owner postgres of table core.orders" in whats(restored)
+        assert all('role "postgres"' in missing.why.lower() for missing in restored.missing)
+        assert ask(other, "SELECT count(*) FROM core.orders") == [(500,)]
 
 
 def test_a_schema_comes_back(shop: str, conn: Connection[Any], tmp_path: Path) -> None:
@@ -169,8 +241,8 @@ def test_what_cannot_be_restored_with_a_table_is_listed(shop: str, empty: str, t
     ask(shop, "DROP ROLE lockgate_gone, lockgate_left")
     restored = put_back(empty, made, "core.orders")
     assert [(missing.what, missing.why) for missing in restored.missing] == [
-        ("owner lockgate_gone of table core.orders", 'role "lockgate_gone" does not exist'),
-        ("grants of table core.orders", 'role "lockgate_left" does not exist'),
+        (roles("owner lockgate_gone of table core.orders"), roles('role "lockgate_gone" does not exist')),
+        ("grants of table core.orders", roles('role "lockgate_left" does not exist')),
         ("foreign key core.orders orders_customer_fkey", 'relation "core.customers" does not exist'),
         ("publication table core.p orders", "What is published is not decided here."),
     ]
@@ -401,19 +473,19 @@ def test_an_owner_who_is_no_superuser_may_restore_what_is_hers(
     shop: str, conn: Connection[Any], tmp_path: Path
 ) -> None:
     made = back_up(shop, tmp_path)
-    conn.execute("ALTER ROLE lockgate_owner LOGIN; GRANT USAGE, CREATE ON SCHEMA core TO lockgate_owner")
-    conn.execute("GRANT REFERENCES ON core.customers TO lockgate_owner; GRANT USAGE ON core.shared TO lockgate_owner")
+    ask(shop, "ALTER ROLE lockgate_owner LOGIN; GRANT USAGE, CREATE ON SCHEMA core TO lockgate_owner")
+    ask(shop, "GRANT REFERENCES ON core.customers TO lockgate_owner; GRANT USAGE ON core.shared TO lockgate_owner")
     conn.execute("DROP TABLE core.notes CASCADE")
-    restored = put_back(make_conninfo(shop, user="lockgate_owner"), made, "core.notes")
+    restored = put_back(make_conninfo(shop, user=roles("lockgate_owner")), made, "core.notes")
     assert restored.missing == ()
     assert restored.changed == {}
 
 
 def test_a_table_of_another_owner_says_whose_it_is_now(shop: str, conn: Connection[Any], tmp_path: Path) -> None:
     made = back_up(shop, tmp_path)
-    conn.execute("ALTER ROLE lockgate_owner LOGIN; GRANT USAGE, CREATE ON SCHEMA core TO lockgate_owner")
+    ask(shop, "ALTER ROLE lockgate_owner LOGIN; GRANT USAGE, CREATE ON SCHEMA core TO lockgate_owner")
     conn.execute("DROP TABLE core.orders")
-    restored = put_back(make_conninfo(shop, user="lockgate_owner"), made, "core.orders")
+    restored = put_back(make_conninfo(shop, user=roles("lockgate_owner")), made, "core.orders")
     assert whats(restored)[0] == "owner postgres of table core.orders"
     assert ask(shop, "SELECT count(*) FROM core.orders") == [(500,)]
 
