@@ -186,17 +186,19 @@ def _select(conn: Connection[Any], held: Contents, wanted: Wanted, said: Manifes
 
 def _refuse_occupied(conn: Connection[Any], todo: Selection) -> None:
     """Name all that is in the way, before anything is made; functions and the like are met on the way."""
-    places = [place for entry in todo.entries if entry.id not in todo.needed and (place := _place(entry, todo))]
+    by_id = {entry.id: entry for entry in todo.entries}
+    places = [place for entry in todo.entries if entry.id not in todo.needed and (place := _place(entry, by_id))]
     given = {"schemas": [schema for schema, _ in places], "names": [name for _, name in places]}
     found = [str(row[0]) for row in conn.execute(sqlfiles.load("lockgate.backup", "occupied"), given)]
     if found:
         raise already_there(conn, found)
 
 
-def _place(entry: Entry, todo: Selection) -> tuple[str, str] | None:
+def _place(entry: Entry, by_id: Mapping[int, Entry]) -> tuple[str, str] | None:
     """The name that it takes among relations and types."""
     if entry.type == "CONSTRAINT":  # it has an index of its name
-        homes = [e.name for e in todo.entries if e.id in entry.needs and entry.name.startswith(f"{e.name} ")]
+        needed = [by_id[number].name for number in entry.needs & by_id.keys()]
+        homes = [name for name in needed if entry.name.startswith(f"{name} ")]
         return (entry.schema, entry.name.removeprefix(f"{homes[0]} ")) if homes else None
     kinds = {"TABLE", "SEQUENCE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE", "INDEX", "TYPE", "DOMAIN"}
     return (entry.schema, entry.name) if entry.type in kinds else None

@@ -19,7 +19,8 @@ OWN = "lockgate"
 # Their names begin with the table's.
 _NAMED_PARTS = {"DEFAULT", "CONSTRAINT", "CHECK CONSTRAINT", "FK CONSTRAINT", "TRIGGER", "RULE", "POLICY"}
 # They depend on their table, and on no other but its partitions or those that it is one of.
-_PARTS = {"INDEX", "STATISTICS", "ROW SECURITY", "SEQUENCE", "SEQUENCE OWNED BY", "INDEX ATTACH", "TABLE ATTACH"}
+_PARTS = {"INDEX", "STATISTICS", "ROW SECURITY", "SEQUENCE", "TABLE ATTACH"}
+_JOINS = {"SEQUENCE OWNED BY", "INDEX ATTACH"}
 _OF_THE_DATABASE = {"SCHEMA", "EXTENSION", "PROCEDURAL LANGUAGE"}
 _RELATIONS = {"TABLE", "VIEW", "MATERIALIZED VIEW", "FOREIGN TABLE"}
 # A foreign key to a table that is not there is left out and told; nothing is made for its sake.
@@ -99,10 +100,12 @@ def of_tables(contents: Contents, tables: Sequence[TableContent]) -> Selection:
         if root is None:
             raise LockgateError(f"{table.label} is in the backup's manifest, but not in its dump")
     chosen = _with_partitions(contents, {root.id for root in roots if root})
-    homes = [entry for entry in contents.entries if entry.id in chosen]
-    chosen |= {entry.id for entry in contents.entries if _is_part(entry, homes, chosen)}
-    chosen |= {entry.id for entry in contents.entries if entry.type in {"SEQUENCE OWNED BY", "INDEX ATTACH"}
-               and _is_attached(entry, chosen, contents)}  # fmt: skip
+    by_id = contents.by_id
+    homes = {number: by_id[number] for number in chosen}
+    chosen |= {entry.id for entry in contents.entries if _is_part(entry, homes)}
+    # What puts two things together is restored if both are.
+    together = [entry for entry in contents.entries if entry.type in _JOINS and entry.needs & by_id.keys() <= chosen]
+    chosen |= {entry.id for entry in together}
     return _selection(contents, chosen, tables)
 
 
@@ -163,11 +166,11 @@ def _with_partitions(contents: Contents, chosen: set[int]) -> set[int]:
     return _closure(chosen, lambda number: below.get(number, set()))
 
 
-def _is_part(entry: Entry, homes: Sequence[Entry], chosen: set[int]) -> bool:
-    """Whether it is a part of one of the tables, whose numbers are ``chosen``."""
+def _is_part(entry: Entry, homes: Mapping[int, Entry]) -> bool:
+    """Whether it is a part of one of the tables."""
     if entry.type in _NAMED_PARTS:
-        return any(home.id in entry.needs and _is_of(entry, home) for home in homes)
-    return entry.type in _PARTS - {"SEQUENCE OWNED BY", "INDEX ATTACH"} and bool(entry.needs & chosen)
+        return any(_is_of(entry, homes[number]) for number in entry.needs & homes.keys())
+    return entry.type in _PARTS and bool(entry.needs & homes.keys())
 
 
 def _is_of(entry: Entry, home: Entry) -> bool:
@@ -180,11 +183,6 @@ def _is_of(entry: Entry, home: Entry) -> bool:
         for schema in (home.schema, quote(home.schema))
         for name in (home.name, quote(home.name))
     )
-
-
-def _is_attached(entry: Entry, chosen: set[int], contents: Contents) -> bool:
-    """Whether all that is put together here is restored."""
-    return bool(entry.needs) and entry.needs & contents.by_id.keys() <= chosen
 
 
 def _needs(by_id: Mapping[int, Entry], chosen: set[int]) -> set[int]:
