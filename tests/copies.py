@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,6 +59,26 @@ def copy_files(stopped: EmbeddedServer, folder: Path) -> EmbeddedServer:
         stat = (stopped.directory / path.relative_to(folder)).stat()
         os.chown(path, stat.st_uid, stat.st_gid)
     return EmbeddedServer(folder, settings=stopped.settings)
+
+
+@contextmanager
+def standby_of(primary: EmbeddedServer, **settings: str) -> Iterator[EmbeddedServer]:
+    """A standby that follows the server, which is restarted for it; removed after the block."""
+    primary.stop()
+    folder = Path(tempfile.mkdtemp(prefix="lockgate-test-"))
+    host = conninfo_to_dict(primary.dsn())["host"]
+    standby = EmbeddedServer(folder, settings={"primary_conninfo": f"host={host} user={SUPERUSER}", **settings})
+    try:
+        shutil.copytree(primary.data, standby.data)
+        (standby.data / "standby.signal").touch()
+        standby.data.chmod(0o700)
+        for path in (standby.data, *standby.data.rglob("*")):
+            shutil.chown(path, primary.data.owner(), primary.data.group())
+        primary.start()
+        with standby:
+            yield standby
+    finally:
+        shutil.rmtree(folder)
 
 
 def upgrade(stopped: EmbeddedServer, into: EmbeddedServer) -> None:

@@ -116,6 +116,36 @@ def running(clients: Clients, program: str, arguments: Sequence[str], dsn: str) 
             process.wait()
 
 
+@contextmanager
+def reading(clients: Clients, arguments: Sequence[str]) -> Iterator[IO[bytes]]:
+    """What pg_restore makes of an archive, as SQL; it is asked for all of it by the end of the block.
+
+    :raises DatabaseError: with what pg_restore said, when it could not read the archive.
+    """
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [str(clients.bin / "pg_restore"), "--file=-", *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=output, env={**os.environ, "LC_MESSAGES": "C"},
+        )  # fmt: skip
+        assert process.stdout is not None
+        try:
+            yield process.stdout
+            status = process.wait()
+        finally:
+            process.stdout.close()
+            if process.poll() is None:
+                process.terminate()
+            process.wait()
+        if status:
+            output.seek(0)
+            errors = [line for line in output.read().decode(errors="replace").splitlines() if "error" in line]
+            raise DatabaseError(
+                "pg_restore cannot read the backup",
+                why="\n".join(errors[:12]) or f"It ended with status {status}.",
+                hint="Take another backup: `lockgate backup` makes and proves one.",
+            )
+
+
 def _clients(folder: Path) -> Clients | None:
     if not (folder / "pg_restore").exists():
         return None

@@ -6,21 +6,25 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg import Connection, IsolationLevel
+from psycopg import Connection
 
-from lockgate import manifest
+from lockgate import manifest, sqlfiles
 from lockgate.backup import clients as programs
 from lockgate.backup.clients import Clients, Running
+from lockgate.backup.limit import Limit
+from lockgate.backup.snapshot import Snapshot, taken
 from lockgate.catalog import relations, tables
 from lockgate.catalog.content import content
+from lockgate.catalog.shape import shape
 from lockgate.catalog.tables import Table
 from lockgate.engine.address import describe
 from lockgate.engine.context import Progress, Silent
+from lockgate.engine.fingerprint import fingerprint
 from lockgate.engine.session import Sessions
 from lockgate.engine.sqlerrors import explain
 from lockgate.errors import LockgateError, PlanError
@@ -28,6 +32,7 @@ from lockgate.manifest import Manifest, TableContent
 
 DUMP = "dump"
 SCHEMA = "schema.dump"
+NO_ENCODING = "SQL_ASCII"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,8 @@ def make(
     jobs: int = 1,
     progress: Progress | None = None,
     folders: Sequence[Path] | None = None,
+    longest: timedelta | None = None,
+    standby: Sessions | None = None,
 ) -> Made:
     """Back up the tables that fit the patterns, or the whole database, to a new folder that only we may enter.
 
@@ -61,12 +68,14 @@ def make(
 
     :param to: the folder in which the backup's own is made, called by ``name`` and the time of the snapshot.
     :param folders: where to look for the clients, see :func:`lockgate.backup.clients.find`.
-    :raises LockgateError: without fitting clients or space, for a pattern that fits nothing, and when pg_dump fails;
-        then nothing is left.
+    :param longest: how old the snapshot may become.
+    :param standby: of the database, to read instead of it.
+    :raises LockgateError: without fitting clients or space, for a pattern that fits nothing, when pg_dump fails, and
+        when it takes too long; then nothing is left.
     """
     progress = progress or Silent()
     try:
-        return _make(sessions, to, name, patterns, jobs, progress, folders)
+        return _make(sessions, to, name, patterns, jobs, progress, folders, longest, standby)
     except psycopg.Error as error:
         raise explain(error, describe(sessions.dsn), "The backup could not be made") from error
 
@@ -79,39 +88,33 @@ def _make(
     jobs: int,
     progress: Progress,
     folders: Sequence[Path] | None,
+    longest: timedelta | None,
+    standby: Sessions | None,
 ) -> Made:
-    with _snapshot(sessions) as (conn, snapshot, at):
+    with taken(sessions, standby) as seen, Limit(seen.conn, longest, sessions.clock, progress) as limit:
+        conn = seen.conn
         chosen = tables.choose(conn, patterns)
         _refuse_foreign(chosen)
+        if seen.standby:
+            _refuse_unlogged(conn, chosen, seen.standby)
         sizes = {table.oid: tables.size(conn, table) for table in chosen}
         clients = programs.find(conn.info.server_version // 10_000, conn.info.host, folders)
-        final = (to / f"{name}-{at:%Y%m%dT%H%M%SZ}").resolve()
+        final = (to / f"{name}-{seen.at:%Y%m%dT%H%M%SZ}").resolve()
         with _new_folder(final, sum(sizes.values())) as folder:
-            arguments = _arguments(folder, chosen if patterns else [], snapshot, jobs, sessions)
+            encoding = conn.info.parameter_status("server_encoding") or ""
+            arguments = _arguments(folder, chosen if patterns else [], seen.name, jobs, encoding, sessions)
             with ExitStack() as stack:
-                begun = [stack.enter_context(programs.running(clients, "pg_dump", a, sessions.dsn)) for a in arguments]
+                begun = [stack.enter_context(programs.running(clients, "pg_dump", a, seen.dsn)) for a in arguments]
+                for one in begun:
+                    limit.ends(one)
                 progress.event(f"pg_dump {clients.version} writes {len(chosen)} tables to {final}")
                 measured = tuple(_measure(conn, table, sizes[table.oid], begun) for table in chosen)
                 for one in begun:
                     one.succeed()
-            said = _manifest(conn, clients, at, tuple(patterns), measured, folder)
+            said = _manifest(seen, clients, tuple(patterns), measured, folder)
             digest = manifest.write(folder, said)
     shown = " ".join(argument.replace(str(folder), ".") for argument in ["pg_dump", *arguments[0]])
     return Made(final, said, digest, shown)
-
-
-@contextmanager
-def _snapshot(sessions: Sessions) -> Iterator[tuple[Connection[Any], str, datetime]]:
-    """A transaction that sees the database as it is now, the name under which others share this, and the time."""
-    with sessions.open("backup") as conn:
-        # pg_dump may need longer than the hashes; the snapshot's transaction is idle then.
-        conn.execute("SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', '0', false)")
-        conn.isolation_level = IsolationLevel.REPEATABLE_READ
-        conn.read_only = True
-        with conn.transaction():
-            row = conn.execute("SELECT pg_catalog.pg_export_snapshot()").fetchone()
-            assert row is not None
-            yield conn, str(row[0]), sessions.clock.of(conn)
 
 
 def _refuse_foreign(chosen: Sequence[Table]) -> None:
@@ -122,6 +125,17 @@ def _refuse_foreign(chosen: Sequence[Table]) -> None:
                 why=f"Foreign tables are among its partitions: {', '.join(table.foreign_parts)}.",
                 hint="Choose other tables with --tables.",
             )
+
+
+def _refuse_unlogged(conn: Connection[Any], chosen: Sequence[Table], standby: str) -> None:
+    oids = [table.oid for table in chosen]
+    found = [str(row[0]) for row in conn.execute(sqlfiles.load("lockgate.backup", "standby.unlogged"), {"oids": oids})]
+    if found:
+        raise PlanError(
+            f"A standby has no rows of unlogged tables: {', '.join(found[:10])}",
+            where=standby,
+            hint="Choose other tables with --tables, or leave out --from.",
+        )
 
 
 @contextmanager
@@ -158,11 +172,13 @@ def _refuse_without_space(place: Path, needed: int) -> None:
 
 
 def _arguments(
-    folder: Path, chosen: Sequence[Table], snapshot: str, jobs: int, sessions: Sessions
+    folder: Path, chosen: Sequence[Table], snapshot: str, jobs: int, encoding: str, sessions: Sessions
 ) -> list[tuple[str, ...]]:
     """What each pg_dump is told: the data's, and for a choice of tables the whole schema's."""
     wait = max(1, sessions.settings.lock_timeout // timedelta(milliseconds=1))
-    shared = ("--snapshot", snapshot, f"--lock-wait-timeout={wait}")
+    # In one encoding whatever the database's is: a restore must read the names in it. One without any has no other.
+    encoded = () if encoding == NO_ENCODING else ("--encoding=UTF8",)
+    shared = ("--snapshot", snapshot, f"--lock-wait-timeout={wait}", *encoded)
     dump = ("--format=directory", f"--jobs={jobs}", f"--file={folder / DUMP}", *shared)
     if not chosen:
         return [dump]
@@ -177,8 +193,8 @@ def _measure(conn: Connection[Any], table: Table, size: int, begun: Sequence[Run
         if one.process.poll() is not None:
             one.succeed()
     found = content(conn, table.oid)
-    columns = columns_of(conn, table.oid)
-    return TableContent(table.schema, table.name, found.rows, found.hash, found.way, size, columns)
+    columns, parts = columns_of(conn, table.oid), shape(conn, table.oid)
+    return TableContent(table.schema, table.name, found.rows, found.hash, found.way, size, columns, parts)
 
 
 def columns_of(conn: Connection[Any], oid: int) -> tuple[tuple[str, str, bool], ...]:
@@ -187,13 +203,14 @@ def columns_of(conn: Connection[Any], oid: int) -> tuple[tuple[str, str, bool], 
 
 
 def _manifest(
-    conn: Connection[Any],
+    seen: Snapshot,
     clients: Clients,
-    at: datetime,
     patterns: tuple[str, ...],
     measured: tuple[TableContent, ...],
     folder: Path,
 ) -> Manifest:
+    conn = seen.conn
+
     def setting(name: str) -> str:
         row = conn.execute("SELECT pg_catalog.current_setting(%s)", (name,)).fetchone()
         assert row is not None
@@ -205,8 +222,10 @@ def _manifest(
         major=conn.info.server_version // 10_000,
         encoding=setting("server_encoding"),
         client=clients.version,
-        snapshot_at=at,
+        snapshot_at=seen.at,
+        standby=seen.standby,
         chosen=patterns,
         tables=measured,
+        schema=fingerprint(conn).parts,
         files=manifest.files(folder),
     )

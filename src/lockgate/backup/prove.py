@@ -9,26 +9,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg
-from psycopg import Connection, sql
+from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from lockgate import manifest
 from lockgate.backup import clients as programs
 from lockgate.backup.clients import Clients
-from lockgate.backup.make import DUMP, SCHEMA, columns_of
-from lockgate.catalog import relations
-from lockgate.catalog.content import content
+from lockgate.backup.compare import SHOWN, checked, differences, listed
+from lockgate.backup.make import DUMP, SCHEMA
 from lockgate.embedded import EmbeddedServer
 from lockgate.embedded_host import installed_programs
 from lockgate.engine.context import Progress, Silent
 from lockgate.engine.session import Sessions
 from lockgate.errors import CheckFailed, DatabaseError, LockgateError
-from lockgate.manifest import Manifest, TableContent
+from lockgate.manifest import Manifest
 
-_SHOWN = 20
 _ERROR = "pg_restore: error: "
 _COMMAND = "Command was: "
 _AGAIN = "Make a new backup with `lockgate backup`."
@@ -63,9 +59,7 @@ def prove(
     :raises CheckFailed: with every file and table that is not what it was.
     """
     progress = progress or Silent()
-    said = manifest.read(folder)
-    if faults := manifest.faults(folder, said):
-        raise CheckFailed("Files of the backup are not as they were", where=str(folder), why=_list(faults), hint=_AGAIN)
+    said = checked(folder, _AGAIN)
     with _scratch(said, on) as sessions:
         progress.event("restoring the backup to compare it")
         clients = _restorer(said, sessions, folders)
@@ -73,13 +67,13 @@ def prove(
         errors = _restore(clients, folder, sessions.dsn, jobs)
         seconds = sessions.clock.monotonic() - began
         with sessions.open("proof", read_only=True) as conn:
-            differences = [line for table in said.tables for line in _differences(conn, table)]
-    if differences:
+            found = [line for table in said.tables for line in differences(conn, table)]
+    if found:
         more = [f"pg_restore said: {error}" for error in errors]
         raise CheckFailed(
             "The backup does not restore to what was backed up",
             where=str(folder),
-            why=_list([*differences[:_SHOWN], *more]),
+            why=listed([*found[:SHOWN], *more]),
             hint=_AGAIN,
         )
     return Proof(seconds, sum(table.rows for table in said.tables), tuple(errors))
@@ -118,29 +112,11 @@ def _errors(output: str) -> list[str]:
     return found
 
 
-def _differences(conn: Connection[Any], was: TableContent) -> list[str]:
-    """In which ways a restored table is not as it was."""
-    oid = relations.find(conn, was.schema, was.name)
-    if oid is None:
-        return [f"table {was.label} is missing"]
-    columns = columns_of(conn, oid)
-    if columns != was.columns:
-        names = sorted({name for name, *_ in set(columns) ^ set(was.columns)}) or ["their order"]
-        return [f"table {was.label} has other columns: {', '.join(names)}"]
-    found = content(conn, oid, was.way)
-    if found.rows != was.rows:
-        return [f"table {was.label} has {found.rows} rows instead of {was.rows}"]
-    if found.hash != was.hash:
-        return [f"table {was.label} has other content in its {was.rows} rows"]
-    return []
-
-
 def _restorer(said: Manifest, sessions: Sessions, folders: Sequence[Path] | None) -> Clients:
     """A pg_restore that reads what this version of pg_dump wrote."""
     with sessions.open("proof") as conn:
         host, major = conn.info.host, conn.info.server_version // 10_000
-    written = int(said.client.split(".")[0].rstrip("abcdefghijklmnopqrstuvwxyz"))
-    return programs.find(max(written, major), host, folders)
+    return programs.find(max(said.client_major, major), host, folders)
 
 
 @contextmanager
@@ -199,8 +175,3 @@ def _database(server: str, said: Manifest) -> Iterator[Sessions]:
             yield Sessions(make_conninfo(server, dbname=name.as_string(None).strip('"')))
         finally:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-
-
-def _list(lines: Sequence[str]) -> str:
-    more = len(lines) - 2 * _SHOWN
-    return "\n".join([*lines[: 2 * _SHOWN], *([f"... and {more} more"] if more > 0 else [])])

@@ -30,6 +30,7 @@ COMMANDS = {
     "rollback": "Take phases back.",
     "approve": "Approve this plan for this schema.",
     "backup": "Back up the database, and prove it by restoring it.",
+    "restore": "Restore tables, a schema or a whole database from a backup.",
     "report": "Write the report from the ledger.",
     "doctor": "Look for whatever is wrong or will be.",
     "schema": "Print the JSON Schema of plan.yaml.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,26 @@ from lockgate.cli.output import Output
 from lockgate.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Duration(click.ParamType[timedelta]):
+    """A time as plans write it: ``30s``, ``24h``."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        from lockgate.plan.values import parse_duration
+
+        try:
+            found = parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if found <= timedelta(0):
+            self.fail("must be longer than 0", param, ctx)
+        return found
+
+
+DURATION = _Duration()
 
 
 def database(function: F) -> F:

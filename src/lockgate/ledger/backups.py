@@ -74,6 +74,25 @@ def proven(conn: Connection[Any], backup: int, seconds: float) -> None:
 
 
 def known(conn: Connection[Any]) -> list[BackupRow]:
-    """All backups of this database, the newest snapshot first; none where the ledger is older than backups."""
+    """The backups of this database that were not removed, the newest snapshot first.
+
+    None where the ledger is older than backups.
+    """
     there = conn.cursor(row_factory=scalar_row).execute(load("backups.there")).fetchone()
     return conn.cursor(row_factory=class_row(BackupRow)).execute(load("backups.known")).fetchall() if there else []
+
+
+def removed(conn: Connection[Any], backup: int) -> bool:
+    """Note that its files are given up; False if somebody did so already."""
+    return conn.execute(load("backups.removed"), {"id": backup}).rowcount == 1
+
+
+def given_up(conn: Connection[Any]) -> list[tuple[str, str]]:
+    """Folder and SHA-256 of the manifest of each backup of this machine whose files were given up."""
+    rows = conn.execute(load("backups.given_up"), {"host": socket.gethostname()}).fetchall()
+    return [(str(folder), str(digest)) for folder, digest in rows]
+
+
+def relied_on(conn: Connection[Any]) -> dict[int, str]:
+    """Backups that something that was done relies on -> what, in words."""
+    return {int(backup): str(why) for backup, why in conn.execute(load("backups.relied_on"))}

@@ -43,3 +43,23 @@ def test_a_table_that_is_not_there(shop: Shop, tmp_path: Path) -> None:
     told = shop.run(*words, code=2).stderr
     assert "old.customer fits no table" in told
     assert "Did you mean old.customers?" in told
+
+
+def test_older_ones_go_when_the_new_one_is_proven(shop: Shop, tmp_path: Path) -> None:
+    words = ("backup", "{plan}", "--to", str(tmp_path / "backups"), "--tables", "old.*", "--on", shop.dsn)
+    first = shop.events(*words)[-1]
+    assert (first["removed"], first["spared"]) == ([], [])
+    second = shop.events(*words, "--keep", "2")[-1]
+    assert second["removed"] == []
+    said = shop.run(*words, "--keep", "1", "--keep-for", "1ms").stdout
+    assert f"Removed: backup {first['backup']} as of " in said
+    assert f"Removed: backup {second['backup']} as of " in said
+    assert len(list((tmp_path / "backups").iterdir())) == 1
+    assert shop.sql("SELECT count(*) FROM lockgate.backups WHERE removed_at IS NULL") == [(1,)]
+
+
+def test_nothing_is_removed_for_one_that_is_not_proven(shop: Shop) -> None:
+    told = shop.run("backup", "{plan}", "--no-prove", "--keep", "1", code=2).stderr
+    assert "only after the new one is proven" in told
+    told = shop.run("backup", "{plan}", "--keep-for", "soon", code=2).stderr
+    assert "must be a number and a unit" in told
