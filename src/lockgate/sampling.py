@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection
 
 from lockgate.errors import UsageError
 from lockgate.ledger import require_home
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from lockgate.engine.clock import Clock
     from lockgate.engine.session import Sessions
     from lockgate.plan.load import LoadedPlan
+
+_TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,16 @@ def sample(loaded: LoadedPlan, sessions: Sessions, clock: Clock) -> Sampled:
         require_home(conn)
         tables, empty = matching(conn, list(dict.fromkeys(patterns)))
         counted = [table.oid for table in tables if table.counted]
-        taken = samples.read(conn, counted, clock.of(conn))
+        samples.watch(conn, counted)
+        taken = _settled(conn, loaded.plan.plan, counted, clock)
         samples.keep(conn, loaded.plan.plan, taken)
     return Sampled(tuple(taken), tuple(empty), tuple(table.label for table in tables if not table.counted))
+
+
+def _settled(conn: Connection[Any], plan: str, oids: list[int], clock: Clock) -> list[Sample]:
+    """A sample at a moment at which the server has counted all that Lockgate did; any, where there is none so soon."""
+    for _ in range(_TRIES):
+        taken = samples.read(conn, plan, oids, clock.of(conn))
+        if all(sample.settled for sample in taken):
+            break
+    return taken

@@ -16,6 +16,7 @@ from psycopg import Connection, IsolationLevel
 from lockgate import manifest
 from lockgate.backup import clients as programs
 from lockgate.backup.clients import Clients, Running
+from lockgate.backup.dumping import dumping
 from lockgate.catalog import relations, tables
 from lockgate.catalog.content import content
 from lockgate.catalog.tables import Table
@@ -89,7 +90,11 @@ def _make(
         with _new_folder(final, sum(sizes.values())) as folder:
             arguments = _arguments(folder, chosen if patterns else [], snapshot, jobs, sessions)
             with ExitStack() as stack:
-                begun = [stack.enter_context(programs.running(clients, "pg_dump", a, sessions.dsn)) for a in arguments]
+                shown_as = stack.enter_context(dumping(sessions, [table.oid for table in chosen]))
+                begun = [
+                    stack.enter_context(programs.running(clients, "pg_dump", a, sessions.dsn, shown_as))
+                    for a in arguments
+                ]
                 progress.event(f"pg_dump {clients.version} writes {len(chosen)} tables to {final}")
                 measured = tuple(_measure(conn, table, sizes[table.oid], begun) for table in chosen)
                 for one in begun:

@@ -17,7 +17,6 @@ from lockgate.usage.who import Known, Naming, known
 from lockgate.usage.window import READS, WRITES
 
 _LONGEST = 100  # characters of a statement
-_OWN_WORK = "which of the reads and writes were Lockgate's own: none is subtracted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Runner:
         if objections:
             return GateResult(
                 False,
-                f"still used: {'; '.join(objections)}",
+                f"still used: {'; '.join(objections)}{watching.own_words(watched)}",
                 Refusal.REFUSED,
                 hint="Change what uses the tables, or name in `allow` what may go on depending on them; "
                 f"without another use the time is over at {watching.at(watched.ready_at)}.",
@@ -66,7 +65,8 @@ class Runner:
         count = len(watched.windows)
         return GateResult(
             True,
-            f"{count} table{'' if count == 1 else 's'} not used for {format_duration(asked.for_)}; "
+            f"{count} table{'' if count == 1 else 's'} not used for {format_duration(asked.for_)}"
+            f"{watching.own_words(watched)}; "
             f"not looked at: {watching.listed(found.blind)}",
             evidence=evidence,
         )
@@ -82,7 +82,7 @@ def _look(ctx: GateContext, watched: Watched) -> _Found:
     who = known(ctx.conn, names)
     hanging = dependents(ctx.conn, [table.oid for table in watched.tables])
     code: list[Mention] = []
-    blind = [_OWN_WORK, *watching.uncounted(watched, "use"), *who.not_looked_at, *hanging.not_looked_at]
+    blind = [*watching.uncounted(watched, "use"), *who.not_looked_at, *hanging.not_looked_at]
     unread = []
     for shown in asked.code:
         folder = ctx.loaded.folder / shown

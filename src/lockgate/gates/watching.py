@@ -48,13 +48,13 @@ class Watched:
 
 def watch(ctx: GateContext, patterns: Sequence[str], needed: timedelta, counted: Sequence[str]) -> Watched:
     """Compare the samples of the tables with each other and with what the server has counted until now."""
-    now = ctx.clock.of(ctx.conn)
+    now, plan = ctx.clock.of(ctx.conn), ctx.loaded.plan.plan
     found, empty = matching(ctx.conn, patterns)
-    present = {sample.relid: sample for sample in samples.read(ctx.conn, [table.oid for table in found], now)}
+    present = {sample.relid: sample for sample in samples.read(ctx.conn, plan, [table.oid for table in found], now)}
     windows: dict[str, Window] = {}
     unsampled = []
     for table in found:
-        kept = samples.kept(ctx.conn, ctx.loaded.plan.plan, table.schema, table.name, now - needed)
+        kept = samples.kept(ctx.conn, plan, table.schema, table.name, now - needed)
         if not table.counted or table.oid not in present:
             continue
         if kept:
@@ -102,6 +102,12 @@ def uncounted(watched: Watched, what: str) -> list[str]:
     return [_TRUNCATE, *(f"foreign table {name}: nobody counts its {what} here" for name in watched.uncounted)]
 
 
+def own_words(watched: Watched) -> str:
+    """What was subtracted, because Lockgate did it; to be put behind a sentence."""
+    told = [f"{name}: {window.own_words}" for name, window in watched.windows.items() if window.own_words]
+    return f"; Lockgate's own, which does not count: {listed(told)}" if told else ""
+
+
 def hit_words(name: str, hit: Hit) -> str:
     """One use, for people."""
     last = f", the last at {at(hit.last_scan)}" if hit.last_scan else ""
@@ -142,6 +148,7 @@ def _facts(watched: Watched, window: Window, passed: bool, not_looked_at: Sequen
         "hits": [
             {"after": hit.after, "before": hit.before, **hit.counts, "last_scan": hit.last_scan} for hit in window.hits
         ],
+        "own": window.own,
         "restarts": [{"at": restart.at, "why": restart.why} for restart in window.restarts],
         "not_looked_at": list(not_looked_at),
         "passed": passed,

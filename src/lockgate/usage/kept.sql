@@ -1,6 +1,6 @@
 -- The samples of a table since a time, and the last one before it, from which the first difference is taken.
 SELECT relid::bigint AS relid, schema_name, table_name, seq_scan, idx_scan, n_tup_ins, n_tup_upd, n_tup_del,
-       last_seq_scan, last_idx_scan, stats_reset, started_at, sampled_at
+       last_seq_scan, last_idx_scan, stats_reset, started_at, sampled_at, read_at, own, own_counted, gaps
 FROM lockgate.usage_samples
 WHERE plan = %(plan)s AND node = 'primary' AND schema_name = %(schema)s AND table_name = %(name)s
 AND sampled_at >= coalesce(

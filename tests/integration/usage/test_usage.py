@@ -41,7 +41,7 @@ class Bench:
 
     def read(self) -> list[Sample]:
         tables, _ = matching(self.conn, ["core.*"])
-        return samples.read(self.conn, [table.oid for table in tables], self.now)
+        return samples.read(self.conn, "shop", [table.oid for table in tables], self.now)
 
     def sample(self) -> None:
         samples.keep(self.conn, "shop", self.read())
