@@ -70,7 +70,7 @@ ORDER BY w.purpose
 -- Since the last sample of the plan: what was known to be missing, sessions that ended without a word or could not
 -- count, and those that are there and do not count.
 WITH since AS (
-    SELECT coalesce(max(read_at), '-infinity') AS at FROM lockgate.usage_samples WHERE plan = %(plan)s
+    SELECT coalesce(max(read_at), '-infinity') AS at FROM lockgate.usage_samples WHERE plan = %(plan)s AND node = 'primary'
 ), there AS MATERIALIZED (
     SELECT * FROM pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database()
 )

@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from lockgate.ledger.transactions import joined
 from lockgate.usage.queries import load
 
+PRIMARY = "primary"
 COUNTERS = ("seq_scan", "idx_scan", "n_tup_ins", "n_tup_upd", "n_tup_del")
 
 
@@ -21,6 +22,7 @@ COUNTERS = ("seq_scan", "idx_scan", "n_tup_ins", "n_tup_upd", "n_tup_del")
 class Sample:
     """What the server had counted of a table at a time.
 
+    :param node: which server counted: the primary, or a replica by its name.
     :param stats_reset: when counting began anew; by hand, or because the server crashed.
     :param started_at: when the server was started.
     :param sampled_at: by the database's clock.
@@ -48,6 +50,7 @@ class Sample:
     own: dict[str, dict[str, int]] = field(default_factory=dict)
     own_counted: dict[str, int] = field(default_factory=dict)
     gaps: list[str] = field(default_factory=list)
+    node: str = PRIMARY
 
     @property
     def settled(self) -> bool:
@@ -73,13 +76,15 @@ class Sample:
         return max((at for at in (self.last_seq_scan, self.last_idx_scan) if at), default=None)
 
 
-def read(conn: Connection[Any], plan: str, oids: Collection[int], at: datetime) -> list[Sample]:
+def read(conn: Connection[Any], plan: str, oids: Collection[int], at: datetime, node: str = PRIMARY) -> list[Sample]:
     """What the server has counted of these tables now, and what of it was Lockgate's own.
 
     What is known to be counted is asked before the counters, and what was done is asked after them: what Lockgate does
-    in between is not taken for somebody else's, nor does it hide anything.
+    in between is not taken for somebody else's, nor does it hide anything. On a replica Lockgate reads no table.
+
+    :param conn: to the node.
     """
-    accounted = _there(conn)
+    accounted = node == PRIMARY and _there(conn)
     with conn.cursor(row_factory=dict_row) as cursor:
         counted = cursor.execute(load("own.counted")).fetchall() if accounted else []
         rows = cursor.execute(load("counters"), {"oids": list(oids)}).fetchall()
@@ -95,6 +100,7 @@ def read(conn: Connection[Any], plan: str, oids: Collection[int], at: datetime) 
             own={own["purpose"]: _counts(own) for own in done if own["relid"] == row["relid"]},
             own_counted=sure.get(row["relid"], {}),
             gaps=gaps,
+            node=node,
         )
         for row in rows
     ]
@@ -117,18 +123,28 @@ def keep(conn: Connection[Any], plan: str, samples: Sequence[Sample]) -> None:
 
 def _row(plan: str, sample: Sample) -> dict[str, Any]:
     row = asdict(sample)
-    return {**row, "plan": plan, **{name: Jsonb(row[name]) for name in ("own", "own_counted", "gaps")}}
+    return {
+        **row,
+        "plan": plan,
+        "settled": sample.settled,
+        **{name: Jsonb(row[name]) for name in ("own", "own_counted", "gaps")},
+    }
 
 
 def _counts(row: dict[str, Any]) -> dict[str, int]:
     return {name: row[name] for name in COUNTERS if row[name]}
 
 
-def kept(conn: Connection[Any], plan: str, schema: str, name: str, since: datetime) -> list[Sample]:
-    """The samples of a table from ``since`` on, and the last one before; none where there is no ledger."""
+def kept(
+    conn: Connection[Any], plan: str, schema: str, name: str, since: datetime, node: str = PRIMARY
+) -> list[Sample]:
+    """The samples of a table from ``since`` on, and those before that the first difference needs.
+
+    None where there is no ledger.
+    """
     if not _there(conn):
         return []
-    given = {"plan": plan, "schema": schema, "name": name, "since": since}
+    given = {"plan": plan, "schema": schema, "name": name, "since": since, "node": node}
     with conn.cursor(row_factory=dict_row) as cursor:
         return [Sample(**row) for row in cursor.execute(load("kept"), given)]
 

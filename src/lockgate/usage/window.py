@@ -74,7 +74,7 @@ class Window:
         return ", ".join(told) or None
 
 
-def judge(samples: Sequence[Sample], counted: Sequence[str]) -> Window:
+def judge(samples: Sequence[Sample], counted: Sequence[str], asked: datetime | None = None) -> Window:
     """Since when nobody but Lockgate has used a table.
 
     Of each sample it is known how much others did at least and at most. Where the server may not yet have counted some
@@ -83,6 +83,7 @@ def judge(samples: Sequence[Sample], counted: Sequence[str]) -> Window:
 
     :param samples: of one table's name, the oldest first; at least one.
     :param counted: the counters that count as a use.
+    :param asked: what had ended by then is not told.
     """
     since = clean = samples[0].sampled_at
     known = {name: samples[0].most(name) for name in counted}
@@ -106,7 +107,12 @@ def judge(samples: Sequence[Sample], counted: Sequence[str]) -> Window:
         known = {name: max(known[name], new.least(name)) for name in counted}
         if all(new.most(name) <= known[name] for name in counted):
             clean = new.sampled_at
-    return Window(since, tuple(hits), tuple(restarts), _own(samples, counted))
+    return Window(
+        since,
+        tuple(hit for hit in hits if asked is None or hit.before > asked),
+        tuple(restart for restart in restarts if asked is None or restart.at > asked),
+        _own(samples, counted),
+    )
 
 
 def _own(samples: Sequence[Sample], counted: Sequence[str]) -> dict[str, dict[str, int]]:

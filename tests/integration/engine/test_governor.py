@@ -1,17 +1,13 @@
 from __future__ import annotations
 
-import shutil
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from lockgate.embedded import EmbeddedServer
 from lockgate.engine import health
@@ -24,6 +20,7 @@ from lockgate.ledger import control, store
 from lockgate.plan.models import HealthQuery, Settings
 from tests.conftest import StartServer
 from tests.integration.engine.plans import Told, one, rows
+from tests.standby import standby_of
 from tests.waiting import wait_until
 
 
@@ -270,22 +267,8 @@ def test_an_archiver_that_fails(own_server: StartServer) -> None:
 def replica(own_server: StartServer) -> Iterator[tuple[EmbeddedServer, EmbeddedServer]]:
     """A primary, and a replica of it that replays an hour late."""
     primary = own_server(fsync="off")
-    primary.stop()
-    folder = Path(tempfile.mkdtemp(prefix="lockgate-test-"))
-    host = conninfo_to_dict(primary.dsn())["host"]
-    settings = {"primary_conninfo": f"host={host} user=postgres", "recovery_min_apply_delay": "1h"}
-    standby = EmbeddedServer(folder, settings=settings)
-    try:
-        shutil.copytree(primary.data, standby.data)
-        (standby.data / "standby.signal").touch()
-        standby.data.chmod(0o700)
-        for path in (standby.data, *standby.data.rglob("*")):
-            shutil.chown(path, primary.data.owner(), primary.data.group())
-        primary.start()
-        with standby:
-            yield primary, standby
-    finally:
-        shutil.rmtree(folder)
+    with standby_of(primary, recovery_min_apply_delay="1h") as standby:
+        yield primary, standby
 
 
 def test_a_replica_that_stopped_replaying(replica: tuple[EmbeddedServer, EmbeddedServer]) -> None:

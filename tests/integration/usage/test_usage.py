@@ -48,7 +48,7 @@ class Bench:
         self.now += timedelta(hours=1)
 
     def window(self, counted: tuple[str, ...] = READS + WRITES, since: datetime = START) -> Window:
-        return judge(samples.kept(self.conn, "shop", "core", "phones", since), counted)
+        return judge(samples.kept(self.conn, "shop", "core", "phones", since), counted, since)
 
 
 @pytest.fixture

@@ -21,12 +21,13 @@ CREATE TABLE lockgate.usage_samples (
     read_at        timestamptz NOT NULL,
     own            jsonb NOT NULL,
     own_counted    jsonb NOT NULL,
-    gaps           jsonb NOT NULL
+    gaps           jsonb NOT NULL,
+    settled        boolean NOT NULL
 );
 CREATE INDEX usage_samples_of_table ON lockgate.usage_samples (plan, node, schema_name, table_name, sampled_at);
 COMMENT ON TABLE lockgate.usage_samples IS
     'The server''s counters of a table at a time, for gates that ask whether it is still used; by `lockgate sample`.';
-COMMENT ON COLUMN lockgate.usage_samples.node IS 'Which server counted: primary. Each replica counts for itself.';
+COMMENT ON COLUMN lockgate.usage_samples.node IS 'Which server counted: primary, or a replica by the variable that holds its address.';
 COMMENT ON COLUMN lockgate.usage_samples.last_seq_scan IS 'From PostgreSQL 16 on, like last_idx_scan.';
 COMMENT ON COLUMN lockgate.usage_samples.stats_reset IS
     'When the database''s counters were last set to zero, by hand or by a crash of the server.';
@@ -35,6 +36,7 @@ COMMENT ON COLUMN lockgate.usage_samples.sampled_at IS 'By the clock of the plan
 COMMENT ON COLUMN lockgate.usage_samples.own IS
     'Of all that is counted, what is known to be Lockgate''s own, by what it was for; some of it may not be counted yet.';
 COMMENT ON COLUMN lockgate.usage_samples.own_counted IS 'Of it, what is known to be counted.';
+COMMENT ON COLUMN lockgate.usage_samples.settled IS 'Whether all that is in own is known to be counted.';
 COMMENT ON COLUMN lockgate.usage_samples.gaps IS
     'Sessions of Lockgate that may have done more since the sample before than is in own.';
 
