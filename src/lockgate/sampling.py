@@ -71,7 +71,10 @@ def sample(loaded: LoadedPlan, sessions: Sessions, clock: Clock) -> Sampled:
                 unreached[name] = found
             else:
                 taken += found
+        begun = samples.first_of_hour(conn, loaded.plan.plan, taken)
         samples.keep(conn, loaded.plan.plan, taken)
+        if begun:
+            samples.thin(conn, loaded.plan.plan, clock.of(conn))
     uncounted = tuple(table.label for table in tables if not table.counted)
     return Sampled(tuple(taken), tuple(empty), uncounted, unreached)
 

@@ -121,6 +121,18 @@ def keep(conn: Connection[Any], plan: str, samples: Sequence[Sample]) -> None:
         cursor.execute(load("own.fold"))
 
 
+def thin(conn: Connection[Any], plan: str, now: datetime) -> int:
+    """Forget samples that tell nothing, older than a day and not the first of their hour; how many were forgotten."""
+    return conn.execute(load("thin.idle"), {"plan": plan, "now": now}).rowcount
+
+
+def first_of_hour(conn: Connection[Any], plan: str, taken: Sequence[Sample]) -> bool:
+    """Whether no sample is kept of the hour of these."""
+    given = {"plan": plan, "at": min((sample.sampled_at for sample in taken), default=None)}
+    row = conn.execute(load("thin.begun"), given).fetchone()
+    return bool(row and row[0])
+
+
 def _row(plan: str, sample: Sample) -> dict[str, Any]:
     row = asdict(sample)
     return {

@@ -26,7 +26,8 @@ def command(plan: Path | None, database: str | None, output: Output) -> None:
     counts from the first one on; the more samples there are, the nearer it tells when somebody used a table.
     Run it from cron, every hour or every day. It reads no table, and needs a ledger: `lockgate apply` makes it.
     From the first sample on, Lockgate writes down what it does to these tables itself: that is no use of them.
-    Standbys that a gate names in `replicas` are sampled, too, each for itself.
+    Standbys that a gate names in `replicas` are sampled, too, each for itself. Of samples older than a day one
+    an hour is kept where nothing happened, so it may also run every minute.
 
     \b
     Example:
