@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import scalar_row
 
+from lockgate.backup.dumping import dumping
 from lockgate.engine.session import Sessions
 from lockgate.ledger import install
 from lockgate.usage import samples
@@ -313,3 +314,66 @@ def test_a_ledger_that_is_removed_fails_nobody(bench: Bench) -> None:
     with bench.sessions.open("work") as conn:
         conn.execute("DROP SCHEMA lockgate CASCADE")
         assert conn.execute(COUNT).fetchone() == (20000,)
+
+
+def test_where_the_server_counts_when_it_likes_nothing_is_counted_twice(bench: Bench) -> None:
+    """As before PostgreSQL 15: what a session did before may still wait to be counted when it does more."""
+    row = bench.conn.execute("SELECT pg_get_functiondef('lockgate.count_own(uuid)'::regprocedure)").fetchone()
+    assert row is not None
+    assert "150000" in row[0]
+    bench.conn.execute(row[0].replace("150000", "999999"))
+    with bench.sessions.open("work") as conn:
+        for way in WAYS:
+            if way is not together:  # what it inserts would be in the way of the others
+                way(conn)
+            assert bench.sample().least("seq_scan") <= bench.first.least("seq_scan")
+    ended = bench.sample
+    wait_until(lambda: ended().least("seq_scan") == bench.first.least("seq_scan"), what="the server has counted")
+    assert bench.others() == {}
+
+
+def test_what_pg_dump_reads_is_unsure_until_it_has_ended(bench: Bench) -> None:
+    bench.conn.execute('CREATE TABLE "Odd".parts (id int) PARTITION BY LIST (id)')
+    bench.conn.execute('CREATE TABLE "Odd".part PARTITION OF "Odd".parts DEFAULT')
+    tables = [table.oid for table in matching(bench.conn, ['"Odd".*'])[0]]
+    samples.watch(bench.conn, tables)
+
+    def read() -> dict[str, tuple[int, int]]:
+        """Of each table, how often others read it: at least, at most."""
+        taken = samples.read(bench.conn, "shop", tables, NOON)
+        assert taken[0].gaps == []
+        return {one.table_name: (one.least("seq_scan"), one.most("seq_scan")) for one in taken}
+
+    before = read()
+    top = [table.oid for table in matching(bench.conn, ['"Odd".parts'])[0] if table.name == "parts"]
+    with dumping(bench.sessions, top) as name:
+        assert name.startswith("lockgate:dump:")
+        assert read() == {**before, "part": (-1, 0)}
+        with psycopg.connect(bench.sessions.dsn, autocommit=True, application_name=name) as dump:
+            dump.execute('SELECT count(*) FROM "Odd".part')
+            assert read()["part"] in {(-1, 0), (0, 1)}  # not counted yet, or counted
+    assert read() == before
+
+
+def test_a_pg_dump_that_fails_is_a_gap_and_hides_nothing(bench: Bench) -> None:
+    bench.keep()
+    oids = [table.oid for table in matching(bench.conn, ['"Odd".*'])[0]]
+    with pytest.raises(RuntimeError), dumping(bench.sessions, oids):
+        raise RuntimeError
+    assert bench.own() == {}
+    assert bench.sample().gaps in (["pg_dump, killed"], ["pg_dump, not counted"])
+    bench.conn.execute(COUNT)
+    bench.conn.execute("SELECT pg_stat_force_next_flush()")
+    assert len(bench.window().restarts) == 1
+
+
+def test_no_worker_works_where_its_leader_does_not_see_it(bench: Bench) -> None:
+    with bench.sessions.open("work") as conn:
+        conn.execute(
+            "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; "
+            "SET min_parallel_table_scan_size = 0; SET parallel_leader_participation = off"
+        )
+        conn.execute(COUNT)
+        index_built_alone(conn)
+    assert bench.own()["work"]["seq_scan"] == 3
+    assert bench.others() == {}
