@@ -86,9 +86,12 @@ def find(major: int, host: str, folders: Sequence[Path] | None = None) -> Client
 
 
 @contextmanager
-def running(clients: Clients, program: str, arguments: Sequence[str], dsn: str) -> Iterator[Running]:
+def running(
+    clients: Clients, program: str, arguments: Sequence[str], dsn: str, name: str = "lockgate:backup"
+) -> Iterator[Running]:
     """Start a client on a database; it is ended at the end of the block if it has not ended by then.
 
+    :param name: what its sessions are called.
     :raises LockgateError: for an address whose secret cannot be given without showing it.
     """
     given = conninfo_to_dict(dsn)
@@ -99,7 +102,7 @@ def running(clients: Clients, program: str, arguments: Sequence[str], dsn: str) 
             why="The address holds sslpassword, which other users of this machine would see.",
             hint="Use a key without a password, or name one in a service file (PGSERVICEFILE).",
         )
-    address = make_conninfo("", **{**given, "application_name": "lockgate:backup"})
+    address = make_conninfo("", **{**given, "application_name": name})
     environment = {**os.environ, "LC_MESSAGES": "C"}
     if password is not None:
         environment["PGPASSWORD"] = str(password)

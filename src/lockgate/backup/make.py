@@ -16,6 +16,7 @@ from psycopg import Connection
 from lockgate import manifest, sqlfiles
 from lockgate.backup import clients as programs
 from lockgate.backup.clients import Clients, Running
+from lockgate.backup.dumping import dumping
 from lockgate.backup.limit import Limit
 from lockgate.backup.snapshot import Snapshot, taken
 from lockgate.catalog import relations, tables
@@ -104,7 +105,12 @@ def _make(
             encoding = conn.info.parameter_status("server_encoding") or ""
             arguments = _arguments(folder, chosen if patterns else [], seen.name, jobs, encoding, sessions)
             with ExitStack() as stack:
-                begun = [stack.enter_context(programs.running(clients, "pg_dump", a, seen.dsn)) for a in arguments]
+                shown_as = "lockgate:backup"
+                if seen.standby is None:
+                    shown_as = stack.enter_context(dumping(sessions, [table.oid for table in chosen]))
+                begun = [
+                    stack.enter_context(programs.running(clients, "pg_dump", a, seen.dsn, shown_as)) for a in arguments
+                ]
                 for one in begun:
                     limit.ends(one)
                 progress.event(f"pg_dump {clients.version} writes {len(chosen)} tables to {final}")

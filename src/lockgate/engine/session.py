@@ -16,6 +16,7 @@ from lockgate.engine import preflight
 from lockgate.engine.clock import Clock, SystemClock
 from lockgate.errors import ConnectionFailed, LockgateError
 from lockgate.plan.models import Settings
+from lockgate.usage.own import OwnConnection, OwnCursor
 
 _PINNED = {
     "TimeZone": "UTC",
@@ -56,7 +57,7 @@ class Sessions:
         plan_sql: bool = False,
         read_only: bool = False,
         statement_timeout: timedelta | None = None,
-    ) -> Connection[Any]:
+    ) -> OwnConnection:
         """A new autocommit connection; use it as a context manager, or close it.
 
         :param purpose: shown to the DBA as ``application_name`` ``lockgate:<purpose>``.
@@ -67,6 +68,7 @@ class Sessions:
         conn = self.connect(purpose)
         try:
             self._pin(conn, plan_sql=plan_sql, read_only=read_only, statement_timeout=statement_timeout)
+            conn.count_own(purpose, self.clock.monotonic)
         except BaseException:
             conn.close()
             raise
@@ -92,7 +94,7 @@ class Sessions:
         """The same database with the settings of a plan, and another clock if one is given."""
         return Sessions(self.dsn, settings, clock or self.clock)
 
-    def connect(self, purpose: str) -> Connection[Any]:
+    def connect(self, purpose: str) -> OwnConnection:
         """A connection that nothing was said on yet, known not to go through a pooler."""
         given = conninfo_to_dict(self.dsn)
         defaults: dict[str, Any] = {
@@ -105,7 +107,7 @@ class Sessions:
         options = {name: value for name, value in defaults.items() if name not in given}
         dsn = make_conninfo(self.dsn, application_name=f"lockgate:{purpose}"[:63], **options)
         try:
-            conn: Connection[Any] = psycopg.connect(dsn, autocommit=True, prepare_threshold=None)
+            conn = OwnConnection.connect(dsn, autocommit=True, prepare_threshold=None, cursor_factory=OwnCursor)
         except psycopg.OperationalError as error:
             raise preflight.explain(error, self.dsn) from None
         try:

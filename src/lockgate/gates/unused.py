@@ -17,7 +17,6 @@ from lockgate.usage.who import Known, Naming, known
 from lockgate.usage.window import READS, WRITES
 
 _LONGEST = 100  # characters of a statement
-_OWN_WORK = "which of the reads and writes were Lockgate's own: none is subtracted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Runner:
     def evaluate(self, ctx: GateContext) -> GateResult:
         """Refused with all that was found; waits when nothing was and only the time is too short."""
         asked = ctx.gate.unused
-        watched = watching.watch(ctx, asked.tables, asked.for_, READS + WRITES)
+        watched = watching.watch(ctx, asked.tables, asked.for_, READS + WRITES, asked.replicas)
         refused = watching.unknown(watched, str(ctx.loaded.folder))
         if refused:
             return refused
@@ -55,7 +54,7 @@ class Runner:
         if objections:
             return GateResult(
                 False,
-                f"still used: {'; '.join(objections)}",
+                f"still used: {'; '.join(objections)}{watching.own_words(watched)}",
                 Refusal.REFUSED,
                 hint="Change what uses the tables, or name in `allow` what may go on depending on them; "
                 f"without another use the time is over at {watching.at(watched.ready_at)}.",
@@ -63,10 +62,11 @@ class Runner:
             )
         if not passed:
             return watching.waiting(watched, "that nobody uses the tables", evidence)
-        count = len(watched.windows)
+        count = sum(table.counted for table in watched.tables)
         return GateResult(
             True,
-            f"{count} table{'' if count == 1 else 's'} not used for {format_duration(asked.for_)}; "
+            f"{count} table{'' if count == 1 else 's'} not used for {format_duration(asked.for_)}"
+            f"{watching.own_words(watched)}; "
             f"not looked at: {watching.listed(found.blind)}",
             evidence=evidence,
         )
@@ -79,10 +79,10 @@ class Runner:
 def _look(ctx: GateContext, watched: Watched) -> _Found:
     asked = ctx.gate.unused
     names = list(dict.fromkeys(table.name for table in watched.tables))
-    who = known(ctx.conn, names)
+    who = known(ctx.conn, names, len(asked.replicas))
     hanging = dependents(ctx.conn, [table.oid for table in watched.tables])
     code: list[Mention] = []
-    blind = [_OWN_WORK, *watching.uncounted(watched, "use"), *who.not_looked_at, *hanging.not_looked_at]
+    blind = [*watching.uncounted(watched, "use"), *who.not_looked_at, *hanging.not_looked_at]
     unread = []
     for shown in asked.code:
         folder = ctx.loaded.folder / shown
@@ -100,9 +100,14 @@ def _look(ctx: GateContext, watched: Watched) -> _Found:
 def _objections(found: _Found) -> list[str]:
     """What is in the way, one line for each kind."""
     said = []
+    names = {table.label: table.name for table in found.watched.tables}
     for name, hit in found.watched.hits:
-        who = [_naming(one) for one in found.who.by.get(_bare(found.watched, name), ())]
+        by = found.who.by.get(names[name], ()) if name in names else ()  # on a replica, others are at work
+        who = [_naming(one) for one in by]
         said.append(watching.hit_words(name, hit) + (f", maybe by {watching.listed(who)}" if who else ""))
+    if found.watched.unreached:
+        unread = [f"{node}: {why}" for node, why in found.watched.unreached.items()]
+        said.append(f"replicas that could not be looked at: {watching.listed(unread)}")
     if found.depending:
         words = [f"{one.kind} {one.name} {one.how}{' (by text)' if one.by_text else ''}" for one in found.depending]
         said.append(f"there depend on it: {watching.listed(words)}")
@@ -111,10 +116,6 @@ def _objections(found: _Found) -> list[str]:
     if found.unread:
         said.append(f"code that could not be read: {watching.listed(found.unread)}")
     return said
-
-
-def _bare(watched: Watched, label: str) -> str:
-    return next(table.name for table in watched.tables if table.label == label)
 
 
 def _naming(one: Naming) -> str:

@@ -27,7 +27,7 @@ class Runner:
             words = [watching.hit_words(name, hit) for name, hit in hits]
             return GateResult(
                 False,
-                f"still written: {watching.listed(words)}",
+                f"still written: {watching.listed(words)}{watching.own_words(watched)}",
                 Refusal.REFUSED,
                 hint=f"Find who writes; without another write it opens at {watching.at(watched.ready_at)}.",
                 evidence=evidence,
@@ -36,7 +36,8 @@ class Runner:
             return watching.waiting(watched, "that nobody writes", evidence)
         return GateResult(
             True,
-            f"{count} table{'' if count == 1 else 's'} not written for {format_duration(asked.for_)}; "
+            f"{count} table{'' if count == 1 else 's'} not written for {format_duration(asked.for_)}"
+            f"{watching.own_words(watched)}; "
             f"not looked at: {watching.listed(blind)}",
             evidence=evidence,
         )

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from lockgate.engine import replicas
 from lockgate.engine.evidence import Evidence
 from lockgate.gates.base import GateContext, GateResult, Refusal
 from lockgate.plan.models import format_duration
 from lockgate.usage import samples
 from lockgate.usage.queries import load
+from lockgate.usage.samples import PRIMARY
 from lockgate.usage.tables import Table, matching
 from lockgate.usage.window import Hit, Window, judge
 
@@ -24,7 +26,9 @@ class Watched:
     """What the samples tell of the tables that a gate names.
 
     :param empty: patterns that name no table.
-    :param unsampled: tables of which there is no sample yet.
+    :param windows: by the table's name; on a replica, with that one's name.
+    :param unsampled: tables of which there is no sample yet, like those.
+    :param unreached: replicas that could not be asked, with why.
     """
 
     now: datetime
@@ -34,6 +38,7 @@ class Watched:
     empty: tuple[str, ...]
     unsampled: tuple[str, ...]
     uncounted: tuple[str, ...]
+    unreached: dict[str, str]
 
     @property
     def hits(self) -> list[tuple[str, Hit]]:
@@ -46,21 +51,37 @@ class Watched:
         return max((window.since for window in self.windows.values()), default=self.now) + self.needed
 
 
-def watch(ctx: GateContext, patterns: Sequence[str], needed: timedelta, counted: Sequence[str]) -> Watched:
-    """Compare the samples of the tables with each other and with what the server has counted until now."""
-    now = ctx.clock.of(ctx.conn)
+def watch(
+    ctx: GateContext,
+    patterns: Sequence[str],
+    needed: timedelta,
+    counted: Sequence[str],
+    nodes: Sequence[str] = (),
+) -> Watched:
+    """Compare the samples of the tables with each other and with what the servers have counted until now.
+
+    :param nodes: replicas that are to be asked, too.
+    """
+    now, plan = ctx.clock.of(ctx.conn), ctx.loaded.plan.plan
     found, empty = matching(ctx.conn, patterns)
-    present = {sample.relid: sample for sample in samples.read(ctx.conn, [table.oid for table in found], now)}
+    asked = [table for table in found if table.counted]
+    present = samples.read(ctx.conn, plan, [table.oid for table in asked], now)
+    unreached = {}
+    for node in dict.fromkeys(nodes):
+        there = replicas.counted(node, ctx.conn, plan, asked, ctx.clock)
+        if isinstance(there, str):
+            unreached[node] = there
+        else:
+            present += there
     windows: dict[str, Window] = {}
     unsampled = []
-    for table in found:
-        kept = samples.kept(ctx.conn, ctx.loaded.plan.plan, table.schema, table.name, now - needed)
-        if not table.counted or table.oid not in present:
-            continue
+    for sample in present:
+        name = sample.label if sample.node == PRIMARY else f"{sample.label} on {sample.node}"
+        kept = samples.kept(ctx.conn, plan, sample.schema_name, sample.table_name, now - needed, sample.node)
         if kept:
-            windows[table.label] = judge([*kept, present[table.oid]], counted)
+            windows[name] = judge([*kept, sample], counted, now - needed)
         else:
-            unsampled.append(table.label)
+            unsampled.append(name)
     return Watched(
         now,
         needed,
@@ -69,12 +90,13 @@ def watch(ctx: GateContext, patterns: Sequence[str], needed: timedelta, counted:
         tuple(empty),
         tuple(unsampled),
         tuple(table.label for table in found if not table.counted),
+        unreached,
     )
 
 
 def has_passed(watched: Watched) -> bool:
-    """Whether nobody used the tables for the whole time."""
-    return not watched.hits and watched.ready_at <= watched.now
+    """Whether nobody used the tables for the whole time, as far as everybody who was to be asked tells."""
+    return not watched.hits and not watched.unreached and watched.ready_at <= watched.now
 
 
 def unknown(watched: Watched, folder: str) -> GateResult | None:
@@ -99,7 +121,14 @@ def uncounted(watched: Watched, what: str) -> list[str]:
 
     :param what: is asked for: ``use``, ``writes``.
     """
-    return [_TRUNCATE, *(f"foreign table {name}: nobody counts its {what} here" for name in watched.uncounted)]
+    unread = [f"replica {node}: {why}" for node, why in watched.unreached.items()]
+    return [_TRUNCATE, *unread, *(f"foreign table {name}: nobody counts its {what} here" for name in watched.uncounted)]
+
+
+def own_words(watched: Watched) -> str:
+    """What was subtracted, because Lockgate did it; to be put behind a sentence."""
+    told = [f"{name}: {window.own_words}" for name, window in watched.windows.items() if window.own_words]
+    return f"; Lockgate's own, which does not count: {listed(told)}" if told else ""
 
 
 def hit_words(name: str, hit: Hit) -> str:
@@ -142,6 +171,7 @@ def _facts(watched: Watched, window: Window, passed: bool, not_looked_at: Sequen
         "hits": [
             {"after": hit.after, "before": hit.before, **hit.counts, "last_scan": hit.last_scan} for hit in window.hits
         ],
+        "own": window.own,
         "restarts": [{"at": restart.at, "why": restart.why} for restart in window.restarts],
         "not_looked_at": list(not_looked_at),
         "passed": passed,

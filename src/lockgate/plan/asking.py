@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from lockgate.plan.base import Strict
-from lockgate.plan.values import PositiveDuration, RelationPattern, Word
+from lockgate.plan.values import PositiveDuration, RelationPattern, Variable, Word
 
 
 class Unwritten(Strict):
@@ -32,7 +32,12 @@ class Unused(Strict):
         description="The tables, with their partitions."
     )
     for_: PositiveDuration = Field(
-        alias="for", description="How long nobody must have read or written them; queries of the plan count, too."
+        alias="for", description="How long nobody but Lockgate must have read or written them."
+    )
+    replicas: tuple[Variable, ...] = Field(
+        (),
+        description="Standbys, whose reads the primary does not count: names of environment variables that hold their "
+        "addresses. Each must be reached, by `lockgate sample` too.",
     )
     code: tuple[Word, ...] = Field(
         (), description="Folders of code, from the plan's folder on, in whose text files no table's name may stand."

@@ -115,6 +115,7 @@ EXAMPLES = {
 - unused:
     tables: [core.entity_emails, core.entity_phones]
     for: 30d
+    replicas: [REPORTS_URL]
     code: [../service, ../reports]
     allow: [reporting.contacts_of_before]
 """,

@@ -23,6 +23,7 @@ _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _LONGEST = timedelta(days=36_500)
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _IDENTIFIER = re.compile(IDENTIFIER_PATTERN.strip("^$"))
 _NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^\W\d][\w$]*')
 _ALIASED = re.compile(
@@ -145,6 +146,14 @@ def _driving(value: str) -> str:
     return value
 
 
+def _variable(value: str) -> str:
+    if not _VARIABLE.fullmatch(value):  # not shown: it may be an address, with a password
+        raise ValueError(
+            "must be the name of an environment variable, such as REPORTS_URL; an address does not belong here"
+        )
+    return value
+
+
 def _column(value: str) -> str:
     parts = split_name(value)
     if parts is None or len(parts) != 1:
@@ -182,6 +191,7 @@ Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER_PATTERN), Value
 SqlText = Annotated[str, Field(min_length=1), SqlMarker()]
 SqlFragment = Annotated[str, Field(min_length=1), ValueKind("SQL")]
 Word = Annotated[str, Field(min_length=1), AfterValidator(_word), ValueKind("text")]
+Variable = Annotated[str, AfterValidator(_variable), ValueKind("name of an environment variable")]
 ColumnName = Annotated[str, AfterValidator(_column), ValueKind("column")]
 RelationName = Annotated[str, _dotted(2, "schema.name"), ValueKind("schema.name")]
 RelationPattern = Annotated[str, AfterValidator(_pattern), ValueKind("schema.name, * for anything")]

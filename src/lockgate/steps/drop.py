@@ -23,7 +23,7 @@ from lockgate.plan.models import DropStep, Phase
 from lockgate.steps import demands
 from lockgate.steps.backed_up import BackedUp
 from lockgate.steps.base import StepResult, place
-from lockgate.steps.reads import reading
+from lockgate.steps.reads import refuse_used
 from lockgate.steps.running import strong_lock
 
 if TYPE_CHECKING:
@@ -132,10 +132,10 @@ class Runner:
         seen = {title for _, found in hung for title in found.seen}
         for title in [title for title in ctx.step.with_ if title not in seen]:
             ctx.progress.event(f"`with` names {title}: it is not there, or does not depend on the tables that are")
-        with reading(ctx, conn, [table.now for table, _, _ in todo], here):
-            fault("drop.reading")
-            backed_up = BackedUp(conn)
-            return [_examine(conn, table, where, allowed, backed_up) for table, where, allowed in todo]
+        refuse_used(ctx, conn, [table.now for table, _, _ in todo], here)
+        fault("drop.reading")
+        backed_up = BackedUp(conn)
+        return [_examine(conn, table, where, allowed, backed_up) for table, where, allowed in todo]
 
     # --- one table ------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ SELECT c.oid::bigint AS relid, n.nspname AS schema_name, c.relname AS table_name
        (pg_catalog.to_jsonb(s) ->> 'last_seq_scan')::timestamptz AS last_seq_scan,
        (pg_catalog.to_jsonb(s) ->> 'last_idx_scan')::timestamptz AS last_idx_scan,
        greatest(d.stats_reset, w.stats_reset) AS stats_reset,
-       pg_catalog.pg_postmaster_start_time() AS started_at
+       pg_catalog.pg_postmaster_start_time() AS started_at, pg_catalog.clock_timestamp() AS read_at
 FROM unnest(%(oids)s::oid[]) AS asked (oid)
 JOIN pg_catalog.pg_class c ON c.oid = asked.oid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

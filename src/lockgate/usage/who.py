@@ -38,10 +38,11 @@ class Known:
     not_looked_at: tuple[str, ...]
 
 
-def known(conn: Connection[Any], names: Sequence[str]) -> Known:
+def known(conn: Connection[Any], names: Sequence[str], replicas: int = 0) -> Known:
     """Look at the sessions that are there now and, where it is installed, at pg_stat_statements.
 
     :param names: of tables, without their schemas.
+    :param replicas: how many are looked at besides.
     """
     with conn.cursor(row_factory=dict_row) as cursor:
         facts = cursor.execute(load("known")).fetchone()
@@ -50,8 +51,9 @@ def known(conn: Connection[Any], names: Sequence[str]) -> Known:
     blind = []
     if not facts["reads_all"]:
         blind.append("statements of other roles: GRANT pg_read_all_stats would show them")
-    if facts["replicas"]:
-        blind.append(f"what is read on replicas ({facts['replicas']} connected): each counts for itself")
+    if facts["replicas"] > replicas:
+        named = f", {replicas} named in the gate" if replicas else ""
+        blind.append(f"what is read on replicas ({facts['replicas']} connected{named}): each counts for itself")
     said = _statements(conn, facts["statements"])
     if said is None:
         blind.append("statements of the past: pg_stat_statements is not installed here, or not loaded")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 
-from lockgate.usage.samples import Sample
+from lockgate.usage.samples import COUNTERS, Sample
 
 READS = ("seq_scan", "idx_scan")
 WRITES = ("n_tup_ins", "n_tup_upd", "n_tup_del")
@@ -53,35 +53,79 @@ class Window:
 
     :param since: nothing is known to have used it from here on.
     :param hits: the oldest first.
+    :param own: what Lockgate itself did meanwhile, which is no hit: by what it was for, the counters' names and how
+        much.
     """
 
     since: datetime
     hits: tuple[Hit, ...]
     restarts: tuple[Restart, ...]
+    own: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def own_words(self) -> str | None:
+        """What and how much Lockgate did, and what for; None where it did nothing."""
+        told = []
+        for name in COUNTERS:
+            parts = {purpose: counts[name] for purpose, counts in self.own.items() if name in counts}
+            if parts:
+                what = ", ".join(f"{count} {purpose}" for purpose, count in parts.items())
+                told.append(f"{sum(parts.values())} {_WORDS[name]} ({what})")
+        return ", ".join(told) or None
 
 
-def judge(samples: Sequence[Sample], counted: Sequence[str]) -> Window:
-    """Since when a table has not been used.
+def judge(samples: Sequence[Sample], counted: Sequence[str], asked: datetime | None = None) -> Window:
+    """Since when nobody but Lockgate has used a table.
+
+    Of each sample it is known how much others did at least and at most. Where the server may not yet have counted some
+    of Lockgate's own work, that differs, and a use by others may be told by the next sample only: a hit is what is more
+    than there can have been before.
 
     :param samples: of one table's name, the oldest first; at least one.
     :param counted: the counters that count as a use.
+    :param asked: what had ended by then is not told.
     """
-    since = samples[0].sampled_at
+    since = clean = samples[0].sampled_at
+    known = {name: samples[0].most(name) for name in counted}
     hits: list[Hit] = []
     restarts: list[Restart] = []
     for old, new in pairwise(samples):
+        grown = {name: new.least(name) - known[name] for name in counted}
+        counts = {name: count for name, count in grown.items() if count > 0}
         why = _incomparable(old, new)
+        if not why and counts and (gaps := sorted({*old.gaps, *new.gaps})):
+            why = f"work of Lockgate's own was not counted: {', '.join(gaps)}"
         if why:
-            since = new.sampled_at
+            since = clean = new.sampled_at
+            known = {name: new.most(name) for name in counted}
             restarts.append(Restart(since, why))
             continue
-        grown = {name: getattr(new, name) - getattr(old, name) for name in counted}
-        counts = {name: count for name, count in grown.items() if count > 0}
         if counts:
             since = new.sampled_at
             read = any(name in counts for name in READS)
-            hits.append(Hit(old.sampled_at, since, counts, new.last_scan if read else None))
-    return Window(since, tuple(hits), tuple(restarts))
+            hits.append(Hit(clean, since, counts, new.last_scan if read else None))
+        known = {name: max(known[name], new.least(name)) for name in counted}
+        if all(new.most(name) <= known[name] for name in counted):
+            clean = new.sampled_at
+    return Window(
+        since,
+        tuple(hit for hit in hits if asked is None or hit.before > asked),
+        tuple(restart for restart in restarts if asked is None or restart.at > asked),
+        _own(samples, counted),
+    )
+
+
+def _own(samples: Sequence[Sample], counted: Sequence[str]) -> dict[str, dict[str, int]]:
+    """What Lockgate did between the first sample and the last; of the same table, for of another it is another's."""
+    first = next(sample for sample in samples if sample.relid == samples[-1].relid)
+    done: dict[str, dict[str, int]] = {}
+    for purpose, counts in samples[-1].own.items():
+        before = first.own.get(purpose, {})
+        grown = {name: counts[name] - before.get(name, 0) for name in counted if name in counts}
+        grown = {name: count for name, count in grown.items() if count > 0}
+        if grown:
+            done[purpose] = grown
+    return done
 
 
 def _incomparable(old: Sample, new: Sample) -> str | None:

@@ -41,14 +41,14 @@ class Bench:
 
     def read(self) -> list[Sample]:
         tables, _ = matching(self.conn, ["core.*"])
-        return samples.read(self.conn, [table.oid for table in tables], self.now)
+        return samples.read(self.conn, "shop", [table.oid for table in tables], self.now)
 
     def sample(self) -> None:
         samples.keep(self.conn, "shop", self.read())
         self.now += timedelta(hours=1)
 
     def window(self, counted: tuple[str, ...] = READS + WRITES, since: datetime = START) -> Window:
-        return judge(samples.kept(self.conn, "shop", "core", "phones", since), counted)
+        return judge(samples.kept(self.conn, "shop", "core", "phones", since), counted, since)
 
 
 @pytest.fixture
