@@ -15,8 +15,8 @@ from lockgate.errors import PlanError
 from lockgate.gates.base import GateResult, Refusal
 from lockgate.sampling import Sampled
 from tests.conftest import StartServer
-from tests.integration.gates.test_unwritten import Shop
 from tests.copies import standby_of
+from tests.integration.gates.test_unwritten import Shop
 from tests.waiting import wait_until
 
 GATE = "unused: {tables: [core.old_phones], for: 30d, replicas: [REPORTS_URL]}"
