@@ -27,7 +27,7 @@ from .operations import KnownPerson, born
 from .parent import end_with_parent
 from .people import known_people, load_rows, primary_addresses
 from .roles import SERVICE_ROLE, create_service_role, grant_to_service
-from .store import Model
+from .service.store import Model
 from .verify import verify
 
 DATABASE = "PARTY_MODEL_DATABASE"
@@ -123,7 +123,7 @@ def _people(chosen: argparse.Namespace) -> None:
 
 def _service(chosen: argparse.Namespace) -> None:
     """Serve until SIGTERM or SIGINT; the first line says where."""
-    from .service import serve  # the other commands do without an HTTP server
+    from .service.app import serve  # the other commands do without an HTTP server
 
     if chosen.with_parent:
         end_with_parent()

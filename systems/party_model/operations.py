@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import cpf as cpfs
+from .service import cpf as cpfs
 
 
 @dataclass(frozen=True, slots=True)

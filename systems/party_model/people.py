@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from .operations import KnownPerson
-from .provider import PROVIDER
+from .service.provider import PROVIDER
 
 QUERIES = Path(__file__).parent / "queries"
 

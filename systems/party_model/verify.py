@@ -11,9 +11,9 @@ from typing import Any
 import psycopg
 
 from .journal import Entry
-from .payload import Payload
-from .provider import PROVIDER, enrich
-from .store_new import contacts_of_emails, contacts_of_phones
+from .service.new_model import contacts_of_emails, contacts_of_phones
+from .service.payload import Payload
+from .service.provider import PROVIDER, enrich
 
 QUERIES = Path(__file__).parent / "queries"
 BATCH = 1_000

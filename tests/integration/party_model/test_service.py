@@ -8,8 +8,8 @@ import httpx
 import psycopg
 import pytest
 
-from systems.party_model import cpf as cpfs
 from systems.party_model.counts import BORN
+from systems.party_model.service import cpf as cpfs
 
 from .by_hand import one
 from .project import command, service

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from systems.party_model import cpf as cpfs
-from systems.party_model import normalise
+from systems.party_model.old_model.replacement import replacement
 from systems.party_model.operations import KnownPerson, Operation, born, numbered
-from systems.party_model.payload import Payload
-from systems.party_model.provider import enrich
-from systems.party_model.replacement import replacement
+from systems.party_model.service import cpf as cpfs
+from systems.party_model.service import normalise
+from systems.party_model.service.payload import Payload
+from systems.party_model.service.provider import enrich
 
 KNOWN = [KnownPerson(f"{number:011d}", 1 + number % 3, 1 + number % 5) for number in range(20)]
 

@@ -9,8 +9,9 @@ from uuid import UUID
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.rows import TupleRow
 
+from ..old_model import store as old_model
 from . import cpf as cpfs
-from . import store_new, store_old
+from . import new_model
 from .payload import Address, Payload
 
 Connection = AsyncConnection[TupleRow]
@@ -48,9 +49,9 @@ async def store_enriched_person_with_lead(
             await _store_places(cursor, payload.addresses)
         entity_id = None
         if model is not Model.NEW:
-            entity_id = await store_old.store(cursor, cpf, payload, lead_id)
+            entity_id = await old_model.store(cursor, cpf, payload, lead_id)
         if model is not Model.OLD:
-            return await store_new.store(cursor, cpf, payload, lead_id, entity_id)
+            return await new_model.store(cursor, cpf, payload, lead_id, entity_id)
         assert entity_id is not None
         return entity_id
 

@@ -9,8 +9,8 @@ from psycopg import AsyncCursor
 from psycopg.rows import TupleRow
 from psycopg.types.json import Jsonb
 
-from .payload import Address, Email, Payload, Phone
-from .provider import PROVIDER
+from ..service.payload import Address, Email, Payload, Phone
+from ..service.provider import PROVIDER
 from .replacement import replacement
 
 Cursor = AsyncCursor[TupleRow]
