@@ -60,7 +60,7 @@ _OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "role": {"name": {"default": SERVICE_ROLE}},
     "people": {"limit": {"type": int, "default": 400}},
     "service": {
-        "model": {"type": Model, "choices": list(Model), "default": Model.OLD},
+        "model": {"type": Model, "choices": list(Model), "default": Model.IN_USE},
         "port": {"type": int, "default": 0, "help": "0 for a free one"},
         "connections": {"type": int, "default": 8},
         "with-parent": _PARENT,

@@ -12,7 +12,7 @@ import psycopg
 
 from .journal import Entry
 from .service.new_model import contacts_of_emails, contacts_of_phones
-from .service.payload import Payload
+from .service.payload import Email, Payload, Phone
 from .service.provider import PROVIDER, enrich
 
 QUERIES = Path(__file__).parent / "queries"
@@ -24,11 +24,15 @@ Shape = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """The last thing that was asked for about a person; ``payload`` None if it was to forget them."""
+    """The last thing that was asked for about a person; ``payload`` None if it was to forget them.
+
+    ``born`` if it went to the new model when that was not yet in use, so that the old one needs not know.
+    """
 
     model: str
     lead: str
     payload: Payload | None
+    born: bool
 
 
 @dataclass(slots=True)
@@ -53,9 +57,10 @@ def last_writes(entries: Iterable[Entry]) -> dict[str, Person]:
     people: dict[str, Person] = {}
     for entry in entries:
         writes = {
-            cpf: Write(entry.model, entry.lead, enrich(cpf, entry.lead, given)) for cpf, given in entry.people.items()
+            cpf: Write(entry.model, entry.lead, enrich(cpf, entry.lead, given), entry.kind == "born")
+            for cpf, given in entry.people.items()
         }
-        writes |= {cpf: Write(entry.model, entry.lead, None) for cpf in entry.erased}
+        writes |= {cpf: Write(entry.model, entry.lead, None, entry.kind == "born") for cpf in entry.erased}
         for cpf, write in writes.items():
             person = people.setdefault(cpf, Person())
             if entry.ok:
@@ -70,7 +75,8 @@ def verify(
 ) -> list[Lost]:
     """Compare each person's last acknowledged write with both models.
 
-    A write to the old model must be in the new one too; one to the new model only, there only.
+    A write to the one must be in the other one too; of those to the new one the old one holds the contacts as they are
+    there.
 
     :param conn: sync must have caught up; an autocommit connection.
     :param models: those that are there.
@@ -115,7 +121,7 @@ def _difference(cpf: str, person: Person, stored: list[Shape], model: str) -> st
     is_there: Shape = stored[0] if stored else {}
     complaints = []
     for write in (person.acknowledged, *person.uncertain):
-        if write.model == "new" and model == "old":
+        if write.born and model == "old":
             return ""
         if write.payload is None:
             if not is_there:
@@ -125,7 +131,8 @@ def _difference(cpf: str, person: Person, stored: list[Shape], model: str) -> st
             complaints.append("not there")
         else:
             wanted = _expected(cpf, write, model)
-            different = [name for name, value in wanted.items() if is_there[name] != value]
+            held = _normalised(is_there) if write.model == "new" and model == "old" else is_there
+            different = [name for name, value in wanted.items() if held[name] != value]
             if not different:
                 return ""
             complaints.append("different " + ", ".join(different))
@@ -144,13 +151,13 @@ def _expected(cpf: str, write: Write, model: str) -> dict[str, Any]:
     if payload.emails is not None:
         shape["emails"] = (
             _rows({email.address: email.primary for email in payload.emails})
-            if model == "old"
+            if model == "old" and write.model != "new"
             else _contacts(contacts_of_emails(payload.emails))
         )
     if payload.phones is not None:
         shape["phones"] = (
             _rows({phone.number: phone.whatsapp for phone in payload.phones})
-            if model == "old"
+            if model == "old" and write.model != "new"
             else _contacts(contacts_of_phones(payload.phones))
         )
     if payload.addresses is not None:
@@ -159,6 +166,14 @@ def _expected(cpf: str, write: Write, model: str) -> dict[str, Any]:
             rows = [[*row, "0.90" if row[2] else "0.75"] for row in rows]
         shape["addresses"] = sorted(rows)
     return shape
+
+
+def _normalised(stored: Shape) -> Shape:
+    """What the old model holds, with its contacts as the new one has them."""
+    emails = [Email(address, primary) for address, primary in stored["emails"]]
+    phones = [Phone(number, whatsapp) for number, whatsapp in stored["phones"]]
+    contacts = {"emails": contacts_of_emails(emails), "phones": contacts_of_phones(phones)}
+    return {**stored, **{name: _contacts(found) for name, found in contacts.items()}}
 
 
 def _rows(values: Mapping[str, bool]) -> list[list[Any]]:

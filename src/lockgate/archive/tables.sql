@@ -21,7 +21,7 @@ WHERE n.nspname = %(into)s
 
 -- name: mapped
 SELECT m.plan || '/' || m.name FROM lockgate.mappings m
-JOIN lockgate.sync_targets t ON t.id = m.target_id
+JOIN lockgate.sync_targets t ON t.id = m.target_id AND t.state NOT IN ('cut_over', 'closed')
 WHERE t.relid = %(oid)s OR EXISTS (
     SELECT FROM lockgate.log_readers r JOIN lockgate.logs l ON l.id = r.log_id
     WHERE r.target_id = t.id AND l.relid = %(oid)s)

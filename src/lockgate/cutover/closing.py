@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from lockgate.catalog.relations import Relation
 from lockgate.cutover.queries import load
+from lockgate.engine.session import PLAN
 from lockgate.sql.tree import literal
 
 SQLSTATE = "LG001"
@@ -47,8 +48,8 @@ def of_new(cutover: int) -> Fence:
 def close(conn: Connection[Any], fence: Fence, tables: Sequence[Relation], writers: Sequence[int], hint: str) -> None:
     """Refuse every write to the tables from now on, in the open transaction that holds them.
 
-    Let through is what the way back writes, and a row that goes by a foreign key with the row that it refers to: that
-    one was of a table which stays open, or went with such a row itself.
+    Let through is what the plan's own SQL and the way back write, and a row that goes by a foreign key with the row that
+    it refers to: that one was of a table which stays open, or went with such a row itself.
 
     :param writers: targets whose appliers may write.
     """
@@ -126,8 +127,8 @@ def forget(conn: Connection[Any], fence: Fence) -> None:
 def _write_function(
     conn: Connection[Any], fence: Fence, writers: Sequence[int], let_through: str, said: str, hint: str
 ) -> None:
-    own = ", ".join(literal(str(writer)) for writer in writers)
-    ours = f"pg_catalog.current_setting('lockgate.writer', true) IN ({own})" if own else "false"
+    own = ", ".join(literal(writer) for writer in (PLAN, *map(str, writers)))
+    ours = f"pg_catalog.current_setting('lockgate.writer', true) IN ({own})"
     conn.execute(
         f"CREATE OR REPLACE FUNCTION {fence.function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER "
         "SET search_path = pg_catalog, pg_temp SET row_security = off AS $lockgate$\nBEGIN\n"

@@ -18,6 +18,8 @@ from lockgate.errors import ConnectionFailed, LockgateError
 from lockgate.plan.models import Settings
 from lockgate.usage.own import OwnConnection, OwnCursor
 
+PLAN = "plan"
+"""The mark, in ``lockgate.writer``, of what SQL of the plan writes."""
 _PINNED = {
     "TimeZone": "UTC",
     "DateStyle": "ISO, YMD",
@@ -129,6 +131,7 @@ class Sessions:
             pinned["default_transaction_read_only"] = "on"
         if plan_sql:
             del pinned["search_path"]
+            pinned["lockgate.writer"] = PLAN
         names = list(pinned)
         conn.execute(
             "SELECT pg_catalog.set_config(n, v, false) FROM unnest(%s::text[], %s::text[]) AS s(n, v)",

@@ -5,6 +5,13 @@ CREATE SCHEMA core;
 CREATE SCHEMA dim;
 CREATE SCHEMA ref;
 
+-- What the service looks up: which model it writes.
+CREATE TABLE core.service_settings (
+    name text PRIMARY KEY,
+    value text NOT NULL
+);
+INSERT INTO core.service_settings VALUES ('model', 'old');
+
 CREATE TABLE ref.relationship_types (
     code text PRIMARY KEY,
     label text NOT NULL

@@ -45,6 +45,12 @@ async def store(cursor: Cursor, cpf: str, payload: Payload, lead_id: str) -> UUI
     return entity_id
 
 
+async def erase(cursor: Cursor, cpf: str) -> bool:
+    """Remove the person and all that hangs on it; whether there was one."""
+    await cursor.execute("DELETE FROM core.entities WHERE national_id = %s", [cpf])
+    return cursor.rowcount > 0
+
+
 async def _store_emails(cursor: Cursor, entity_id: UUID, emails: Sequence[Email]) -> None:
     await cursor.execute(
         "SELECT id, email, is_primary FROM core.entity_emails WHERE entity_id = %s ORDER BY id", [entity_id]

@@ -29,7 +29,7 @@ POOL_SECONDS = 10
 """How long a request waits for a connection of the pool before it fails. Nothing is tried twice."""
 
 
-def create_app(dsn: str, model: Model = Model.OLD, connections: int = 8) -> Starlette:
+def create_app(dsn: str, model: Model = Model.IN_USE, connections: int = 8) -> Starlette:
     """The application.
 
     :param model: what is written, until ``PUT /admin/model`` changes it; the header ``X-Model`` overrules both.
@@ -74,11 +74,11 @@ async def health(request: Request) -> JSONResponse:
 
 
 async def set_model(request: Request) -> JSONResponse:
-    """``PUT /admin/model`` with ``{"model": "old" | "new" | "both"}``: what is written from now on."""
+    """``PUT /admin/model`` with ``{"model": "in use" | "old" | "new" | "both"}``: what is written from now on."""
     try:
         request.app.state.model = Model((await request.json())["model"])
     except (ValueError, KeyError, TypeError):
-        return _refused("model must be old, new or both")
+        return _refused("model must be `in use`, old, new or both")
     return JSONResponse({"model": request.app.state.model})
 
 
@@ -108,12 +108,12 @@ async def erase(request: Request) -> JSONResponse:
     try:
         model = _model(request)
         async with _pool(request).connection() as conn:
-            found = await erase_person(conn, request.path_params["cpf"], model)
+            found, written = await erase_person(conn, request.path_params["cpf"], model)
     except ValueError as error:
         return _refused(str(error))
     except (psycopg.Error, PoolTimeout) as error:
         return JSONResponse({"success": False, "why": _failed(request, error)}, 500)
-    return JSONResponse({"success": True, "found": found}, headers={"X-Model": model})
+    return JSONResponse({"success": True, "found": found}, headers={"X-Model": written})
 
 
 async def _store_lead(request: Request, lead_id: str, people: Mapping[str, Mapping[str, Any]]) -> JSONResponse:
@@ -126,6 +126,7 @@ async def _store_lead(request: Request, lead_id: str, people: Mapping[str, Mappi
     except ValueError as error:
         return _refused(str(error))
     stored: dict[str, str] = {}
+    models: set[Model] = set()
     failed: dict[str, str] = {}
     status = 200
     for cpf, given in people.items():
@@ -134,7 +135,9 @@ async def _store_lead(request: Request, lead_id: str, people: Mapping[str, Mappi
                 raise InvalidCpfError("not a CPF")
             payload = enrich(cpf, lead_id, given)
             async with _pool(request).connection() as conn:
-                stored[cpf] = str(await store_enriched_person_with_lead(conn, cpf, payload, lead_id, model))
+                person, written = await store_enriched_person_with_lead(conn, cpf, payload, lead_id, model)
+                stored[cpf] = str(person)
+                models.add(written)
         except (KeyError, TypeError, ValueError) as error:
             failed[cpf] = str(error) if isinstance(error, InvalidCpfError) else "not to be read"
         except (psycopg.Error, PoolTimeout) as error:
@@ -147,7 +150,12 @@ async def _store_lead(request: Request, lead_id: str, people: Mapping[str, Mappi
         "entity_ids": list(stored.values()),
         "failed": failed,
     }
-    return JSONResponse(answer, status, headers={"X-Model": model})
+    return JSONResponse(answer, status, headers={"X-Model": _said(models, model)})
+
+
+def _said(written: set[Model], asked: Model) -> Model:
+    """The model that the people of a lead were written to; the new one if it came into use in their midst."""
+    return next((model for model in (Model.NEW, Model.BOTH, Model.OLD) if model in written), asked)
 
 
 def _failed(request: Request, error: Exception) -> str:

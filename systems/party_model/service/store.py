@@ -1,26 +1,33 @@
-"""Storing one person of a lead: one transaction, in the old model, in the new one, or in both."""
+"""Storing one person of a lead: one transaction, in the old model, in the new one, or in both.
+
+Which one is in use is a setting in the database, looked up in each transaction. What writes the old model is a part
+of the releases until nobody goes back to it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Any
+from importlib import import_module
+from typing import Any, TypeVar
 from uuid import UUID
 
-from psycopg import AsyncConnection, AsyncCursor
+from psycopg import AsyncConnection, AsyncCursor, DatabaseError
 from psycopg.rows import TupleRow
 
-from ..old_model import store as old_model
 from . import cpf as cpfs
 from . import new_model
 from .payload import Address, Payload
 
 Connection = AsyncConnection[TupleRow]
 Cursor = AsyncCursor[TupleRow]
+T = TypeVar("T")
 
 
 class Model(StrEnum):
     """Which tables the service writes."""
 
+    IN_USE = "in use"
     OLD = "old"
     NEW = "new"
     BOTH = "both"
@@ -30,47 +37,81 @@ class InvalidCpfError(ValueError):
     """The lead names somebody by a number that is not a CPF."""
 
 
+_CLOSED = "LG001"
+"""SQLSTATE of a write to the model that has just ceased to be the one in use."""
+
+
 async def store_enriched_person_with_lead(
     conn: Connection, cpf: str, payload: Payload, lead_id: str, model: Model
-) -> UUID:
+) -> tuple[UUID, Model]:
     """Make what is stored about the person what the payload says, and keep the lead's id with it.
 
-    In the new model alone, the person must have no entity: what an entity yields is its mapping's business.
+    In the new model alone, before it is in use, the person must have no entity: what an entity yields is its mapping's
+    business.
 
-    :return: the id of the entity, and where only the new model is written, of the party.
+    :return: the id of the entity, and where only the new model is written, of the party; and which model was written.
     :raises InvalidCpfError: if the CPF is none; nothing is stored.
     :raises psycopg.Error: if the database refuses something; nothing is stored.
     """
     if not cpfs.is_valid(cpf):
         raise InvalidCpfError("not a CPF")
-    async with conn.transaction(), conn.cursor() as cursor:
+
+    async def store(cursor: Cursor, written: Model) -> UUID:
         await _one_at_a_time(cursor, cpf)
         if payload.addresses:
             await _store_places(cursor, payload.addresses)
-        entity_id = None
-        if model is not Model.NEW:
-            entity_id = await old_model.store(cursor, cpf, payload, lead_id)
-        if model is not Model.OLD:
+        entity_id: UUID | None = None
+        if written is not Model.NEW:
+            entity_id = await _old_model().store(cursor, cpf, payload, lead_id)
+        if written is not Model.OLD:
             return await new_model.store(cursor, cpf, payload, lead_id, entity_id)
         assert entity_id is not None
         return entity_id
 
+    return await _in_model(conn, model, store)
 
-async def erase_person(conn: Connection, cpf: str, model: Model) -> bool:
-    """Remove the person and all that hangs on it; whether there was one.
+
+async def erase_person(conn: Connection, cpf: str, model: Model) -> tuple[bool, Model]:
+    """Remove the person and all that hangs on it; whether there was one, and which model was written.
 
     :raises psycopg.Error: if the database refuses; nothing is removed.
     """
-    found = False
-    async with conn.transaction(), conn.cursor() as cursor:
+
+    async def erase(cursor: Cursor, written: Model) -> bool:
+        found = False
         await _one_at_a_time(cursor, cpf)
-        if model is not Model.NEW:
-            await cursor.execute("DELETE FROM core.entities WHERE national_id = %s", [cpf])
-            found = cursor.rowcount > 0
-        if model is not Model.OLD:
+        if written is not Model.NEW:
+            found = await _old_model().erase(cursor, cpf)
+        if written is not Model.OLD:
             await cursor.execute("DELETE FROM core.parties WHERE cpf_cnpj = %s", [cpf])
             found = found or cursor.rowcount > 0
-    return found
+        return found
+
+    return await _in_model(conn, model, erase)
+
+
+async def _in_model(conn: Connection, model: Model, work: Callable[[Cursor, Model], Awaitable[T]]) -> tuple[T, Model]:
+    """Do ``work`` in a transaction; once more, after another look, if the model in use has just changed."""
+    try:
+        return await _once(conn, model, work)
+    except DatabaseError as error:
+        if error.sqlstate != _CLOSED:
+            raise
+    return await _once(conn, model, work)
+
+
+async def _once(conn: Connection, model: Model, work: Callable[[Cursor, Model], Awaitable[T]]) -> tuple[T, Model]:
+    async with conn.transaction(), conn.cursor() as cursor:
+        if model is Model.IN_USE:
+            await cursor.execute("SELECT value FROM core.service_settings WHERE name = 'model'")
+            row = await cursor.fetchone()
+            model = Model(row[0]) if row else Model.OLD
+        return await work(cursor, model), model
+
+
+def _old_model() -> Any:
+    """What writes the old model; only while somebody asks for it."""
+    return import_module("..old_model.store", __package__)
 
 
 async def _one_at_a_time(cursor: Cursor, cpf: str) -> None:

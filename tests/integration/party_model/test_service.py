@@ -22,7 +22,7 @@ LEAD = "/api/v1/c2s/enrich/L1"
 
 @pytest.fixture
 def client(both_models: Connection, service_dsn: str) -> Iterator[httpx.Client]:
-    """Talks to the service, which writes the old model unless told otherwise."""
+    """Talks to the service, which writes the old model, the one in use, unless told otherwise."""
     with service(service_dsn) as url, httpx.Client(base_url=url) as client:
         yield client
 
@@ -49,7 +49,7 @@ NEW_EMAILS = (
 
 
 def test_it_is_well_and_says_what_it_writes(client: httpx.Client) -> None:
-    assert client.get("/health").json() == {"status": "ok", "model": "old"}
+    assert client.get("/health").json() == {"status": "ok", "model": "in use"}
     assert client.put("/admin/model", json={"model": "both"}).json() == {"model": "both"}
     assert client.get("/health").json() == {"status": "ok", "model": "both"}
     assert client.put("/admin/model", json={"model": "neither"}).status_code == 400
