@@ -7,7 +7,8 @@ from typing import Any
 from psycopg import Connection
 
 from lockgate.checks.base import CheckContext, CheckResult
-from lockgate.cutover import record
+from lockgate.cutover import draining, record, targets
+from lockgate.cutover.record import HandedOver
 from lockgate.engine.evidence import Evidence
 from lockgate.errors import LedgerError
 from lockgate.mapping import accounting, install
@@ -27,15 +28,25 @@ class Runner:
             if target_id is None:
                 raise LedgerError(f"mapping {name} has not begun", where=ctx.where, hint="run its phase first")
             handed_over = record.handed_over(conn, target_id)
-            if handed_over is not None:
-                step, at = handed_over
-                when = f"{at:%Y-%m-%d %H:%M:%S} UTC"
-                return CheckResult(True, f"{name}: not compared: the application owns it since {step}, {when}", ())
-            return compare(conn, target_id, name)
+            if handed_over is None:
+                return compare(conn, target_id, name)
+            return _through_way_back(conn, target_id, name, handed_over)
 
     def describe(self, check: ReconcileCheck) -> str:
         """What is compared."""
         return f"reconcile {check.reconcile}"
+
+
+def _through_way_back(conn: Connection[Any], target_id: int, name: str, over: HandedOver) -> CheckResult:
+    """While the way back is open, the old model must yield what the new one is, as far as it has arrived there."""
+    since = f"the application owns it since {over.step}, {over.at:%Y-%m-%d %H:%M:%S} UTC"
+    if not over.back or targets.states(conn, over.back) != {"live"}:
+        return CheckResult(True, f"{name}: not compared: {since}, and the old model is not kept in step", ())
+    busy = draining.pending(conn, over.back)
+    found = compare(conn, target_id, name)
+    if found.passed or not (busy or draining.pending(conn, over.back)):
+        return found
+    return CheckResult(True, f"{name}: not judged: {since}, and its changes are on their way to the old model", ())
 
 
 def compare(conn: Connection[Any], target_id: int, name: str) -> CheckResult:
@@ -61,16 +72,17 @@ def compare(conn: Connection[Any], target_id: int, name: str) -> CheckResult:
         Evidence(f"accounting:{name}", accounts.query, accounting.as_evidence(accounts)),
     )
     passed = found.agrees and accounts.adds_up
-    sentence = _sentence(name, compared, accounts)
+    only = "only in the old model" if record.leads_back(conn, target_id) else "born in the new model"
+    sentence = _sentence(name, compared, accounts, only)
     return CheckResult(passed, sentence, evidence, None if passed else _hint(name))
 
 
-def _sentence(name: str, compared: dict[str, int], accounts: accounting.Accounts) -> str:
+def _sentence(name: str, compared: dict[str, int], accounts: accounting.Accounts, only: str) -> str:
     wrong = {kind: compared[kind] for kind in ("missing", "different", "extra") if compared[kind]}
     parts = [
         f"{name}: {accounts.source_rows} {accounts.of} = {accounts.migrated} migrated + {accounts.merged} merged "
         f"+ {accounts.rejected} rejected",
-        f"{accounts.born} born in the new model",
+        f"{accounts.born} {only}",
     ]
     undeclared = accounts.rejected_by_reason.get(accounting.UNDECLARED, 0)
     if undeclared:

@@ -48,8 +48,8 @@ def of_new(cutover: int) -> Fence:
 def close(conn: Connection[Any], fence: Fence, tables: Sequence[Relation], writers: Sequence[int], hint: str) -> None:
     """Refuse every write to the tables from now on, in the open transaction that holds them.
 
-    Let through is what the plan's own SQL and the way back write, and a row that goes by a foreign key with the row that
-    it refers to: that one was of a table which stays open, or went with such a row itself.
+    Let through is what the plan's own SQL and the way back write, and a row that goes by a foreign key with the row
+    that it refers to: that one was of a table which stays open, or went with such a row itself.
 
     :param writers: targets whose appliers may write.
     """

@@ -29,16 +29,25 @@ def drained(conn: Connection[Any], targets: Sequence[int], pause: Callable[[], b
     :param pause: waits a moment; whether there is time for another look.
     """
     for _ in targets:
-        row = conn.execute("SELECT pg_catalog.pg_current_snapshot()::text").fetchone()
-        assert row is not None
-        looks = 0
-        while _pending(conn, targets, str(row[0])):
+        until, looks = _now(conn), 0
+        while _pending(conn, targets, until):
             looks += 1
             if not pause():
                 return False
         if not looks:
             return True
     return True
+
+
+def pending(conn: Connection[Any], targets: Sequence[int]) -> bool:
+    """Whether anything that is committed now is still to be applied."""
+    return bool(targets) and _pending(conn, targets, _now(conn))
+
+
+def _now(conn: Connection[Any]) -> str:
+    row = conn.execute("SELECT pg_catalog.pg_current_snapshot()::text").fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def refused(conn: Connection[Any], targets: Sequence[int], *, for_good: bool) -> list[tuple[str, int]]:

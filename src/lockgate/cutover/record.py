@@ -32,6 +32,18 @@ class Cutover:
     closed: list[int]
 
 
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """By which cutover the application took a target over, and when.
+
+    :param back: numbers of the targets of the way back.
+    """
+
+    step: str
+    at: datetime
+    back: list[int]
+
+
 def begin(conn: Connection[Any], plan: str, phase: str, step: str) -> Cutover:
     """Write down that a cutover is being prepared, once."""
     conn.execute(load("record.begin"), {"plan": plan, "phase": phase, "step": step})
@@ -76,10 +88,16 @@ def forget(conn: Connection[Any], cutover: int) -> None:
     conn.execute(load("record.forget"), {"id": cutover})
 
 
-def handed_over(conn: Connection[Any], target: int) -> tuple[str, datetime] | None:
-    """The cutover by which the application took a target over, and when; None if it did not."""
-    row = conn.execute(load("record.of_target"), {"target": target}).fetchone()
-    return (str(row[0]), row[1]) if row else None
+def handed_over(conn: Connection[Any], target: int) -> HandedOver | None:
+    """The cutover by which the application took a target over; None if it did not."""
+    with conn.cursor(row_factory=class_row(HandedOver)) as cursor:
+        return cursor.execute(load("record.of_target"), {"target": target}).fetchone()
+
+
+def leads_back(conn: Connection[Any], target: int) -> bool:
+    """Whether a target belongs to a way back."""
+    row = conn.execute(load("record.leads_back"), {"target": target}).fetchone()
+    return bool(row and row[0])
 
 
 def closed_tables(conn: Connection[Any]) -> list[str]:

@@ -34,6 +34,11 @@ SELECT o.label FROM lockgate.closed_tables o JOIN pg_catalog.pg_class c ON c.oid
 
 -- name: of_target
 -- By which cutover a target was handed over, and when.
-SELECT c.step, c.at FROM lockgate.cutover_targets t
+SELECT c.step, c.at,
+       ARRAY(SELECT b.target_id FROM lockgate.cutover_targets b WHERE b.cutover_id = c.id AND b.back ORDER BY 1) AS back
+FROM lockgate.cutover_targets t
 JOIN lockgate.cutovers c ON c.id = t.cutover_id AND c.state = 'over'
 WHERE t.target_id = %(target)s AND NOT t.back
+
+-- name: leads_back
+SELECT EXISTS (SELECT FROM lockgate.cutover_targets WHERE target_id = %(target)s AND back)

@@ -65,6 +65,12 @@ def backfill_rows_per_second(report: Report) -> float:
     return round(sum(int(result["rows_read"]) for result in found) / seconds, 1) if seconds else 0.0
 
 
+def writers_held(report: Report) -> int | None:
+    """How long a cutover held up writers at most, milliseconds; None if there was none."""
+    found = [int(each.result["milliseconds"]) for each in report.exhibits if each.name.startswith("held:")]
+    return max(found, default=None)
+
+
 def differences(accounts: Iterable[Account], primary_addresses: int, expected: Any) -> tuple[str, ...]:
     """What did not come out as announced, a sentence each.
 

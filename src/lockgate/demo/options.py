@@ -18,7 +18,8 @@ class DemoOptions:
     :param folder: where the report, the journal and the logs go; None for ``demo-<time>`` in the current folder.
     :param rate: requests a second that the service gets.
     :param baseline_seconds: how long the service runs before the plan begins, to know its idle latency.
-    :param after_seconds: how long it goes on afterwards, writing both models.
+    :param after_seconds: how long it goes on afterwards, writing the new model.
+    :param to_end: retire the old model, too, while days are let pass.
     """
 
     scale: float = 0.02
@@ -29,3 +30,4 @@ class DemoOptions:
     rate: float = 50.0
     baseline_seconds: float = 8.0
     after_seconds: float = 3.0
+    to_end: bool = False

@@ -9,7 +9,7 @@ from typing import Any
 
 from lockgate.demo import figures
 from lockgate.demo.options import DemoOptions
-from lockgate.demo.result import DemoResult, Latency
+from lockgate.demo.result import DemoResult, Ending, Latency
 from lockgate.engine.session import Sessions
 from lockgate.ledger import chain
 from lockgate.plan.load import LoadedPlan
@@ -30,6 +30,8 @@ def outcome(
     checks_failed: tuple[str, ...],
     seconds: Mapping[str, float],
     kept: str | None,
+    ending: Ending | None,
+    phases_wanted: int,
 ) -> DemoResult:
     """Put the load's figures into the ledger, write the report, and gather all figures.
 
@@ -72,4 +74,7 @@ def outcome(
         report_md=report_md,
         report_json=report_json,
         kept=kept,
+        writers_held_ms=figures.writers_held(report),
+        ending=ending,
+        phases_wanted=phases_wanted,
     )

@@ -35,6 +35,22 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """What became of the old model.
+
+    :ivar days_passed: days that were let pass.
+    :ivar foreign_keys_gone: of those that pointed at core.entities.
+    :ivar gone: tables and views of before that are there no more.
+    :ivar logged: tables of which the permanent log tells that they were dropped.
+    """
+
+    days_passed: int
+    foreign_keys_gone: int
+    gone: tuple[str, ...]
+    logged: int
+
+
+@dataclass(frozen=True, slots=True)
 class DemoResult:
     """All figures of a demo.
 
@@ -51,6 +67,8 @@ class DemoResult:
     :ivar backfill_rows_per_second: rows that all mappings read, by the time that their chunks took.
     :ivar latency: ``before``, ``during`` and ``after`` the plan.
     :ivar differences: what did not come out as the generator had announced; empty if all did.
+    :ivar writers_held_ms: how long the cutover held up writers at most.
+    :ivar ending: what became of the old model, if the demo went to the end.
     :ivar kept: where the data are, if they were kept.
     """
 
@@ -80,6 +98,9 @@ class DemoResult:
     report_md: Path
     report_json: Path
     kept: str | None
+    writers_held_ms: int | None
+    ending: Ending | None
+    phases_wanted: int
 
     @property
     def holds(self) -> bool:
@@ -87,7 +108,7 @@ class DemoResult:
         return (
             not (self.failed_requests or self.lost_writes or self.unexplained_rows)
             and self.migrated + self.merged + self.rejected == self.source_rows
-            and self.phases_done == self.phases_planned
+            and self.phases_done == self.phases_wanted
             and not (self.checks_failed or self.differences)
         )
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 from lockgate.demo.database import DemoDatabase, on_own_server, on_server
+from lockgate.demo.ending import Retirement
 from lockgate.demo.options import DemoOptions
 from lockgate.demo.outcome import outcome
 from lockgate.demo.project import Project, Running
@@ -21,7 +22,7 @@ from lockgate.demo.result import DemoResult
 from lockgate.demo.syncing import drain, syncing
 from lockgate.engine import runner
 from lockgate.engine.address import resolve
-from lockgate.engine.clock import Clock, SystemClock
+from lockgate.engine.clock import Clock, ForwardedClock, SystemClock
 from lockgate.engine.context import Progress, Silent
 from lockgate.engine.run import Outcome
 from lockgate.engine.session import Sessions
@@ -31,8 +32,10 @@ from lockgate.systems import import_system, system_folder
 from lockgate.verification import record, verify
 
 SYSTEM = "party_model"
+_LOG = "PARTY_MODEL_LOG"
 _WARM_UP_SECONDS = 2.0
 _BORN_AFTER = "setup"  # the phase that makes the tables which the born parties are written to
+_OVER = "transactions"  # the phase at whose end the new model is the one that is written
 _KNOWN_PEOPLE = 400
 
 
@@ -52,7 +55,8 @@ def run_demo(
     :raises UsageError: if the options make no sense.
     :raises LockgateError: if a part of the demo could not run at all.
     """
-    clock, progress, stop = clock or SystemClock(), progress or Silent(), stop or threading.Event()
+    clock, progress = ForwardedClock(clock or SystemClock()), progress or Silent()
+    stop = stop or threading.Event()
     _require_packages()
     try:
         expected = import_system(SYSTEM, "counts").expected(options.scale)
@@ -105,7 +109,7 @@ def _is_well(said: Any) -> bool:
 class _Demo:
     options: DemoOptions
     progress: Progress
-    clock: Clock
+    clock: ForwardedClock
     stop: threading.Event
     folder: Path
     database: DemoDatabase
@@ -120,24 +124,41 @@ class _Demo:
         loaded = load_plan(self.project.folder / "plan")
         plan = loaded.plan.plan
         sessions = Sessions(self.database.dsn, loaded.plan.settings, self.clock)
-        with self._service() as service, self._load(service.said["url"]) as load:
+        with self._service() as service:
             url = service.said["url"]
-            self._baseline()
-            with self._timed("plan"), self._interval("during"):
-                self._apply(loaded, sessions, to=_BORN_AFTER)
+            retirement = self._retirement(loaded, sessions)
+            with self._load(url, self.options.seed) as load:
+                self._baseline()
+                with self._timed("plan"), self._interval("during"):
+                    self._apply(loaded, sessions, to=_BORN_AFTER)
+                    with syncing(sessions, plan, self.clock, self.progress.event):
+                        self._say(f"the service writes {self.expected.born} people to the new model only")
+                        self.project.ask(self.database.dsn, "born", *self._to(url, self.options.seed))
+                        self._apply(loaded, sessions, to=_OVER)
                 with syncing(sessions, plan, self.clock, self.progress.event):
-                    self._say(f"the service writes {self.expected.born} people to the new model only")
-                    self.project.ask(self.database.dsn, "born", *self._to(url))
-                    self._apply(loaded, sessions)
-            with syncing(sessions, plan, self.clock, self.progress.event):
-                with self._interval("after"):
-                    self._afterwards(url)
-                load.stop()
-                self._say("the load has stopped; waiting for the last changes to be applied")
-                drain(sessions, plan, self.clock, self.stop)
-        with self._timed("verify"):
-            checks_failed = self._check_again(loaded, sessions)
-            verified = self._verify_journal()
+                    with self._interval("after"):
+                        self._say(f"the service writes the new model for {self.options.after_seconds:g} s")
+                        self.project.pause(self.options.after_seconds)
+                    load.stop()
+                    self._say("the load has stopped; waiting for the last changes to be applied")
+                    drain(sessions, plan, self.clock, self.stop)
+            with self._timed("verify"):
+                checks_failed = self._check_again(loaded, sessions)
+                verified = self._verify_journal(("old", "new"))
+            ending = None
+            if self.options.to_end:
+                with self._timed("end"), self._load(url, self.options.seed + 1) as load:
+                    with syncing(sessions, plan, self.clock, self.progress.event), self._log_named():
+                        ending = retirement.run()
+                    load.stop()
+                last = self._verify_journal(("new",))
+                verified = {
+                    **last,
+                    "load_rows": verified["load_rows"],
+                    "primary_addresses": verified["primary_addresses"],
+                    "lost": verified["lost"] + last["lost"],
+                    "lost_writes": verified["lost_writes"] + last["lost_writes"],
+                }
         return outcome(
             options=self.options,
             sessions=sessions,
@@ -148,6 +169,8 @@ class _Demo:
             checks_failed=checks_failed,
             seconds=self.seconds,
             kept=self.database.kept,
+            ending=ending,
+            phases_wanted=self._wanted(loaded),
         )
 
     # --- parts ----------------------------------------------------------------------------------------------
@@ -164,11 +187,35 @@ class _Demo:
     def _service(self) -> AbstractContextManager[Running]:
         return self.project.running(self.database.service_dsn, "service", ready=_is_well)
 
-    def _load(self, url: str) -> AbstractContextManager[Running]:
+    def _load(self, url: str, seed: int) -> AbstractContextManager[Running]:
         known = self.folder / "known_people.json"
         known.write_text(json.dumps(self.project.ask(self.database.dsn, "people", "--limit", _KNOWN_PEOPLE)))
         self._say(f"a load of {self.options.rate:g} requests a second begins")
-        return self.project.running("", "load", *self._to(url), "--rate", self.options.rate, "--known", known)
+        return self.project.running("", "load", *self._to(url, seed), "--rate", self.options.rate, "--known", known)
+
+    def _retirement(self, loaded: LoadedPlan, sessions: Sessions) -> Retirement:
+        return Retirement(
+            loaded,
+            sessions,
+            self.clock,
+            self.folder,
+            self.progress,
+            lambda to: self._apply(loaded, sessions, to=to),
+            self._say,
+        )
+
+    @contextmanager
+    def _log_named(self) -> Iterator[None]:
+        """Let the plan's own command know where the service writes its errors."""
+        os.environ[_LOG] = str(self.folder / "service.log")
+        try:
+            yield
+        finally:
+            del os.environ[_LOG]
+
+    def _wanted(self, loaded: LoadedPlan) -> int:
+        names = [phase.id for phase in loaded.plan.phases]
+        return len(names) if self.options.to_end else names.index(_OVER) + 1
 
     def _baseline(self) -> None:
         self.project.pause(_WARM_UP_SECONDS)
@@ -181,17 +228,10 @@ class _Demo:
         if done.outcome is Outcome.INTERRUPTED:
             raise Interrupted("The demo was stopped", where=done.why)
 
-    def _afterwards(self, url: str) -> None:
-        self._say(f"the service writes both models for {self.options.after_seconds:g} s")
-        body = json.dumps({"model": "both"}).encode()
-        with urlopen(Request(f"{url}/admin/model", body, method="PUT"), timeout=10):
-            self.project.pause(self.options.after_seconds)
-
     def _check_again(self, loaded: LoadedPlan, sessions: Sessions) -> tuple[str, ...]:
-        """Make the checks of the last phase once more, now that nobody writes; what failed."""
+        """Make the checks of all phases once more, now that nobody writes; what failed."""
         failed = []
-        last = loaded.plan.phases[-1].id
-        for found in verify(loaded, sessions, only=last, progress=self.progress, clock=self.clock, stop=self.stop):
+        for found in verify(loaded, sessions, only=None, progress=self.progress, clock=self.clock, stop=self.stop):
             record(loaded, sessions, found)
             said = found.result.what if found.result else str(found.error)
             self._say(f"check: {'holds' if found.passed else 'FAILED'}: {said}")
@@ -200,16 +240,17 @@ class _Demo:
         self.project.pause(0)
         return tuple(failed)
 
-    def _verify_journal(self) -> Any:
-        self._say("looking for each acknowledged write in both models")
+    def _verify_journal(self, models: Sequence[str]) -> Any:
+        self._say(f"looking for each acknowledged write in the {' and the '.join(models)} model")
         intervals = [f"{name}:{since}:{until}" for name, (since, until) in self.intervals.items()]
         each = [word for interval in intervals for word in ("--interval", interval)]
-        return self.project.ask(self.database.dsn, "verify", "--journal", self.folder / "journal.jsonl", *each)
+        journal = ("--journal", self.folder / "journal.jsonl", "--models", *models)
+        return self.project.ask(self.database.dsn, "verify", *journal, *each)
 
     # --- little things --------------------------------------------------------------------------------------
 
-    def _to(self, url: str) -> tuple[object, ...]:
-        return ("--url", url, "--journal", self.folder / "journal.jsonl", "--seed", self.options.seed)
+    def _to(self, url: str, seed: int) -> tuple[object, ...]:
+        return ("--url", url, "--journal", self.folder / "journal.jsonl", "--seed", seed)
 
     def _say(self, message: str) -> None:
         self.progress.event(f"demo: {message}")

@@ -51,6 +51,36 @@ class SystemClock:
         return event.wait(seconds)
 
 
+class ForwardedClock:
+    """A clock on which days can be let pass, for a rehearsal: what must have passed has, and the ledger is told so.
+
+    Nothing but the demo makes one: production cannot be fast-forwarded.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.passed = timedelta()
+
+    def now(self) -> datetime:
+        return self._clock.now() + self.passed
+
+    def of(self, conn: Connection[Any]) -> datetime:
+        return self._clock.of(conn) + self.passed
+
+    def monotonic(self) -> float:
+        return self._clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        return self._clock.wait(event, seconds)
+
+    def forward(self, by: timedelta) -> None:
+        """Let time pass."""
+        self.passed += by
+
+
 class FakeClock:
     """A clock that passes only when told to, or when somebody waits on it."""
 

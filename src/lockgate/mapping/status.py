@@ -12,11 +12,16 @@ from lockgate.mapping.changelog import SEGMENTS
 from lockgate.mapping.images import Window
 
 
+_AT_REST = ("cut_over", "waiting", "ready", "closed")
+"""States in which nothing is to be applied."""
+
+
 @dataclass(frozen=True, slots=True)
 class SyncStatus:
     """The sync of one target.
 
-    :param state: backfill, live, off, or unsynced.
+    :param state: backfill, live, off, or unsynced; cut_over: the application owns it; of a way back waiting, ready, or
+        closed.
     :param trouble: why its changes cannot be applied at present.
     :param pending_rows: logged changes that are not applied yet.
     :param oldest_change_age_seconds: age of the oldest of them; None without any.
@@ -62,13 +67,14 @@ def _status(conn: Connection[Any], row: tuple[Any, ...]) -> SyncStatus:
     logs = changelog.read_by(conn, target_id)
     pending, oldest, size = 0, None, 0
     for log in logs:
-        pending += _one(conn, f"SELECT count(*) FROM ({Window(snapshot).rows(log, 'op')}) AS r") or 0
-        age = _one(
-            conn,
-            "SELECT extract(epoch FROM pg_catalog.clock_timestamp() - min(at))::float8 "
-            f"FROM ({Window(snapshot).rows(log, 'at')}) AS r",
-        )
-        oldest = age if oldest is None else max(oldest, age or 0.0)
+        if state not in _AT_REST:
+            pending += _one(conn, f"SELECT count(*) FROM ({Window(snapshot).rows(log, 'op')}) AS r") or 0
+            age = _one(
+                conn,
+                "SELECT extract(epoch FROM pg_catalog.clock_timestamp() - min(at))::float8 "
+                f"FROM ({Window(snapshot).rows(log, 'at')}) AS r",
+            )
+            oldest = age if oldest is None else max(oldest, age or 0.0)
         for segment in SEGMENTS:
             size += _one(conn, f"SELECT pg_catalog.pg_total_relation_size('{log.table(segment)}'::regclass)") or 0
         reason = reason or log.off_reason
@@ -76,7 +82,7 @@ def _status(conn: Connection[Any], row: tuple[Any, ...]) -> SyncStatus:
         target_id=target_id,
         target=name,
         mappings=tuple(mappings),
-        state="off" if any(log.off_reason for log in logs) else state,
+        state="off" if state not in _AT_REST and any(log.off_reason for log in logs) else state,
         reason=reason,
         trouble=trouble,
         pending_rows=pending,

@@ -14,6 +14,7 @@ from lockgate.errors import ExitCode, LockgateError
 
 if TYPE_CHECKING:
     from lockgate.demo import DemoResult
+    from lockgate.demo.result import Ending
 
 
 @click.command("demo")
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     help="Size of the database; 1.0 is 1.5 million people and companies.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Another one gives other rows and another load.")
+@click.option(
+    "--to-end",
+    "--fast-forward",
+    "to_end",
+    is_flag=True,
+    help="Retire the old model, too: backups, archive and drop, while days are let pass (which the report says).",
+)
 @click.option("--keep", is_flag=True, help="Keep the database; it says where it is.")
 @click.option(
     "--folder",
@@ -38,16 +46,19 @@ if TYPE_CHECKING:
     help="A server of your own; the demo makes a database there and touches no other. Default: it starts a server.",
 )
 @options.output
-def command(scale: float, seed: int, keep: bool, folder: Path | None, database: str | None, output: Output) -> int:
+def command(
+    scale: float, seed: int, to_end: bool, keep: bool, folder: Path | None, database: str | None, output: Output
+) -> int:
     """Watch a live database change its model.
 
     Starts a PostgreSQL server, generates a database, starts a service that writes to it all the time, runs the
-    phases of a real plan meanwhile, and checks each write that the service acknowledged in both models. Takes
-    about a minute. Exits with 1 when a request failed or a write was lost.
+    phases of a real plan meanwhile until the new model is the one that is written, and checks each write that the
+    service acknowledged in both models. Takes about a minute. Exits with 1 when a request failed or a write was lost.
 
     \b
     Example:
       lockgate demo
+      lockgate demo --to-end
       lockgate demo --scale 0.1 --keep --format json
     """
     from lockgate.cli.interrupt import stop_on_signal
@@ -63,7 +74,7 @@ def command(scale: float, seed: int, keep: bool, folder: Path | None, database: 
             hint="pip install 'lockgate[demo]'",
         ) from None
 
-    given = DemoOptions(scale=scale, seed=seed, database=database, keep=keep, folder=folder)
+    given = DemoOptions(scale=scale, seed=seed, database=database, keep=keep, folder=folder, to_end=to_end)
     if database:
         from lockgate.cli import context
 
@@ -108,6 +119,11 @@ def _lines(result: DemoResult) -> Iterator[tuple[str, str | None]]:
     yield "The service meanwhile:", "title"
     yield from ((line, None) for line in columns(_service(result), indent="  ", right=[1]))
     yield "", None
+    if result.ending is not None:
+        yield "The old model:", "title"
+        yield from ((line, None) for line in columns(_ending(result.ending), indent="  ", right=[1]))
+        yield from ((f"  gone: {name}", None) for name in result.ending.gone)
+        yield "", None
     for difference in (*result.checks_failed, *result.differences):
         yield f"DIFFERENT: {difference}", "bad"
     yield f"Report: {result.report_md}", None
@@ -128,7 +144,16 @@ def _service(result: DemoResult) -> list[tuple[str, str]]:
         ("writes lost", amounts.count(result.lost_writes)),
         ("slowest 1 % took more than, before", _milliseconds(result.p99_ms_before)),
         ("slowest 1 % took more than, during", _milliseconds(result.p99_ms_during)),
+        ("writers waited for the cutover, at most", _milliseconds(result.writers_held_ms)),
         ("rows backfilled a second", amounts.count(result.backfill_rows_per_second)),
+    ]
+
+
+def _ending(ending: Ending) -> list[tuple[str, str]]:
+    return [
+        ("days that were let pass", amounts.count(ending.days_passed)),
+        ("foreign keys to core.entities that are gone", amounts.count(ending.foreign_keys_gone)),
+        ("tables in the log of what was dropped", amounts.count(ending.logged)),
     ]
 
 
