@@ -161,7 +161,7 @@ def _verify(chosen: argparse.Namespace) -> None:
     entries = list(read(chosen.journal))
     with _connect() as conn:
         lost = verify(entries, conn, models=chosen.models)
-        made = load_rows(conn)
+        made = load_rows(conn) if "old" in chosen.models else []
         primary = primary_addresses(conn) if "new" in chosen.models else None
     intervals = {}
     for interval in chosen.interval:

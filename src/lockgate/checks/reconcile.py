@@ -7,7 +7,7 @@ from typing import Any
 from psycopg import Connection
 
 from lockgate.checks.base import CheckContext, CheckResult
-from lockgate.cutover import draining, record, targets
+from lockgate.cutover import draining, record, targets, wayback
 from lockgate.cutover.record import HandedOver
 from lockgate.engine.evidence import Evidence
 from lockgate.errors import LedgerError
@@ -44,7 +44,11 @@ def _through_way_back(conn: Connection[Any], target_id: int, name: str, over: Ha
         return CheckResult(True, f"{name}: not compared: {since}, and the old model is not kept in step", ())
     busy = draining.pending(conn, over.back)
     found = compare(conn, target_id, name)
-    if found.passed or not (busy or draining.pending(conn, over.back)):
+    if found.passed:
+        return found
+    if wayback.left_alone(conn, over.back, target_id):
+        return CheckResult(True, f"{name}: not judged: it serves the way back, and nothing follows it; {since}", ())
+    if not (busy or draining.pending(conn, over.back)):
         return found
     return CheckResult(True, f"{name}: not judged: {since}, and its changes are on their way to the old model", ())
 

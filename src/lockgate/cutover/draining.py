@@ -10,8 +10,8 @@ from psycopg import Connection
 from lockgate.mapping import changelog
 from lockgate.mapping.changelog import SEGMENTS
 
-# A row may be refused for a moment, which waits for the one that it refers to.
-_MOMENT, _TRIES = "5 seconds", 10
+# A row may be refused for a moment, which waits for the one that it refers to; it is tried again after 2 and 6 seconds.
+_TRIES = 3
 _UNSETTLED = """
 SELECT EXISTS (SELECT FROM lockgate.backlog WHERE target_id = ANY (%(targets)s))
     OR EXISTS (SELECT FROM lockgate.sync_targets WHERE id = ANY (%(targets)s) AND (repair OR state <> 'live'))
@@ -55,7 +55,7 @@ def refused(conn: Connection[Any], targets: Sequence[int], *, for_good: bool) ->
 
     :param for_good: only those that were tried again and again for a while.
     """
-    tried = f"attempts >= {_TRIES} AND last_at - first_at >= interval '{_MOMENT}'" if for_good else "true"
+    tried = f"attempts >= {_TRIES}" if for_good else "true"
     rows = conn.execute(
         "SELECT t.name, count(*) FROM lockgate.poison p JOIN lockgate.sync_targets t ON t.id = p.target_id "
         f"WHERE p.target_id = ANY (%s) AND {tried} GROUP BY t.id, t.name ORDER BY t.id".encode(),

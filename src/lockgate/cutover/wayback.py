@@ -17,6 +17,7 @@ from lockgate.mapping.analysis import compile_mapping
 from lockgate.mapping.changelog import ChangeLog
 from lockgate.mapping.compiled import Compiled
 from lockgate.mapping.definition import Definition
+from lockgate.mapping.queries import first_number
 from lockgate.mapping.reconcile import one_snapshot, reconcile
 
 
@@ -76,17 +77,30 @@ def logs_whole(conn: Connection[Any], targets: Sequence[int]) -> bool:
     return not changelog.tampered(conn, logs) and all(log.off_reason is None for log in logs.values())
 
 
+def sources(conn: Connection[Any], back: Sequence[int]) -> set[int]:
+    """The oids of the tables whose rows lead back into the old model, each row for itself."""
+    return {mapping.driving_relation.oid for target in back for mapping in groups.load(conn, target).compiled}
+
+
 def still_logged(conn: Connection[Any], cutover: Cutover) -> list[ChangeLog]:
     """The logs that stay while the application owns the new model: of its writes to tables that lead to no row back.
 
     What the plan has put there beside, such as how a value was written in the old model, the application leaves alone.
     With the log it is told from rows of the application's own, when the old model is the one again.
     """
-    sources = {
-        mapping.driving_relation.oid for target in cutover.back for mapping in groups.load(conn, target).compiled
-    }
+    leading = sources(conn, cutover.back)
     logs = [log for target in cutover.targets for log in changelog.read_by(conn, target) if log.writer == str(target)]
-    return [log for log in logs if cutover.back and log.relid not in sources]
+    return [log for log in logs if cutover.back and log.relid not in leading]
+
+
+def left_alone(conn: Connection[Any], back: Sequence[int], target: int) -> bool:
+    """Whether a target is one that leads to no row back, and that the application has not written since the cutover."""
+    relid = groups.load(conn, target).evaluation.target.oid
+    log = changelog.of_relation(conn, relid, str(target))
+    if log is None or relid in sources(conn, back):
+        return False
+    rows = " UNION ALL ".join(f"SELECT FROM {log.table(segment)}" for segment in changelog.SEGMENTS)
+    return not first_number(conn, f"SELECT count(*) FROM (SELECT FROM ({rows}) AS r LIMIT 1) AS one")
 
 
 def register(conn: Connection[Any], plan: str, compiled: Compiled) -> int:

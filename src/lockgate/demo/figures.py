@@ -80,9 +80,10 @@ def differences(accounts: Iterable[Account], primary_addresses: int, expected: A
     by_name = {account.mapping: account for account in accounts}
     people, companies, parties = (by_name.get(name) for name in ("people", "companies", "parties"))
     announced = {
-        "parties": (_rows(parties), expected.parties),
-        "people": (_rows(people), expected.people),
-        "companies": (_rows(companies), expected.companies),
+        # The way back has put those born in the new model into the old one, too.
+        "parties": (_migrated(parties), expected.parties),
+        "people": (_migrated(people), expected.people),
+        "companies": (_migrated(companies), expected.companies),
         "parties born in the new model": (born(by_name.values()), expected.born),
         "rows of contacts": (of_contacts(by_name.values(), "source_rows"), expected.contact_sources),
         "contacts": (of_contacts(by_name.values(), "migrated"), expected.contacts),
@@ -103,8 +104,3 @@ def differences(accounts: Iterable[Account], primary_addresses: int, expected: A
 
 def _migrated(account: Account | None) -> int:
     return account.migrated if account else 0
-
-
-def _rows(account: Account | None) -> int:
-    """Rows of the target: those that came from the old model and those born in the new one."""
-    return account.migrated + account.born_in_new_model if account else 0

@@ -26,7 +26,6 @@ from lockgate.mapping.manners import behave
 # Another row has the place in a unique index, or what an exclusion constraint excludes.
 _OCCUPIED = ("23505", "23P01")
 _NEVER = 2**31
-_RECENT = "5 seconds"
 
 
 @dataclass(slots=True)
@@ -96,11 +95,6 @@ class Applier:
             "WHERE lockgate_fence <= pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot()))"
         )
         checks.append(f"EXISTS (SELECT FROM lockgate.backlog WHERE target_id = {self.group.target_id})")
-        # Refused of late: perhaps only until the row comes that it refers to.
-        checks.append(
-            f"EXISTS (SELECT FROM lockgate.poison WHERE target_id = {self.group.target_id} "
-            f"AND first_at > pg_catalog.clock_timestamp() - interval '{_RECENT}')"
-        )
         row = self._execute(f"SELECT {' OR '.join(checks)}").fetchone()
         return row is not None and not row[0]
 

@@ -70,6 +70,7 @@ def _target(conn: Connection[Any], plan: str, compiled: Compiled) -> int:
     key = ", ".join(f"{column.sql} {column.plain_type} NOT NULL" for column in compiled.key)
     recheck = f"lockgate.recheck_{target_id}"
     conn.execute(f"CREATE TABLE IF NOT EXISTS {recheck} ({key}, lockgate_fence xid8 NOT NULL)".encode())
+    conn.execute(f"ALTER TABLE {recheck} REPLICA IDENTITY FULL".encode())  # a publication may have all tables
     conn.execute(f"CREATE INDEX IF NOT EXISTS recheck_{target_id}_fence ON {recheck} (lockgate_fence)".encode())
     conn.execute(
         f"CREATE TABLE IF NOT EXISTS lockgate.born_{target_id} ({key}, PRIMARY KEY ({names(compiled.key)}))".encode()

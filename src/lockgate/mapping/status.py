@@ -11,7 +11,6 @@ from lockgate.mapping import changelog
 from lockgate.mapping.changelog import SEGMENTS
 from lockgate.mapping.images import Window
 
-
 _AT_REST = ("cut_over", "waiting", "ready", "closed")
 """States in which nothing is to be applied."""
 

@@ -23,6 +23,8 @@ from lockgate.steps.running import strong_lock
 _CALM, _POLL = 0.05, 0.01
 # Seconds after which a person wonders what is waited for.
 _PATIENCE = 2.0
+# Seconds within which a row that is refused is tried again, and again.
+_TRIED_AGAIN = 10.0
 
 
 def drain(ctx: StepContext, conn: Connection[Any], of: Sequence[int]) -> None:
@@ -51,6 +53,11 @@ def drain(ctx: StepContext, conn: Connection[Any], of: Sequence[int]) -> None:
 
     try:
         draining.drained(conn, of, pause)
+        end = ctx.clock.monotonic() + _TRIED_AGAIN
+        while draining.refused(conn, of, for_good=False) and ctx.clock.monotonic() < end:
+            if draining.refused(conn, of, for_good=True):
+                break
+            pause()
     finally:
         if told:
             ctx.progress.waiting("", "")

@@ -482,3 +482,21 @@ def test_a_kill_at_any_point_is_followed_by_a_run_that_finishes(filled: str, tmp
 def takes_over(dsn: str) -> None:
     """The lease of the dead run is over, as it is after a while."""
     act(dsn, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
+
+
+def test_a_publication_of_all_tables_is_no_hindrance(filled: str, tmp_path: Path) -> None:
+    """The server refuses to remove rows of a published table that has no replica identity: also of ours."""
+    loaded = plan(tmp_path)
+    act(filled, "CREATE PUBLICATION everything FOR ALL TABLES")
+    apply(filled, loaded)
+    act(filled, "INSERT INTO core.people VALUES (5000, 'made', 1)", "DELETE FROM core.people WHERE id = 4")
+    rollback(filled, loaded, "setup")
+    assert known(filled, "old").pop(5000) == ("made", [])
+    assert known(filled, "old") == known(filled, "new")
+    rollback(filled, loaded, "@start")
+    keyless = (
+        "SELECT relname FROM pg_class c WHERE relnamespace = 'lockgate'::regnamespace AND relkind = 'r' "
+        "AND relreplident = 'd' AND relname !~ '^log_' "
+        "AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)"
+    )
+    assert rows(filled, keyless) == []

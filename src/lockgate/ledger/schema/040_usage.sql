@@ -76,6 +76,8 @@ CREATE TABLE lockgate.own_work (
     counted_at        timestamptz,
     UNIQUE (session, relid)
 );
+-- A publication FOR ALL TABLES has this one, too.
+ALTER TABLE lockgate.own_work REPLICA IDENTITY FULL;
 CREATE UNIQUE INDEX own_work_ended ON lockgate.own_work (relid, purpose) WHERE session IS NULL;
 COMMENT ON TABLE lockgate.own_work IS
     'What Lockgate did to the tables that are sampled, all in all; one row for each session and table, and one for all sessions of a purpose that have ended.';

@@ -30,3 +30,15 @@ CREATE TABLE lockgate.closed_tables (
     cutover_id bigint NOT NULL REFERENCES lockgate.cutovers ON DELETE CASCADE,
     label      text NOT NULL
 );
+
+-- Rows of these are removed, and without a key the server does not know how to tell that to those who follow a
+-- publication FOR ALL TABLES: it refuses.
+ALTER TABLE lockgate.quarantine REPLICA IDENTITY FULL;
+DO $$
+DECLARE
+    target bigint;
+BEGIN
+    FOR target IN SELECT t.id FROM lockgate.sync_targets t LOOP
+        EXECUTE format('ALTER TABLE IF EXISTS lockgate.recheck_%s REPLICA IDENTITY FULL', target);
+    END LOOP;
+END $$;
