@@ -10,7 +10,7 @@ from psycopg import Connection
 from lockgate.errors import LedgerError
 from lockgate.ledger import audit, chain, require
 from lockgate.ledger.chain import ChainEntry
-from lockgate.report import listings, measurements, model, phases, removed, tell, visible
+from lockgate.report import listings, measurements, model, phases, removed, retiring, tell, visible
 
 ACCOUNTING, RECONCILE = "accounting:", "reconcile:"
 
@@ -45,12 +45,15 @@ def collect(conn: Connection[Any], plan: str, *, show_values: bool = False) -> m
         as_of=entries[-1].at,
         entries=len(entries),
         faults=tuple(fault.what for fault in faults),
+        let_pass=retiring.let_pass(entries),
         phases_done=sum(part.state == "done" for part in parts),
         phases_planned=len(parts),
         phases=parts,
         mappings=tuple(_mappings(_standing(entries))),
         listings=rows,
         measurements=tuple(measurements.collect(_exhibit(entry, show_values) for entry in _standing(entries))),
+        handovers=tuple(retiring.handovers(_standing(entries), entries)),
+        backups=tuple(retiring.backups(entries)),
         removed=tuple(removed.collect(entries)),
         approvals=tuple(tell.lines(entries, {"approval"})),
         events=tuple(tell.line(entry) for entry in entries if tell.remarkable(entry)),

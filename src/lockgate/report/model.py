@@ -197,6 +197,64 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class WayBack:
+    """A table of the old model that is kept in step after a cutover, as it was found right before.
+
+    :param added: rows that only the new model had; ``kept`` those that only the old one has.
+    """
+
+    seq: int
+    table: str
+    added: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """A cutover.
+
+    :param held_ms: how long writers waited for it at most.
+    :param way_back: empty if there is none but by losing what was written since.
+    :param closed: when the way back was closed; None while it is open.
+    """
+
+    seq: int
+    at: datetime
+    name: str
+    phase: str | None
+    held_ms: int
+    way_back: tuple[WayBack, ...]
+    closed: Line | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup.
+
+    :param what: the tables that were chosen, in words.
+    :param restore_seconds: how long the restore took by which it was proven; None without one.
+    :param proof: the entry of that.
+    """
+
+    seq: int
+    at: datetime
+    number: str
+    what: str
+    tables: int
+    rows: int
+    restore_seconds: float | None
+    proof: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class LetPass:
+    """Days that were let pass in a rehearsal."""
+
+    seq: int
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exhibit:
     """A fact: what was asked, what came out, and when."""
 
@@ -228,12 +286,15 @@ class Report:
     as_of: datetime
     entries: int
     faults: tuple[str, ...]
+    let_pass: LetPass | None
     phases_done: int
     phases_planned: int
     phases: tuple[Phase, ...]
     mappings: tuple[MappingPart, ...]
     listings: tuple[Listing, ...]
     measurements: tuple[Measurement, ...]
+    handovers: tuple[Handover, ...]
+    backups: tuple[Backup, ...]
     removed: tuple[Removed, ...]
     approvals: tuple[Line, ...]
     events: tuple[Line, ...]

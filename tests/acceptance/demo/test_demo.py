@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +93,9 @@ def test_a_live_database_changes_its_model_and_nothing_is_lost(server_dsn: str, 
     figures = expected(SCALE)
     assert result.source_rows == figures.contact_sources == result.migrated + result.merged + result.rejected
     assert (result.merged, result.rejected, result.born_in_new_model) == (figures.merged, figures.rejected, 26)
-    assert result.phases_done == result.phases_planned == 4
+    assert (result.phases_done, result.phases_wanted, result.phases_planned) == (4, 4, 8)
+    assert result.writers_held_ms
+    assert result.ending is None
     assert result.requests >= result.latency["before"].requests + result.latency["during"].requests > 0
     assert result.acknowledged_writes > 0
     assert result.load_rows > 0
@@ -101,7 +104,34 @@ def test_a_live_database_changes_its_model_and_nothing_is_lost(server_dsn: str, 
     assert result.backfill_rows_per_second > 0
     report = json.loads(result.report_json.read_text())
     assert report["phases_done"] == 4
-    assert "4 of 4 phases are done" in result.report_md.read_text()
+    assert "4 of 8 phases are done" in result.report_md.read_text()
+    assert left_on(server_dsn) == []
+    assert children() == []
+
+
+@pytest.mark.slow
+def test_the_old_model_is_retired_and_nothing_is_lost(server_dsn: str, tmp_path: Path) -> None:
+    given = replace(options(tmp_path / "out", server_dsn), to_end=True)
+    result = run_demo(given, Watching())
+    assert list(result.failures) == []
+    assert list(result.lost) == []
+    assert result.differences == ()
+    assert result.checks_failed == ()
+    assert result.holds
+    assert result.phases_done == result.phases_wanted == result.phases_planned == 8
+    assert result.ending is not None
+    assert result.ending.foreign_keys_gone == 12
+    assert result.ending.days_passed > 30 + 90
+    assert result.ending.logged == 8
+    legacy = ("emails", "phones", "addresses", "profiles", "financials", "relationships", "family_relationships")
+    split = ("core.party_emails", "core.party_phones", "core.party_iptus")
+    views = ("core.iptu_party_enriched", "dim.party_iptu_summary")
+    assert set(result.ending.gone) == {"core.entities", *(f"core.entity_{name}" for name in legacy), *split, *views}
+    said = result.report_md.read_text()
+    assert "8 of 8 phases are done" in said
+    assert "124 days were let pass in a rehearsal" in said
+    assert "## Cutover" in said
+    assert "## Backups" in said
     assert left_on(server_dsn) == []
     assert children() == []
 

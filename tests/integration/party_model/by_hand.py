@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 
 from lockgate.plan.load import LoadedPlan, load_plan
-from lockgate.plan.models import MapStep, SqlStep, TransformStep
+from lockgate.plan.models import CutoverStep, MapStep, Phase, SqlStep, TransformStep
 from lockgate.sql.split import split
 
 Connection = psycopg.Connection[Any]
@@ -55,9 +55,16 @@ def load() -> LoadedPlan:
     return load_plan(PLAN)
 
 
+def until_cutover(loaded: LoadedPlan) -> list[Phase]:
+    """The phases that make the new model; those after them retire the old one."""
+    phases = list(loaded.plan.phases)
+    over = next(n for n, phase in enumerate(phases) if any(isinstance(step, CutoverStep) for step in phase.steps))
+    return phases[: over + 1]
+
+
 def migrate(conn: Connection) -> None:
-    """Run all phases."""
-    for phase in load().plan.phases:
+    """Run the phases that make the new model."""
+    for phase in until_cutover(load()):
         for step in phase.steps:
             match step:
                 case SqlStep():

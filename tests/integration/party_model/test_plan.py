@@ -12,7 +12,7 @@ from lockgate.plan.models import MapStep, MeasureStep, QueryCheck, QueryGate, Sq
 from systems.party_model.counts import MINIMUM_SCALE, expected
 from systems.party_model.generate import generate
 
-from .by_hand import fill, load, one, run, transform
+from .by_hand import fill, load, one, run, transform, until_cutover
 
 Connection = psycopg.Connection[Any]
 
@@ -42,7 +42,7 @@ def loaded() -> LoadedPlan:
 @pytest.mark.parametrize("scale", [MINIMUM_SCALE, 0.01, 0.05])
 def test_the_new_model_is_what_was_announced(conn: Connection, loaded: LoadedPlan, scale: float) -> None:
     figures = generate(conn, scale)
-    for phase in loaded.plan.phases:
+    for phase in until_cutover(loaded):
         for gate in phase.before:
             assert isinstance(gate, QueryGate)
             assert _holds(conn, gate), gate.title
@@ -95,11 +95,11 @@ def test_the_undo_takes_everything_back(conn: Connection, loaded: LoadedPlan) ->
     )
     columns = "SELECT count(*) FROM pg_catalog.pg_attribute WHERE attrelid = 'core.property_transactions'::regclass"
     at_start = [one(conn, relations), one(conn, columns + " AND NOT attisdropped")]
-    for phase in loaded.plan.phases:
+    for phase in until_cutover(loaded):
         for step in phase.steps:
             if isinstance(step, SqlStep):
                 run(conn, step)
-    for phase in reversed(loaded.plan.phases):
+    for phase in reversed(until_cutover(loaded)):
         for undo in phase.undo or ():
             run(conn, undo)
     assert [one(conn, relations), one(conn, columns + " AND NOT attisdropped")] == at_start
