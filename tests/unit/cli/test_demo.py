@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 import lockgate.demo
 from lockgate.cli.main import cli
 from lockgate.demo import DemoOptions, DemoResult
-from lockgate.demo.result import Account, Latency
+from lockgate.demo.result import Account, Ending, Latency
 from lockgate.engine.clock import Clock
 from lockgate.engine.context import Progress
 
@@ -45,6 +45,9 @@ RESULT = DemoResult(
     report_md=Path("demo/report.md"),
     report_json=Path("demo/report.json"),
     kept=None,
+    writers_held_ms=233,
+    ending=None,
+    phases_wanted=4,
 )
 
 
@@ -67,7 +70,9 @@ def test_the_summary(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "starting a PostgreSQL server" in shown.stdout
     assert "Phases: 4 of 4 done" in shown.stdout
     assert "contacts     100        97       2         1    26            0           12" in shown.stdout
-    assert "writes lost                              0" in shown.stdout
+    said = [" ".join(line.split()) for line in shown.stdout.splitlines()]
+    assert "writes lost 0" in said
+    assert "writers waited for the cutover, at most 233.0 ms" in said
     assert "Report: demo/report.md" in shown.stdout
     assert shown.stdout.endswith("No request failed, no write was lost, every row is accounted for.\n")
 
@@ -83,6 +88,15 @@ def test_a_program_gets_one_object_and_people_see_the_rest_beside_it(monkeypatch
     assert wanted <= set(found)
     assert found["p99_ms_before"] == 7.9
     assert "starting a PostgreSQL server" in shown.stderr
+
+
+def test_what_became_of_the_old_model_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    ending = Ending(days_passed=124, foreign_keys_gone=12, gone=("core.entities",), logged=8)
+    shown, options = demo(monkeypatch, replace(RESULT, ending=ending), "--to-end")
+    assert options.to_end
+    said = [" ".join(line.split()) for line in shown.stdout.splitlines()]
+    assert {"days that were let pass 124", "foreign keys to core.entities that are gone 12"} <= set(said)
+    assert "gone: core.entities" in said
 
 
 def test_a_lost_write_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:

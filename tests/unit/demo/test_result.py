@@ -37,6 +37,9 @@ GOOD = DemoResult(
     report_md=Path("report.md"),
     report_json=Path("report.json"),
     kept=None,
+    writers_held_ms=233,
+    ending=None,
+    phases_wanted=4,
 )
 
 
