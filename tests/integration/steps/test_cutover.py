@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from lockgate.engine.fingerprint import fingerprint
 from lockgate.engine.uninstall import uninstall
@@ -502,3 +503,52 @@ def test_a_publication_of_all_tables_is_no_hindrance(filled: str, tmp_path: Path
         "AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)"
     )
     assert rows(filled, keyless) == []
+
+
+def test_an_ordinary_owner_hands_over_and_back(filled: str, tmp_path: Path) -> None:
+    role = f"cutover_{token_hex(4)}"
+    with psycopg.connect(filled, autocommit=True) as conn:
+        database = conn.info.dbname
+        conn.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'; GRANT CREATE ON DATABASE {database} TO {role}".encode())
+        conn.execute(f"ALTER SCHEMA core OWNER TO {role}".encode())
+        for table in ("core.settings", "core.places", CUSTOMER, "core.emails"):
+            conn.execute(f"ALTER TABLE {table} OWNER TO {role}".encode())
+    owner = make_conninfo(filled, user=role, password="x")
+    try:
+        loaded = plan(tmp_path)
+        apply(owner, loaded)
+        assert "the application writes the new model now" in refused(owner, "DELETE FROM core.emails")
+        act(owner, "INSERT INTO core.people VALUES (5000, 'made', 1)")
+        rollback(owner, loaded, "setup")
+        assert known(owner, "old").pop(5000) == ("made", [])
+        uninstall(sessions(owner), force=True)
+    finally:
+        act(filled, f"DROP OWNED BY {role} CASCADE", f"DROP ROLE {role}")
+
+
+def test_partitions_are_closed_and_opened_with_their_table(filled: str, tmp_path: Path) -> None:
+    act(
+        filled,
+        "ALTER TABLE core.emails RENAME TO emails_of_before",
+        "CREATE TABLE core.emails (id bigint PRIMARY KEY, customer bigint, email text) PARTITION BY RANGE (id)",
+        "CREATE TABLE core.emails_low PARTITION OF core.emails FOR VALUES FROM (MINVALUE) TO (100)",
+        "CREATE TABLE core.emails_high PARTITION OF core.emails FOR VALUES FROM (100) TO (MAXVALUE)",
+        "INSERT INTO core.emails SELECT * FROM core.emails_of_before",
+    )
+    loaded = plan(tmp_path)
+    apply(filled, loaded, "handover")
+    for statement in (
+        "INSERT INTO core.emails VALUES (1000, 1, 'late@x')",
+        "UPDATE core.emails_low SET email = 'late@x'",
+        "DELETE FROM core.emails_high",
+        "TRUNCATE core.emails_high",
+        "TRUNCATE core.emails",
+    ):
+        for settings in ("", "-c session_replication_role=replica"):
+            refused(filled, statement, settings)
+    act(filled, "DELETE FROM core.contacts WHERE person = 1", "INSERT INTO core.contacts VALUES (1, 'more@x')")
+    wanted = known(filled, "new")
+    rollback(filled, loaded)
+    assert known(filled, "old") == known(filled, "new") == wanted
+    assert rows(filled, TRIGGERS) == []
+    act(filled, "TRUNCATE core.emails_high", "DELETE FROM core.emails_low")
