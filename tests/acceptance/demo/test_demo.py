@@ -109,6 +109,7 @@ def test_a_live_database_changes_its_model_and_nothing_is_lost(server_dsn: str, 
     assert children() == []
 
 
+@pytest.mark.one_server
 @pytest.mark.slow
 def test_the_old_model_is_retired_and_nothing_is_lost(server_dsn: str, tmp_path: Path) -> None:
     given = replace(options(tmp_path / "out", server_dsn), to_end=True)

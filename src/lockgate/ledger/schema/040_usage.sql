@@ -89,6 +89,7 @@ CREATE TABLE lockgate.own_gaps (
     at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     what  text NOT NULL
 );
+ALTER TABLE lockgate.own_gaps REPLICA IDENTITY FULL;
 COMMENT ON TABLE lockgate.own_gaps IS
     'When it turned out that a session of Lockgate had not counted all that it did: it was killed, or older than the first sample.';
 
