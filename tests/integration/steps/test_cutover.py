@@ -326,7 +326,7 @@ def test_a_key_that_a_table_refuses_is_not_left_behind(filled: str, tmp_path: Pa
         "ALTER TABLE core.contacts ADD CHECK (value <> 'bad@x')",
         "UPDATE core.emails SET email = 'Bad@x' WHERE id = 1",
     )
-    with pytest.raises(CheckFailed, match="keys that the target refuses: 1|Tables refuse rows that they should have"):
+    with pytest.raises(CheckFailed, match=r"keys that the target refuses: 1|Tables refuse rows that they should have"):
         apply(filled, loaded, "handover")
     assert one(filled, "SELECT model FROM core.settings") == "old"
 
@@ -448,7 +448,7 @@ def run_rollback(dsn: str, folder: str) -> None:
 
 HERE = "tests.integration.steps.test_cutover"
 # Where something is half done; the other points lie between two of these.
-THERE = ("prepared", "ready", "locked", "commit", "over", "log")
+THERE = ("prepared", "compared", "locked", "commit", "over", "log", "settled")
 BACK_AGAIN = ("locked", "commit", "over", "forgotten", "trigger", "settled")
 
 
