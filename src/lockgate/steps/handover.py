@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import psycopg
-from psycopg import Connection, errors
+from psycopg import Connection
 
 from lockgate.checks.reconcile import compare
 from lockgate.cutover import closing, record, scope, targets, wayback
@@ -123,7 +123,11 @@ class Handover:
                 fault("cutover.locked")
                 await_last(ctx, self._conn, cutover.targets, begun)
                 if not wayback.logs_whole(self._conn, cutover.back):
-                    raise errors.LockNotAvailable("the change log of the way back was switched off")
+                    raise CheckFailed(
+                        "The change log of the way back was switched off meanwhile",
+                        where=self._place("back"),
+                        hint="Raise log_cap in the plan's settings if the disk allows, and run `lockgate apply` again.",
+                    )
                 closing.close(conn, closing.of_old(cutover.id), found.old, cutover.back, hint)
                 self._switch(conn)
                 targets.hand_over(conn, cutover.targets)
