@@ -125,6 +125,10 @@ def _asked(status: Status) -> str:
 
 
 def _sync(sync: Sync) -> str:
+    from lockgate.status.sync import AT_REST
+
+    if sync.state in AT_REST:
+        return f"Sync: {sync.target}: {AT_REST[sync.state]}"
     text = f"Sync: {sync.target} is {sync.state}, {amounts.count(sync.pending_rows)} changes wait"
     if sync.pending_rows:
         text += f", the oldest for {amounts.duration(sync.lag_seconds)}"

@@ -34,5 +34,6 @@ def examine(sessions: Sessions, plan: str | None, known_head: str | None = None)
             found += history.unfinished(conn, name)
             found += sync.targets(conn, name, sessions.settings)
         found += sync.triggers(conn)
+        found += sync.closed(conn)
         found += sync.orphans(conn)
     return found

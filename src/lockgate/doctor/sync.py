@@ -10,6 +10,7 @@ from psycopg import Connection
 from lockgate.doctor.findings import Finding, fail, ok, warn
 from lockgate.doctor.queries import rows
 from lockgate.plan.models import Settings
+from lockgate.status.sync import AT_REST
 from lockgate.status.sync import targets as all_targets
 
 
@@ -18,6 +19,8 @@ def targets(conn: Connection[Any], plan: str, settings: Settings) -> Iterator[Fi
     for target in all_targets(conn, plan, settings):
         if target.alarm:
             yield fail("sync", f"{target.target}: {target.alarm}", target.release or "`lockgate status` says more.")
+        elif target.state in AT_REST:
+            yield ok("sync", f"{target.target}: {AT_REST[target.state]}")
         elif target.state == "unsynced":
             yield ok("sync", f"{target.target} is not kept in step, as the plan says")
         else:
@@ -57,6 +60,20 @@ def triggers(conn: Connection[Any]) -> Iterator[Finding]:
         )
     if not wrong and not renamed:
         yield ok("triggers", "every table that is followed has its triggers")
+
+
+def closed(conn: Connection[Any]) -> Iterator[Finding]:
+    """Whether every table of a model that was handed over refuses writes, whoever makes them."""
+    found = rows(conn, "closed")
+    for row in found:
+        if not row.guarded:
+            yield fail(
+                "closed",
+                f"{row.relation} is of the old model, and can be written: its trigger was dropped or disabled",
+                "Enable it: ALTER TABLE ... ENABLE ALWAYS TRIGGER; or take the cutover back: `lockgate rollback`.",
+            )
+    if found and all(row.guarded for row in found):
+        yield ok("closed", f"the old model is closed: {', '.join(row.label for row in found)}")
 
 
 def orphans(conn: Connection[Any]) -> Iterator[Finding]:

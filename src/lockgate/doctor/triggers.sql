@@ -1,6 +1,9 @@
--- Of every change log that is on: triggers that are missing or do not fire for everybody, on the table and its partitions.
+-- Of every change log that is on, and that somebody may need: triggers that are missing or do not fire for everybody, on the table and its partitions.
 WITH RECURSIVE tree AS (
-    SELECT l.id AS log_id, l.label, l.relid AS oid FROM lockgate.logs l WHERE l.off_at IS NULL
+    SELECT l.id AS log_id, l.label, l.relid AS oid FROM lockgate.logs l
+    WHERE l.off_at IS NULL AND NOT coalesce((
+        SELECT bool_and(t.state IN ('cut_over', 'closed', 'waiting')) FROM lockgate.log_readers r
+        JOIN lockgate.sync_targets t ON t.id = r.target_id WHERE r.log_id = l.id), false)
     UNION ALL
     SELECT t.log_id, t.label, i.inhrelid FROM tree t JOIN pg_catalog.pg_inherits i ON i.inhparent = t.oid
 ), wanted AS (

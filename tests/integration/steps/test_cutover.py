@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from lockgate.doctor.examination import examine
 from lockgate.engine.fingerprint import fingerprint
 from lockgate.engine.uninstall import uninstall
 from lockgate.errors import CheckFailed, LockgateError, LockNotAcquired, PlanError, RollbackRefused
@@ -556,3 +557,17 @@ def test_partitions_are_closed_and_opened_with_their_table(filled: str, tmp_path
     assert known(filled, "old") == known(filled, "new") == wanted
     assert rows(filled, TRIGGERS) == []
     act(filled, "TRUNCATE core.emails_high", "DELETE FROM core.emails_low")
+
+
+def test_the_doctor_says_that_the_old_model_is_closed_and_when_it_is_not(filled: str, tmp_path: Path) -> None:
+    def found(check: str) -> list[tuple[str, str]]:
+        return [(each.verdict.value, each.what) for each in examine(sessions(filled), "shop") if each.area == check]
+
+    apply(filled, plan(tmp_path))
+    act(filled, "DROP TABLE core.email_origins")
+    assert found("closed") == [("ok", 'the old model is closed: core.Cust"omer ä, core.emails')]
+    assert [verdict for verdict, _ in found("triggers")] == ["ok"]
+    assert ("ok", "core.people: the application owns it since the cutover") in found("sync")
+    assert {verdict for verdict, _ in found("sync")} == {"ok"}
+    act(filled, "ALTER TABLE core.emails DISABLE TRIGGER lockgate_closed_1")
+    assert [verdict for verdict, _ in found("closed")] == ["fail"]
