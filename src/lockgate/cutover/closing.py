@@ -8,6 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from lockgate.catalog import relations
 from lockgate.catalog.relations import Relation
 from lockgate.cutover.queries import load
 from lockgate.engine.session import PLAN
@@ -15,8 +16,6 @@ from lockgate.sql.tree import literal
 
 SQLSTATE = "LG001"
 """The code of the error that a write to a closed table gets: its author should look again which model is the one."""
-STALE = 1.0
-"""Seconds: a transaction that has begun so long after the switch back knows of it, for it was committed by then."""
 _PASS = "IF TG_LEVEL = 'STATEMENT' THEN RETURN NULL; END IF; IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW;"
 
 
@@ -67,21 +66,33 @@ def open_again(conn: Connection[Any], fence: Fence) -> None:
     )
 
 
+def refuse_all(
+    conn: Connection[Any], fence: Fence, tables: Sequence[Relation], writers: Sequence[int], hint: str
+) -> None:
+    """Refuse every write of the application to the new model, in the open transaction that switches back."""
+    _refuse_new(conn, fence, tables, writers, hint, "")
+    _write_triggers(conn, fence, tables)
+
+
 def refuse_stale(
     conn: Connection[Any], fence: Fence, tables: Sequence[Relation], writers: Sequence[int], hint: str
 ) -> None:
-    """Refuse writes of transactions that have begun before now, in the open transaction that holds the tables.
+    """Refuse only writes of transactions that have begun before now; to be called when the switch back is committed.
 
-    Whoever waits for the tables meanwhile has looked which model is the one before it changed.
+    Whoever waited for the tables meanwhile has looked which model is the one before it changed.
     """
-    row = conn.execute(
-        f"SELECT (pg_catalog.clock_timestamp() + pg_catalog.make_interval(secs => {STALE}))::text"
-    ).fetchone()
+    row = conn.execute("SELECT pg_catalog.clock_timestamp()::text").fetchone()
     assert row is not None
     newer = f"    IF pg_catalog.now() >= {literal(str(row[0]))}::timestamptz THEN {_PASS} END IF;\n"
+    _refuse_new(conn, fence, tables, writers, hint, newer)
+
+
+def _refuse_new(
+    conn: Connection[Any], fence: Fence, tables: Sequence[Relation], writers: Sequence[int], hint: str, newer: str
+) -> None:
+    cascades = "".join(_gone_with_parent(conn, table) for table in tables)
     said = "% on %.% is refused: the application writes the old model again"
-    _write_function(conn, fence, writers, newer, said, hint)
-    _write_triggers(conn, fence, tables)
+    _write_function(conn, fence, writers, newer + cascades, said, hint)
 
 
 def stragglers(conn: Connection[Any]) -> list[str]:
@@ -106,10 +117,10 @@ def any_left(conn: Connection[Any], transactions: Sequence[str]) -> bool:
     return bool(row and row[0])
 
 
-def is_on(conn: Connection[Any], fence: Fence, table: Relation) -> bool:
-    """Whether a table has the trigger."""
-    row = conn.execute(load("closing.there"), {"oid": table.oid, "name": fence.name}).fetchone()
-    return bool(row and row[0])
+def guarded(conn: Connection[Any], fence: Fence) -> list[Relation]:
+    """The tables that have the triggers, whatever they are called by now."""
+    rows = conn.execute(load("closing.guarded"), {"function": fence.function}).fetchall()
+    return [relations.read(conn, int(oid)) for (oid,) in rows]
 
 
 def remove(conn: Connection[Any], fence: Fence, table: Relation) -> None:

@@ -14,5 +14,10 @@ JOIN pg_catalog.pg_namespace opn ON opn.oid = o.oprnamespace
 WHERE c.contype = 'f' AND c.conrelid = %(oid)s AND c.confdeltype = 'c' AND c.conparentid = 0
 GROUP BY c.oid, parent ORDER BY c.oid
 
--- name: there
-SELECT count(*) FROM pg_catalog.pg_trigger WHERE tgrelid = %(oid)s AND tgname = %(name)s
+-- name: guarded
+-- Of partitions the table that they are parts of has the trigger; what only refuses TRUNCATE is on each.
+SELECT DISTINCT t.tgrelid::bigint FROM pg_catalog.pg_trigger t
+JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+WHERE p.pronamespace = 'lockgate'::regnamespace AND 'lockgate.' || p.proname = %(function)s
+  AND t.tgparentid = 0 AND NOT c.relispartition ORDER BY 1

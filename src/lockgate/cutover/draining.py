@@ -29,7 +29,7 @@ def drained(conn: Connection[Any], targets: Sequence[int], pause: Callable[[], b
     :param pause: waits a moment; whether there is time for another look.
     """
     for _ in targets:
-        until, looks = _now(conn), 0
+        until, looks = now(conn), 0
         while _pending(conn, targets, until):
             looks += 1
             if not pause():
@@ -41,10 +41,11 @@ def drained(conn: Connection[Any], targets: Sequence[int], pause: Callable[[], b
 
 def pending(conn: Connection[Any], targets: Sequence[int]) -> bool:
     """Whether anything that is committed now is still to be applied."""
-    return bool(targets) and _pending(conn, targets, _now(conn))
+    return bool(targets) and _pending(conn, targets, now(conn))
 
 
-def _now(conn: Connection[Any]) -> str:
+def now(conn: Connection[Any]) -> str:
+    """The present snapshot, as text."""
     row = conn.execute("SELECT pg_catalog.pg_current_snapshot()::text").fetchone()
     assert row is not None
     return str(row[0])

@@ -100,6 +100,14 @@ def leads_back(conn: Connection[Any], target: int) -> bool:
     return bool(row and row[0])
 
 
+def missing(conn: Connection[Any], cutover: int) -> list[str]:
+    """The tables that it has closed and that are there no more, or by another name, in words."""
+    return [
+        f"{label} was dropped" if now is None else f"{label} is called {now}"
+        for label, now in conn.execute(load("record.missing"), {"id": cutover})
+    ]
+
+
 def closed_tables(conn: Connection[Any]) -> list[str]:
     """The tables that cutovers have closed and that are there, of any plan."""
     return [str(row[0]) for row in conn.execute(load("record.closed_by"))]

@@ -42,3 +42,12 @@ WHERE t.target_id = %(target)s AND NOT t.back
 
 -- name: leads_back
 SELECT EXISTS (SELECT FROM lockgate.cutover_targets WHERE target_id = %(target)s AND back)
+
+-- name: missing
+SELECT o.label, n.nspname || '.' || c.relname FROM lockgate.closed_tables o
+LEFT JOIN pg_catalog.pg_class c ON c.oid = o.relid
+LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE o.cutover_id = %(id)s AND o.label IS DISTINCT FROM n.nspname || '.' || c.relname
+  -- What an archive step has moved it moves back.
+  AND NOT EXISTS (SELECT FROM lockgate.archived a WHERE a.relid = o.relid AND c.oid IS NOT NULL)
+ORDER BY 1

@@ -25,14 +25,25 @@ _TARGETS = """
 SELECT t.id, t.name, t.state FROM lockgate.sync_targets t
 WHERE t.plan = %s AND t.id NOT IN (SELECT target_id FROM lockgate.cutover_targets WHERE back) ORDER BY t.id
 """
-# An update of what the key refers to would have to change rows of a closed table: it looks like any stray write.
+# What a key of a closed table refers to could not be removed any more, for nobody takes the row away that refers to it;
+# and an update would have to change that row, which looks like any stray write.
 _ACTING = """
 SELECT c.conname, pg_catalog.format('%%I.%%I', n.nspname, r.relname)
 FROM pg_catalog.pg_constraint c
 JOIN pg_catalog.pg_class r ON r.oid = c.confrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
 WHERE c.contype = 'f' AND c.conrelid = %s AND c.confrelid <> ALL (%s)
-  AND (c.confdeltype IN ('n', 'd') OR c.confupdtype IN ('c', 'n', 'd')) ORDER BY 1
+  AND (c.confdeltype <> 'c' OR c.confupdtype IN ('c', 'n', 'd')) ORDER BY 1
+"""
+
+
+_REFERRING = """
+SELECT c.conname, pg_catalog.format('%%I.%%I', n.nspname, r.relname), o.relname
+FROM pg_catalog.pg_constraint c
+JOIN pg_catalog.pg_class r ON r.oid = c.conrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+JOIN pg_catalog.pg_class o ON o.oid = c.confrelid
+WHERE c.contype = 'f' AND c.confrelid = ANY (%s) AND c.conrelid <> ALL (%s) AND c.conparentid = 0 ORDER BY 2, 1
 """
 
 
@@ -61,9 +72,11 @@ def find(conn: Connection[Any], plan: str, phase: Phase, step: CutoverStep, wher
         in part.
     """
     old = tuple(_old(conn, name, where("old", i)) for i, name in enumerate(step.old))
+    _refuse_twice(old, where)
     _refuse_acting(conn, old, where)
     open_ = {_named(conn, name, where("stays_open", i)).oid for i, name in enumerate(step.stays_open)}
     oids = {table.oid for table in old}
+    _refuse_referring(conn, oids, open_, where)
     found: list[Group] = []
     for target_id, name, state in conn.execute(_TARGETS, (plan,)).fetchall():
         group = groups.load(conn, int(target_id))
@@ -71,7 +84,7 @@ def find(conn: Connection[Any], plan: str, phase: Phase, step: CutoverStep, wher
             _refuse_state(str(name), str(state), where)
             _refuse_same_phase(group, phase, where)
             found.append(group)
-        if group.evaluation.target.oid in oids:
+        if group.evaluation.target.oid in oids and state != "cut_over":
             raise PlanError(
                 f"{group.evaluation.target.label} cannot be closed: {name} fills it",
                 where=where("old"),
@@ -110,7 +123,7 @@ def losses(conn: Connection[Any], cutover: Cutover) -> list[tuple[str, int, str]
     for target in cutover.targets:
         group = groups.load(conn, target)
         with one_snapshot(conn, group):
-            found = reconcile(conn, group)
+            found = reconcile(conn, group, followed=False)
         for rows, what in (
             (found.extra, "made since the cutover"),
             (found.different, "changed since the cutover"),
@@ -132,15 +145,34 @@ def _old(conn: Connection[Any], name: str, where: str) -> Relation:
     return table
 
 
+def _refuse_twice(old: Sequence[Relation], where: Place) -> None:
+    seen: set[int] = set()
+    for number, table in enumerate(old):
+        if table.oid in seen:
+            raise PlanError(f"{table.label} is named twice", where=where("old", number), hint="Leave one out.")
+        seen.add(table.oid)
+
+
+def _refuse_referring(conn: Connection[Any], old: set[int], stays_open: set[int], where: Place) -> None:
+    row = conn.execute(_REFERRING, (list(old), [*old, *stays_open])).fetchone()
+    if row is not None:
+        raise PlanError(
+            f'{row[1]} refers to {row[2]} by foreign key "{row[0]}", and stays open',
+            where=where("old"),
+            why="What is new after the cutover gets there by the way back only, a moment later; without one, never.",
+            hint=f"Drop the key in an earlier step, or say that nobody needs it: stays_open: [{row[1]}]",
+        )
+
+
 def _refuse_acting(conn: Connection[Any], old: Sequence[Relation], where: Place) -> None:
     for number, table in enumerate(old):
         row = conn.execute(_ACTING, (table.oid, [other.oid for other in old])).fetchone()
         if row is not None:
             raise PlanError(
-                f'{table.label} cannot be closed: its foreign key "{row[0]}" has writes to {row[1]} write to it',
+                f'{table.label} cannot be closed: its foreign key "{row[0]}" would refuse changes in {row[1]}',
                 where=where("old", number),
-                why="Those writes of the application's would be refused.",
-                hint=f"Drop the foreign key in an earlier step, or close {row[1]} as well.",
+                why="The application would fail there, as nobody changes the rows that refer to it any more.",
+                hint=f"Make it ON DELETE CASCADE, drop it in an earlier step, or close {row[1]} as well.",
             )
 
 

@@ -93,6 +93,25 @@ def still_logged(conn: Connection[Any], cutover: Cutover) -> list[ChangeLog]:
     return [log for log in logs if cutover.back and log.relid not in leading]
 
 
+def written_since(conn: Connection[Any], targets: Sequence[int], snapshot: str) -> bool:
+    """Whether the application has written to tables since a snapshot; from then on their logs must have been on."""
+    found: dict[int, ChangeLog] = {}
+    filled = conn.execute("SELECT id, relid::bigint FROM lockgate.sync_targets WHERE id = ANY (%s)", (list(targets),))
+    for target, relid in filled.fetchall():
+        logs = [log for log in changelog.read_by(conn, target) if log.relid == relid]
+        if not logs or any(log.off_reason is not None for log in logs):
+            return True
+        found |= {log.id: log for log in logs}
+    rows = [
+        f"EXISTS (SELECT FROM {log.table(segment)} "
+        f"WHERE NOT pg_catalog.pg_visible_in_snapshot(xid, '{snapshot}'::pg_snapshot))"
+        for log in found.values()
+        for segment in changelog.SEGMENTS
+    ]
+    row = conn.execute(f"SELECT {' OR '.join(rows)}".encode()).fetchone()
+    return bool(row and row[0])
+
+
 def left_alone(conn: Connection[Any], back: Sequence[int], target: int) -> bool:
     """Whether a target is one that leads to no row back, and that the application has not written since the cutover."""
     relid = groups.load(conn, target).evaluation.target.oid

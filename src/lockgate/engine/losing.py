@@ -16,7 +16,7 @@ from lockgate.errors import RollbackRefused
 from lockgate.mapping import dependants, removal, stakes, unfit
 from lockgate.mapping.group import Group
 from lockgate.mapping.unfit import Unfit
-from lockgate.plan.models import CutoverStep, MapStep, Phase, TransformStep
+from lockgate.plan.models import CloseStep, CutoverStep, MapStep, Phase, TransformStep
 from lockgate.steps.running import located
 from lockgate.steps.statements import changes_rows, dropped_schemas, dropped_tables, empties_others
 
@@ -174,11 +174,29 @@ def _of_cutovers(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Pha
     for phase in phases:
         for number, _ in begun_steps(conn, loaded, phase):
             step = phase.steps[number]
-            cutover = record.find(conn, loaded.plan.plan, step.cutover) if isinstance(step, CutoverStep) else None
+            name = (
+                step.cutover if isinstance(step, CutoverStep) else step.close if isinstance(step, CloseStep) else None
+            )
+            cutover = record.find(conn, loaded.plan.plan, name) if name is not None else None
             if cutover is None or cutover.state != "over":
+                continue
+            _refuse_missing(conn, cutover.id, loaded.where("phases", loaded.plan.phases.index(phase), "steps", number))
+            if isinstance(step, CloseStep):
                 continue
             for label, rows, why in scope.losses(conn, cutover):
                 yield Loss(label, rows, why)
+
+
+def _refuse_missing(conn: Connection[Any], cutover: int, where: str) -> None:
+    """:raises RollbackRefused: if a table of the old model is there no more, or called otherwise."""
+    missing = record.missing(conn, cutover)
+    if missing:
+        raise RollbackRefused(
+            f"The old model is not what it was: {'; '.join(missing)}",
+            where=where,
+            why="The way back leads into these tables.",
+            hint="Name them as before, or restore them (`lockgate restore`); nothing was changed.",
+        )
 
 
 def _of_misfit(

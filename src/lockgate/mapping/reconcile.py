@@ -109,9 +109,12 @@ def _refused(conn: Connection[Any], group: Group, error: psycopg.Error) -> Lockg
     return refusal
 
 
-def reconcile(conn: Connection[Any], group: Group) -> Reconciled:
-    """Compare a target with its mappings, in the transaction of ``one_snapshot``."""
-    return _Comparison(conn, group).run()
+def reconcile(conn: Connection[Any], group: Group, *, followed: bool = True) -> Reconciled:
+    """Compare a target with its mappings, in the transaction of ``one_snapshot``.
+
+    :param followed: whether what is logged will still be applied, and is no difference therefore.
+    """
+    return _Comparison(conn, group).run(followed=followed)
 
 
 def doubtful(number: int) -> str:
@@ -144,12 +147,12 @@ class _Comparison:
             f"INSERT INTO {self.group.recheck} ({key}, lockgate_fence) SELECT {key}, '0'::xid8 FROM {wrong}".encode()
         ).rowcount
 
-    def run(self) -> Reconciled:
+    def run(self, *, followed: bool) -> Reconciled:
         buckets = self._bucket_count()
         yields, held = self._fill_buckets(buckets)
         identical = not self._any_bucket()
         wrong = None if identical else self._wrong_rows(buckets)
-        found = self._judge(wrong) if wrong else (0, 0, 0, 0, ())
+        found = self._judge(wrong, followed=followed) if wrong else (0, 0, 0, 0, ())
         return Reconciled(
             missing=found[0],
             different=found[1],
@@ -284,9 +287,9 @@ class _Comparison:
         )
         return table
 
-    def _judge(self, table: str) -> tuple[int, int, int, int, tuple[Any, ...]]:
+    def _judge(self, table: str, *, followed: bool) -> tuple[int, int, int, int, tuple[Any, ...]]:
         pending = 0
-        if first_number(self.conn, f"SELECT count(*) FROM {table}"):
+        if followed and first_number(self.conn, f"SELECT count(*) FROM {table}"):
             pending = self._forgive_pending(table)
         rows = self.conn.execute(f"SELECT lockgate_kind, count(*) FROM {table} GROUP BY 1".encode()).fetchall()
         counts = {str(kind): int(count) for kind, count in rows}

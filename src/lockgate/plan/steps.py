@@ -169,8 +169,8 @@ class CutoverStep(_Step):
     )
     stays_open: tuple[RelationName, ...] = Field(
         (),
-        description="Tables that the mappings read beside them: they can be written as before, and the new model "
-        "follows them no more.",
+        description="Tables that the mappings read beside them, which the new model follows no more, and tables that "
+        "refer to them by foreign keys: they can be written as before.",
     )
     switch: SqlText | None = Field(
         None, description="SQL in the same transaction, by which the application learns that the new model is the one."

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from psycopg import Connection, errors
 
-from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Relation
-from lockgate.cutover import closing, record, scope, targets, wayback
+from lockgate.cutover import closing, draining, record, scope, targets, wayback
 from lockgate.cutover.closing import Fence
 from lockgate.cutover.record import Cutover
-from lockgate.engine import recording
 from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.engine.settling import settle
 from lockgate.errors import Interrupted, RollbackRefused
 from lockgate.plan.models import CutoverStep
 from lockgate.steps.base import StepResult, place
-from lockgate.steps.holding import await_last, drain, drop_logs, hold_writers, log_all
-from lockgate.steps.running import allowed, execute, strong_lock
+from lockgate.steps.holding import await_last, drain, drop_logs, hold_writers, log_all, set_sequences, switch
+from lockgate.steps.running import strong_lock
 
 _HINT = "Look again which model is the one, and write that."
 # Seconds for which the triggers stay against transactions that were open when the old model became the one again.
@@ -57,15 +53,16 @@ def take_back(ctx: StepContext, lose_rows: bool) -> StepResult:
 def _switch_back(ctx: StepContext, conn: Connection[Any], found: Cutover, lose_rows: bool) -> None:
     step: CutoverStep = ctx.step
     open_ = targets.states(conn, found.back) == {"live"}
-    if not open_ and not lose_rows:
-        _refuse_losses(ctx, conn, found)
     new = scope.tables_of(conn, found.targets)
     # From the moment on in which the old model is the one, the new one must follow it.
     log_all(ctx, conn, found.targets)
 
     def attempt(on: Connection[Any]) -> None:
+        since = draining.now(conn)
         if open_ and not lose_rows:
             drain(ctx, conn, found.back)
+        elif not lose_rows:
+            _refuse_losses(ctx, conn, found)
         begun = ctx.clock.monotonic()
         with ctx.fenced(on):
             known = record.find(on, ctx.plan, ctx.step_id)
@@ -75,13 +72,13 @@ def _switch_back(ctx: StepContext, conn: Connection[Any], found: Cutover, lose_r
             fault("cutback.locked")
             if open_:
                 _arrive(ctx, conn, found, begun, lose_rows)
-            closing.open_again(on, closing.of_old(found.id))
-            closing.refuse_stale(on, closing.of_new(found.id), new, found.targets, _HINT)
+            elif not lose_rows and wayback.written_since(conn, found.targets, since):
+                raise errors.LockNotAvailable("the application has written since that was counted")
             if step.switch_back is not None:
-                at = partial(place, ctx.loaded, ctx.phase, ctx.step, "switch_back")
-                for item in allowed(step.switch_back, at):
-                    execute(on, item)
-                recording.own_role(on)
+                switch(ctx, on, step.switch_back, "switch_back", begun)
+            set_sequences(on, conn, found.back)
+            closing.open_again(on, closing.of_old(found.id))
+            closing.refuse_all(on, closing.of_new(found.id), new, found.targets, _HINT)
             targets.take_over(on, found.targets, [int(log.writer) for log in wayback.still_logged(on, found)])
             targets.close(on, found.back)
             record.taken_back(on, found.id)
@@ -119,18 +116,17 @@ def _clear(ctx: StepContext, conn: Connection[Any], found: Cutover) -> None:
         with ctx.fenced(conn):
             wayback.forget(conn, target)
         fault("cutback.forgotten")
-    step: CutoverStep = ctx.step
-    old = [table for name in step.old if (table := _there(conn, name)) is not None]
-    _remove(ctx, conn, closing.of_old(found.id), old)
-    new = scope.tables_of(conn, found.targets)
-    if any(closing.is_on(conn, closing.of_new(found.id), table) for table in new):
+    stale = closing.of_new(found.id)
+    if new := closing.guarded(conn, stale):
+        with ctx.fenced(conn):
+            closing.refuse_stale(conn, stale, new, found.targets, _HINT)
         _await_stragglers(ctx, conn)
-    _remove(ctx, conn, closing.of_new(found.id), new)
+    _remove(ctx, conn, stale)
+    _remove(ctx, conn, closing.of_old(found.id))
 
 
 def _await_stragglers(ctx: StepContext, conn: Connection[Any]) -> None:
-    """Wait until nobody is left who has looked which model is the one before it changed."""
-    ctx.clock.wait(ctx.stop, closing.STALE)
+    """Wait until nobody is left who has looked which model is the one before it changed; for a while."""
     left = closing.stragglers(conn)
     end = ctx.clock.monotonic() + _STRAGGLING
     while closing.any_left(conn, left) and ctx.clock.monotonic() < end:
@@ -138,10 +134,8 @@ def _await_stragglers(ctx: StepContext, conn: Connection[Any]) -> None:
             raise Interrupted("Stopped while transactions of before ended", where=_at(ctx))
 
 
-def _remove(ctx: StepContext, conn: Connection[Any], fence: Fence, tables: Sequence[Relation]) -> None:
-    for table in tables:
-        if not closing.is_on(conn, fence, table):
-            continue
+def _remove(ctx: StepContext, conn: Connection[Any], fence: Fence) -> None:
+    for table in closing.guarded(conn, fence):
 
         def attempt(on: Connection[Any], table: Relation = table) -> None:
             with ctx.fenced(on):
@@ -151,11 +145,6 @@ def _remove(ctx: StepContext, conn: Connection[Any], fence: Fence, tables: Seque
         fault("cutback.trigger")
     with ctx.fenced(conn):
         closing.forget(conn, fence)
-
-
-def _there(conn: Connection[Any], name: str) -> Relation | None:
-    row = conn.execute("SELECT pg_catalog.to_regclass(%s)::oid::bigint", (name,)).fetchone()
-    return catalog.read(conn, int(row[0])) if row and row[0] is not None else None
 
 
 def _at(ctx: StepContext) -> str:

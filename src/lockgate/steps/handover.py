@@ -23,8 +23,8 @@ from lockgate.mapping.definition import Definition, from_step
 from lockgate.plan.models import CutoverStep
 from lockgate.steps import refusals
 from lockgate.steps.base import place
-from lockgate.steps.holding import await_last, drain, hold_writers, log_all
-from lockgate.steps.running import allowed, execute, strong_lock
+from lockgate.steps.holding import await_last, drain, hold_writers, log_all, set_sequences, switch
+from lockgate.steps.running import allowed, strong_lock
 
 
 class Handover:
@@ -51,7 +51,7 @@ class Handover:
             self._hand_over(found, cutover)
         except BaseException:
             # The logs of the way back would grow for as long as nobody tries again.
-            with contextlib.suppress(psycopg.Error, LockgateError):
+            with contextlib.suppress(psycopg.Error, LockgateError), self._ctx.fenced(self._conn):
                 targets.wait(self._conn, cutover.back)
             raise
         over = record.find(self._conn, self._ctx.plan, self._ctx.step_id)
@@ -129,7 +129,9 @@ class Handover:
                         hint="Raise log_cap in the plan's settings if the disk allows, and run `lockgate apply` again.",
                     )
                 closing.close(conn, closing.of_old(cutover.id), found.old, cutover.back, hint)
-                self._switch(conn)
+                if self._step.switch is not None:
+                    switch(ctx, conn, self._step.switch, "switch", begun)
+                set_sequences(conn, self._conn, cutover.targets)
                 targets.hand_over(conn, cutover.targets)
                 targets.go_back(conn, cutover.back)
                 record.over(conn, cutover.id, found.old, ctx.clock.of(conn))
@@ -141,13 +143,6 @@ class Handover:
             ctx.progress.event(f"the new model is the one; writers waited for {held['milliseconds']} ms at most")
 
         strong_lock(ctx, self._place("old"), [table.sql for table in found.old]).do(attempt)
-
-    def _switch(self, conn: Connection[Any]) -> None:
-        if self._step.switch is None:
-            return
-        for item in allowed(self._step.switch, partial(self._place, "switch")):
-            execute(conn, item)
-        recording.own_role(conn)
 
 
 def _refuse_changed(

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from psycopg import Connection, errors
 
 from lockgate.catalog.relations import Relation
 from lockgate.cutover import draining
+from lockgate.engine import recording
 from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.engine.settling import refuse_trouble
-from lockgate.errors import CheckFailed, Interrupted
+from lockgate.errors import CheckFailed, DatabaseError, Interrupted
 from lockgate.mapping import changelog, group, install, removal
 from lockgate.mapping.changelog import ChangeLog
 from lockgate.plan.models import CutoverStep
 from lockgate.steps.base import place
-from lockgate.steps.running import strong_lock
+from lockgate.steps.running import allowed, execute, strong_lock
 
 # Seconds between two looks whether the last changes have arrived: while nobody is held up, and while writers are.
 _CALM, _POLL = 0.05, 0.01
@@ -93,14 +95,63 @@ def hold_writers(ctx: StepContext, conn: Connection[Any], tables: Sequence[Relat
 
     :raises errors.LockNotAvailable: if the time is up before all are had.
     """
-    longest = ctx.settings.lock_timeout.total_seconds()
     for table in tables:
-        left = min(longest, _hold(ctx) - (ctx.clock.monotonic() - begun))
-        if left <= 0:
-            raise errors.LockNotAvailable("the tables were not had together in time")
-        conn.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (f"{max(1, round(left * 1000))}ms",))
+        _limit(ctx, conn, begun)
         conn.execute(f"LOCK TABLE {table.sql} IN SHARE ROW EXCLUSIVE MODE".encode())
-    conn.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (f"{round(longest * 1000)}ms",))
+
+
+def switch(ctx: StepContext, conn: Connection[Any], text: str, part: str, begun: float) -> None:
+    """Run what tells the application which model is the one, while writers are held up.
+
+    :param part: where it stands in the step.
+    :raises errors.LockNotAvailable: to be tried again: a row that it changes is held by somebody.
+    :raises DatabaseError: if it fails, or takes longer than writers may be held up.
+    """
+    for item in allowed(text, partial(place, ctx.loaded, ctx.phase, ctx.step, part)):
+        left = _limit(ctx, conn, begun)
+        conn.execute("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (f"{round(left * 1000)}ms",))
+        try:
+            execute(conn, item)
+        except DatabaseError as error:
+            if isinstance(error.__cause__, errors.QueryCanceled):
+                error.hint = "Writers wait for it meanwhile: let it only say which model is the one, or raise `hold`."
+            raise
+    conn.execute("SELECT pg_catalog.set_config('statement_timeout', '0', true)")
+    recording.own_role(conn)
+
+
+def _limit(ctx: StepContext, conn: Connection[Any], begun: float) -> float:
+    """Let no wait for a lock last until the server looks for deadlocks: it might cancel the application's transaction.
+
+    :return: how many seconds writers may be held up still.
+    """
+    row = conn.execute("SELECT extract(epoch FROM pg_catalog.current_setting('deadlock_timeout')::interval)").fetchone()
+    assert row is not None
+    passed = ctx.clock.monotonic() - begun
+    left = _hold(ctx) - passed
+    if left <= 0:
+        raise errors.LockNotAvailable("the tables were not had together in time")
+    longest = min(ctx.settings.lock_timeout.total_seconds(), left, max(0.001, float(row[0]) * 0.9 - passed))
+    conn.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (f"{max(1, round(longest * 1000))}ms",))
+    return max(0.001, left)
+
+
+def set_sequences(on: Connection[Any], conn: Connection[Any], of: Sequence[int]) -> None:
+    """Let the sequences of columns that mappings have filled go on behind what stands there."""
+    for target in of:
+        loaded = group.load(conn, target)
+        for column in loaded.evaluation.target.columns:
+            if column.name not in {each.name for each in loaded.compiled[0].outputs}:
+                continue
+            given = (loaded.evaluation.target.sql, column.name)
+            row = on.execute("SELECT pg_catalog.pg_get_serial_sequence(%s, %s)", given).fetchone()
+            if row is None or row[0] is None:
+                continue
+            on.execute(
+                f"SELECT pg_catalog.setval('{row[0].replace(chr(39), chr(39) * 2)}'::regclass, m.most) "
+                f"FROM (SELECT max({column.sql}) AS most FROM {loaded.evaluation.target.sql}) AS m, {row[0]} AS s "
+                "WHERE m.most > s.last_value".encode()
+            )
 
 
 def _hold(ctx: StepContext) -> float:

@@ -571,3 +571,105 @@ def test_the_doctor_says_that_the_old_model_is_closed_and_when_it_is_not(filled:
     assert {verdict for verdict, _ in found("sync")} == {"ok"}
     act(filled, "ALTER TABLE core.emails DISABLE TRIGGER lockgate_closed_1")
     assert [verdict for verdict, _ in found("closed")] == ["fail"]
+
+
+# --- what a hostile reviewer found -------------------------------------------------------------------------------
+
+
+def test_a_table_that_refers_to_a_closed_one_must_be_said(filled: str, tmp_path: Path) -> None:
+    act(
+        filled, f"CREATE TABLE core.orders (id int PRIMARY KEY, customer bigint CONSTRAINT whose REFERENCES {CUSTOMER})"
+    )
+    loaded = plan(tmp_path)
+    with pytest.raises(PlanError, match=r'core.orders refers to Cust"omer ä by foreign key "whose", and stays open'):
+        apply(filled, loaded)
+    apply(
+        filled, plan(tmp_path, WITH_BACK.replace("switch:", "stays_open: [core.orders]\n        switch:")), "handover"
+    )
+
+
+def test_a_key_that_would_refuse_deletes_in_an_open_table_is_refused(filled: str, tmp_path: Path) -> None:
+    act(filled, "CREATE TABLE core.kinds (id int PRIMARY KEY)")
+    act(filled, "ALTER TABLE core.emails ADD kind int CONSTRAINT of_kind REFERENCES core.kinds")
+    with pytest.raises(PlanError, match=r'its foreign key "of_kind" would refuse changes in core.kinds'):
+        apply(filled, plan(tmp_path))
+
+
+def test_a_table_named_twice_is_refused_at_once(filled: str, tmp_path: Path) -> None:
+    loaded = plan(tmp_path, WITH_BACK.replace("core.emails]", "core.emails, 'core.\"emails\"']"))
+    with pytest.raises(PlanError, match=r"core.emails is named twice"):
+        apply(filled, loaded)
+
+
+def test_sequences_go_on_behind_what_the_other_model_made(filled: str, tmp_path: Path) -> None:
+    loaded = plan(tmp_path, WITH_BACK.replace("id bigint PRIMARY KEY, name", "id bigserial PRIMARY KEY, name"))
+    apply(filled, loaded, "handover")
+    act(filled, "INSERT INTO core.people (name) VALUES ('by the new model')")
+    assert known(filled, "new")[101] == ("by the new model", [])
+    rollback(filled, loaded)
+    act(filled, f"INSERT INTO {CUSTOMER} (name) VALUES ('by the old model')")
+    assert known(filled, "old")[102] == ("by the old model", [])
+
+
+def test_what_is_written_after_the_count_is_not_lost_either(
+    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = plan(tmp_path, WITHOUT_BACK)
+    apply(filled, loaded)
+    before = Before(monkeypatch, cutback)
+    with ThreadPoolExecutor(1) as pool:
+        back = pool.submit(rollback, filled, loaded)
+        assert before.reached.wait(30)
+        act(filled, "UPDATE core.people SET name = 'late' WHERE id = 1")
+        before.go.set()
+        with pytest.raises(RollbackRefused, match="Going back would lose 1 rows"):
+            back.result()
+    assert one(filled, "SELECT model FROM core.settings") == "new"
+    assert known(filled, "new")[1][0] == "late"
+
+
+def test_a_switch_that_takes_too_long_lets_writers_go_on(filled: str, tmp_path: Path) -> None:
+    text = WITH_BACK.replace("switch: UPDATE", "hold: 500ms\n        switch: SELECT pg_sleep(30); UPDATE")
+    with pytest.raises(LockgateError) as caught:
+        apply(filled, plan(tmp_path, text))
+    assert "raise `hold`" in str(caught.value)
+    act(filled, "DELETE FROM core.emails WHERE id = 1")
+
+
+def test_rows_go_with_others_right_after_the_way_back_too(
+    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = plan(tmp_path)
+    apply(filled, loaded, "handover")
+    reached, go = threading.Event(), threading.Event()
+
+    def await_stragglers(*_: Any) -> None:
+        reached.set()
+        assert go.wait(30)
+
+    monkeypatch.setattr(cutback, "_await_stragglers", await_stragglers)
+    with ThreadPoolExecutor(1) as pool:
+        back = pool.submit(rollback, filled, loaded)
+        assert reached.wait(30)
+        act(filled, "DELETE FROM core.places WHERE id = 3", "INSERT INTO core.people VALUES (7002, 'born')")
+        go.set()
+        back.result()
+    assert 7002 in known(filled, "new")
+
+
+def test_an_old_table_that_is_gone_or_renamed_is_said_before_anything_is_taken_back(
+    filled: str, tmp_path: Path
+) -> None:
+    loaded = plan(tmp_path)
+    apply(filled, loaded, "handover")
+    act(filled, "ALTER TABLE core.emails RENAME TO mails")
+    with pytest.raises(RollbackRefused, match=r"core.emails is called core.mails"):
+        rollback(filled, loaded)
+    act(filled, "ALTER TABLE core.mails RENAME TO emails")
+    rollback(filled, loaded)
+    apply(filled, loaded)
+    act(filled, "DROP TABLE core.emails")
+    for lose_rows in (False, True):
+        with pytest.raises(RollbackRefused, match=r"core.emails was dropped"):
+            rollback(filled, loaded, lose_rows=lose_rows)
+    apply(filled, loaded)
