@@ -100,7 +100,7 @@ def _make(
             _refuse_unlogged(conn, chosen, seen.standby)
         sizes = {table.oid: tables.size(conn, table) for table in chosen}
         clients = programs.find(conn.info.server_version // 10_000, conn.info.host, folders)
-        final = (to / f"{name}-{seen.at:%Y%m%dT%H%M%SZ}").resolve()
+        final = _free(to, f"{name}-{seen.at:%Y%m%dT%H%M%SZ}")
         with _new_folder(final, sum(sizes.values())) as folder:
             encoding = conn.info.parameter_status("server_encoding") or ""
             arguments = _arguments(folder, chosen if patterns else [], seen.name, jobs, encoding, sessions)
@@ -121,6 +121,12 @@ def _make(
             digest = manifest.write(folder, said)
     shown = " ".join(argument.replace(str(folder), ".") for argument in ["pg_dump", *arguments[0]])
     return Made(final, said, digest, shown)
+
+
+def _free(to: Path, name: str) -> Path:
+    """The folder of a backup; numbered if another one was made in the same second."""
+    names = (name, *(f"{name}-{number}" for number in range(2, 100)))
+    return next((path for each in names if not (path := (to / each).resolve()).exists()), (to / name).resolve())
 
 
 def _refuse_foreign(chosen: Sequence[Table]) -> None:

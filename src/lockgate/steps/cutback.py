@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 from psycopg import Connection, errors
@@ -71,7 +70,7 @@ def _switch_back(ctx: StepContext, conn: Connection[Any], found: Cutover, lose_r
             hold_writers(ctx, on, new, begun)
             fault("cutback.locked")
             if open_:
-                _arrive(ctx, conn, found, begun, lose_rows)
+                await_last(ctx, conn, found.back, begun, lose_rows=lose_rows)
             elif not lose_rows and wayback.written_since(conn, found.targets, since):
                 raise errors.LockNotAvailable("the application has written since that was counted")
             if step.switch_back is not None:
@@ -86,12 +85,6 @@ def _switch_back(ctx: StepContext, conn: Connection[Any], found: Cutover, lose_r
 
     strong_lock(ctx, _at(ctx), [table.sql for table in new]).do(attempt)
     ctx.progress.event("the old model is the one again")
-
-
-def _arrive(ctx: StepContext, conn: Connection[Any], found: Cutover, begun: float, lose_rows: bool) -> None:
-    """Have the last changes arrive in the old model; as far as they do, where rows may be lost."""
-    with contextlib.suppress(*([errors.LockNotAvailable] if lose_rows else [])):
-        await_last(ctx, conn, found.back, begun)
 
 
 def _refuse_losses(ctx: StepContext, conn: Connection[Any], found: Cutover) -> None:

@@ -375,7 +375,11 @@ def test_without_a_way_back_it_is_said_what_would_be_lost(filled: str, tmp_path:
     ("old", "new", "what"),
     [
         ("core.emails]", "core.gone]", 'there is no table "core.gone"'),
-        ("core.emails]", "core.people]", "core.people cannot be closed: core.people fills it"),
+        (
+            "core.emails]",
+            "core.emails, core.email_origins]",
+            "core.email_origins cannot be closed: core.email_origins fills it",
+        ),
         ("""['core."Cust""omer ä"', core.emails]""", "[core.emails]", "core.contacts also reads core.people"),
         ("into: core.emails", "into: core.stray", "core.stray is not among the tables that are closed"),
     ],
@@ -418,7 +422,7 @@ def test_a_foreign_key_that_would_change_rows_of_a_closed_table_is_refused(fille
     act(filled, "ALTER TABLE core.emails ADD place int CONSTRAINT to_place REFERENCES core.places ON DELETE SET NULL")
     with pytest.raises(PlanError) as caught:
         apply(filled, loaded, "handover")
-    assert 'its foreign key "to_place" has writes to core.places write to it' in caught.value.what
+    assert 'its foreign key "to_place" would refuse changes in core.places' in caught.value.what
 
 
 def test_the_other_half_of_the_switch_is_asked_for(filled: str, tmp_path: Path) -> None:
@@ -539,6 +543,7 @@ def test_partitions_are_closed_and_opened_with_their_table(filled: str, tmp_path
         "CREATE TABLE core.emails_low PARTITION OF core.emails FOR VALUES FROM (MINVALUE) TO (100)",
         "CREATE TABLE core.emails_high PARTITION OF core.emails FOR VALUES FROM (100) TO (MAXVALUE)",
         "INSERT INTO core.emails SELECT * FROM core.emails_of_before",
+        "DROP TABLE core.emails_of_before",
     )
     loaded = plan(tmp_path)
     apply(filled, loaded, "handover")
