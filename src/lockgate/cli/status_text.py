@@ -125,7 +125,7 @@ def _asked(status: Status) -> str:
 
 
 def _sync(sync: Sync) -> str:
-    from lockgate.status.sync import AT_REST
+    from lockgate.mapping.status import AT_REST
 
     if sync.state in AT_REST:
         return f"Sync: {sync.target}: {AT_REST[sync.state]}"

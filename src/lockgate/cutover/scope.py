@@ -74,7 +74,7 @@ def find(conn: Connection[Any], plan: str, phase: Phase, step: CutoverStep, wher
     old = tuple(_old(conn, name, where("old", i)) for i, name in enumerate(step.old))
     _refuse_twice(old, where)
     _refuse_acting(conn, old, where)
-    open_ = {_named(conn, name, where("stays_open", i)).oid for i, name in enumerate(step.stays_open)}
+    open_ = {catalog.named(conn, name, where("stays_open", i)).oid for i, name in enumerate(step.stays_open)}
     oids = {table.oid for table in old}
     _refuse_referring(conn, oids, open_, where)
     found: list[Group] = []
@@ -119,8 +119,13 @@ def losses(conn: Connection[Any], cutover: Cutover) -> list[tuple[str, int, str]
             (name, keys, "which the old model refuses (lockgate.poison says why)")
             for name, keys in draining.refused(conn, cutover.back, for_good=True)
         ]
+    return written(conn, cutover.targets)
+
+
+def written(conn: Connection[Any], targets: Sequence[int]) -> list[tuple[str, int, str]]:
+    """What the application has written to tables that were cut over, as ``losses`` tells it: all of it is compared."""
     lost = []
-    for target in cutover.targets:
+    for target in targets:
         group = groups.load(conn, target)
         with one_snapshot(conn, group):
             found = reconcile(conn, group, followed=False)
@@ -134,12 +139,8 @@ def losses(conn: Connection[Any], cutover: Cutover) -> list[tuple[str, int, str]
     return lost
 
 
-def _named(conn: Connection[Any], name: str, where: str) -> Relation:
-    return catalog.named(conn, name, where)
-
-
 def _old(conn: Connection[Any], name: str, where: str) -> Relation:
-    table = _named(conn, name, where)
+    table = catalog.named(conn, name, where)
     if table.kind not in "rp" or table.inherited:
         raise PlanError(f"{table.label} cannot be closed", where=where, why="It is not a table of its own.")
     return table

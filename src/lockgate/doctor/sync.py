@@ -9,8 +9,8 @@ from psycopg import Connection
 
 from lockgate.doctor.findings import Finding, fail, ok, warn
 from lockgate.doctor.queries import rows
+from lockgate.mapping.status import AT_REST
 from lockgate.plan.models import Settings
-from lockgate.status.sync import AT_REST
 from lockgate.status.sync import targets as all_targets
 
 

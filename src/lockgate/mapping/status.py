@@ -11,8 +11,13 @@ from lockgate.mapping import changelog
 from lockgate.mapping.changelog import SEGMENTS
 from lockgate.mapping.images import Window
 
-_AT_REST = ("cut_over", "waiting", "ready", "closed")
-"""States in which nothing is to be applied."""
+AT_REST = {
+    "cut_over": "the application owns it since the cutover",
+    "waiting": "a way back that begins with the cutover",
+    "ready": "a way back that begins with the cutover",
+    "closed": "a way back that was closed",
+}
+"""States in which nothing is applied, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ def _status(conn: Connection[Any], row: tuple[Any, ...]) -> SyncStatus:
     logs = changelog.read_by(conn, target_id)
     pending, oldest, size = 0, None, 0
     for log in logs:
-        if state not in _AT_REST:
+        if state not in AT_REST:
             pending += _one(conn, f"SELECT count(*) FROM ({Window(snapshot).rows(log, 'op')}) AS r") or 0
             age = _one(
                 conn,
@@ -81,7 +86,7 @@ def _status(conn: Connection[Any], row: tuple[Any, ...]) -> SyncStatus:
         target_id=target_id,
         target=name,
         mappings=tuple(mappings),
-        state="off" if state not in _AT_REST and any(log.off_reason for log in logs) else state,
+        state="off" if state not in AT_REST and any(log.off_reason for log in logs) else state,
         reason=reason,
         trouble=trouble,
         pending_rows=pending,

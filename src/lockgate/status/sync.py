@@ -18,13 +18,6 @@ SILENT = 20.0
 NEARLY_FULL = 0.8
 """Part of the change log's cap from which on it is an alarm."""
 _FOLLOWED = {"backfill", "live"}
-AT_REST = {
-    "cut_over": "the application owns it since the cutover",
-    "waiting": "a way back that begins with the cutover",
-    "ready": "a way back that begins with the cutover",
-    "closed": "a way back that was closed",
-}
-"""States in which nothing is applied, in words."""
 
 
 def targets(conn: Connection[Any], plan: str, settings: Settings) -> list[Sync]:

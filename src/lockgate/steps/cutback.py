@@ -14,9 +14,10 @@ from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.engine.settling import settle
 from lockgate.errors import Interrupted, RollbackRefused
+from lockgate.mapping import group
 from lockgate.plan.models import CutoverStep
 from lockgate.steps.base import StepResult, place
-from lockgate.steps.holding import await_last, drain, drop_logs, hold_writers, log_all, set_sequences, switch
+from lockgate.steps.holding import await_last, drain, drop_logs, hold_writers, log_all, sequences, set_sequences, switch
 from lockgate.steps.running import strong_lock
 
 _HINT = "Look again which model is the one, and write that."
@@ -55,6 +56,9 @@ def _switch_back(ctx: StepContext, conn: Connection[Any], found: Cutover, lose_r
     new = scope.tables_of(conn, found.targets)
     # From the moment on in which the old model is the one, the new one must follow it.
     log_all(ctx, conn, found.targets)
+    # Understood before anybody is held up.
+    numbered = [each for target in found.back for each in sequences(conn, group.load(conn, target))]
+    logged = [int(log.writer) for log in wayback.still_logged(conn, found)]
 
     def attempt(on: Connection[Any]) -> None:
         since = draining.now(conn)
@@ -75,10 +79,10 @@ def _switch_back(ctx: StepContext, conn: Connection[Any], found: Cutover, lose_r
                 raise errors.LockNotAvailable("the application has written since that was counted")
             if step.switch_back is not None:
                 switch(ctx, on, step.switch_back, "switch_back", begun)
-            set_sequences(on, conn, found.back)
+            set_sequences(on, numbered)
             closing.open_again(on, closing.of_old(found.id))
             closing.refuse_all(on, closing.of_new(found.id), new, found.targets, _HINT)
-            targets.take_over(on, found.targets, [int(log.writer) for log in wayback.still_logged(on, found)])
+            targets.take_over(on, found.targets, logged)
             targets.close(on, found.back)
             record.taken_back(on, found.id)
             fault("cutback.commit")
@@ -92,7 +96,7 @@ def _refuse_losses(ctx: StepContext, conn: Connection[Any], found: Cutover) -> N
 
     :raises RollbackRefused: if there is any.
     """
-    lost = scope.losses(conn, found)
+    lost = scope.written(conn, found.targets)
     if lost:
         raise RollbackRefused(
             f"Going back would lose {sum(rows for _, rows, _ in lost)} rows",

@@ -23,7 +23,7 @@ from lockgate.mapping.definition import Definition, from_step
 from lockgate.plan.models import CutoverStep
 from lockgate.steps import refusals
 from lockgate.steps.base import place
-from lockgate.steps.holding import await_last, drain, hold_writers, log_all, set_sequences, switch
+from lockgate.steps.holding import await_last, drain, hold_writers, log_all, sequences, set_sequences, switch
 from lockgate.steps.running import allowed, strong_lock
 
 
@@ -111,6 +111,7 @@ class Handover:
     def _hand_over(self, found: Scope, cutover: Cutover) -> None:
         ctx = self._ctx
         hint = "Look again which model is the one, and write that."
+        numbered = [each for group in found.groups for each in sequences(self._conn, group)]
 
         def attempt(conn: Connection[Any]) -> None:
             drain(self._ctx, self._conn, cutover.targets)
@@ -131,7 +132,7 @@ class Handover:
                 closing.close(conn, closing.of_old(cutover.id), found.old, cutover.back, hint)
                 if self._step.switch is not None:
                     switch(ctx, conn, self._step.switch, "switch", begun)
-                set_sequences(conn, self._conn, cutover.targets)
+                set_sequences(conn, numbered)
                 targets.hand_over(conn, cutover.targets)
                 targets.go_back(conn, cutover.back)
                 record.over(conn, cutover.id, found.old, ctx.clock.of(conn))

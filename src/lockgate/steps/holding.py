@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,9 @@ from lockgate.engine.settling import refuse_trouble
 from lockgate.errors import CheckFailed, DatabaseError, Interrupted
 from lockgate.mapping import changelog, group, install, removal
 from lockgate.mapping.changelog import ChangeLog
+from lockgate.mapping.group import Group
 from lockgate.plan.models import CutoverStep
+from lockgate.sql.tree import literal
 from lockgate.steps.base import place
 from lockgate.steps.running import allowed, execute, strong_lock
 
@@ -140,22 +143,36 @@ def _limit(ctx: StepContext, conn: Connection[Any], begun: float) -> float:
     return max(0.001, left)
 
 
-def set_sequences(on: Connection[Any], conn: Connection[Any], of: Sequence[int]) -> None:
-    """Let the sequences of columns that mappings have filled go on behind what stands there."""
-    for target in of:
-        loaded = group.load(conn, target)
-        for column in loaded.evaluation.target.columns:
-            if column.name not in {each.name for each in loaded.compiled[0].outputs}:
-                continue
-            given = (loaded.evaluation.target.sql, column.name)
-            row = on.execute("SELECT pg_catalog.pg_get_serial_sequence(%s, %s)", given).fetchone()
-            if row is None or row[0] is None:
-                continue
-            on.execute(
-                f"SELECT pg_catalog.setval('{row[0].replace(chr(39), chr(39) * 2)}'::regclass, m.most) "
-                f"FROM (SELECT max({column.sql}) AS most FROM {loaded.evaluation.target.sql}) AS m, {row[0]} AS s "
-                "WHERE m.most > s.last_value".encode()
-            )
+@dataclass(frozen=True, slots=True)
+class Numbering:
+    """A sequence, and the column that it numbers; as SQL."""
+
+    name: str
+    table: str
+    column: str
+
+
+def sequences(conn: Connection[Any], loaded: Group) -> list[Numbering]:
+    """The sequences of columns that mappings have filled, and in which no number may stand twice."""
+    target = loaded.evaluation.target
+    unique = {index.columns[0] for index in target.indexes if index.is_unique and index.columns}
+    filled = [column for column in loaded.compiled[0].outputs if column.name in unique]
+    found = []
+    for column in filled:
+        row = conn.execute("SELECT pg_catalog.pg_get_serial_sequence(%s, %s)", (target.sql, column.name)).fetchone()
+        if row is not None and row[0] is not None:
+            found.append(Numbering(str(row[0]), target.sql, column.sql))
+    return found
+
+
+def set_sequences(conn: Connection[Any], of: Iterable[Numbering]) -> None:
+    """Let sequences go on behind what stands in their columns, in the open transaction that switches."""
+    for each in of:
+        conn.execute(
+            f"SELECT pg_catalog.setval({literal(each.name)}::regclass, m.most) "
+            f"FROM (SELECT max({each.column}) AS most FROM {each.table}) AS m, {each.name} AS s "
+            "WHERE m.most > s.last_value".encode()
+        )
 
 
 def _hold(ctx: StepContext) -> float:
