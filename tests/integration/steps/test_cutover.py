@@ -678,3 +678,17 @@ def test_an_old_table_that_is_gone_or_renamed_is_said_before_anything_is_taken_b
         with pytest.raises(RollbackRefused, match=r"core.emails was dropped"):
             rollback(filled, loaded, lose_rows=lose_rows)
     apply(filled, loaded)
+
+
+def test_a_way_back_that_is_not_open_vouches_for_nothing(filled: str, tmp_path: Path) -> None:
+    loaded = plan(tmp_path)
+    apply(filled, loaded, "handover")
+    act(
+        filled,
+        "UPDATE lockgate.sync_targets SET state = 'closed' WHERE name = 'core.emails'",
+        "UPDATE core.people SET name = 'new' WHERE id = 1",
+        "INSERT INTO core.contacts VALUES (1, 'new@x')",
+    )
+    with pytest.raises(RollbackRefused, match="Going back would lose"):
+        rollback(filled, loaded)
+    assert one(filled, "SELECT model FROM core.settings") == "new"
