@@ -42,7 +42,7 @@ def tidy(conn: Connection[Any], log: ChangeLog) -> bool:
 
 def _bytes(conn: Connection[Any], log: ChangeLog, segment: str) -> int:
     row = conn.execute("SELECT pg_catalog.pg_relation_size(%s::regclass)", (log.table(segment),)).fetchone()
-    return int(row[0]) if row else 0
+    return int(row[0] or 0) if row else 0  # NULL: it was dropped in this very moment, with what it was for
 
 
 def _empty(conn: Connection[Any], log: ChangeLog, segment: str) -> bool:

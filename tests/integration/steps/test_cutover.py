@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from lockgate.doctor.examination import examine
 from lockgate.engine.fingerprint import fingerprint
 from lockgate.engine.uninstall import uninstall
 from lockgate.errors import CheckFailed, LockgateError, LockNotAcquired, PlanError, RollbackRefused
+from lockgate.mapping import changelog, upkeep
 from lockgate.steps import cutback, handover
 from tests.integration.engine.plans import Told, one, rows, sessions
 from tests.integration.steps.cutovers import (
@@ -692,3 +694,17 @@ def test_a_way_back_that_is_not_open_vouches_for_nothing(filled: str, tmp_path: 
     with pytest.raises(RollbackRefused, match="Going back would lose"):
         rollback(filled, loaded)
     assert one(filled, "SELECT model FROM core.settings") == "new"
+
+
+def test_a_log_that_is_dropped_while_it_is_looked_at_is_no_trouble(filled: str, tmp_path: Path) -> None:
+    """As `close` does beside the service."""
+    apply(filled, plan(tmp_path), "setup")
+    with psycopg.connect(filled) as dropping, sessions(filled).open("sync") as looking, ThreadPoolExecutor(1) as pool:
+        log = changelog.everything(looking)[0]
+        looking.execute("SET lock_timeout = 0")
+        dropping.execute(f"DROP TABLE {log.table('a')}, {log.table('b')}".encode())
+        tidied = pool.submit(upkeep.tidy, looking, log)
+        wait_until(lambda: _waiting(filled, "SELECT pg_catalog.pg_relation_size%"))
+        dropping.commit()
+        with contextlib.suppress(psycopg.errors.UndefinedTable):  # the other segment's name is looked up afterwards
+            assert not tidied.result()
