@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -59,6 +59,28 @@ class Silent:
 
     def waiting(self, reason: str, release: str) -> None:
         pass
+
+
+class Working(Protocol):
+    """What running statements under the runner's lease takes; a step's context is one."""
+
+    @property
+    def sessions(self) -> Sessions: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def progress(self) -> Progress: ...
+
+    @property
+    def stop(self) -> threading.Event: ...
+
+    def fenced(self, conn: Connection[Any]) -> AbstractContextManager[None]:
+        """A transaction on ``conn`` (its outermost) in which nobody can take the lease over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from lockgate.mapping import dependants, removal, stakes, unfit
 from lockgate.mapping.group import Group
 from lockgate.mapping.unfit import Unfit
 from lockgate.plan.models import CloseStep, CutoverStep, MapStep, Phase, TransformStep
-from lockgate.steps.running import located
-from lockgate.steps.statements import changes_rows, dropped_schemas, dropped_tables, empties_others
+from lockgate.script.located import located
+from lockgate.script.statements import changes_rows, dropped_schemas, dropped_tables, empties_others
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan

@@ -15,8 +15,8 @@ from lockgate.engine.faults import fault
 from lockgate.engine.retry import passing
 from lockgate.errors import Interrupted, PrivilegeMissing
 from lockgate.plan.models import AnalyzeStep, Phase, split_name
+from lockgate.script.running import strong_lock
 from lockgate.steps.base import StepResult, place
-from lockgate.steps.running import strong_lock
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan

@@ -14,8 +14,8 @@ from lockgate.engine.evidence import Evidence
 from lockgate.engine.faults import fault
 from lockgate.errors import Interrupted, PlanError
 from lockgate.plan.models import ArchiveStep, Phase, format_duration, split_name
+from lockgate.script.running import strong_lock
 from lockgate.steps.base import StepResult, place
-from lockgate.steps.running import strong_lock
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan

@@ -13,9 +13,9 @@ from lockgate.engine.faults import fault
 from lockgate.engine.settling import settle
 from lockgate.errors import PlanError
 from lockgate.plan.models import CloseStep, Phase
+from lockgate.script.running import patiently
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.holding import drain, drop_logs
-from lockgate.steps.running import patiently
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan

@@ -16,9 +16,9 @@ from lockgate.engine.settling import settle
 from lockgate.errors import Interrupted, RollbackRefused
 from lockgate.mapping import group
 from lockgate.plan.models import CutoverStep
+from lockgate.script.running import strong_lock
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.holding import await_last, drain, drop_logs, hold_writers, log_all, sequences, set_sequences, switch
-from lockgate.steps.running import strong_lock
 
 _HINT = "Look again which model is the one, and write that."
 # Seconds for which the triggers stay against transactions that were open when the old model became the one again.

@@ -13,11 +13,11 @@ from lockgate.engine.faults import fault
 from lockgate.engine.settling import settle
 from lockgate.errors import PlanError
 from lockgate.plan.models import CutoverStep, Phase
+from lockgate.script.located import allowed
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.cutback import take_back
 from lockgate.steps.handover import Handover
 from lockgate.steps.holding import drop_logs
-from lockgate.steps.running import allowed
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan

@@ -20,11 +20,11 @@ from lockgate.errors import AwaitingTime, CheckFailed, Interrupted, RollbackRefu
 from lockgate.ledger import dropped
 from lockgate.ledger.dropped import DroppedRow
 from lockgate.plan.models import DropStep, Phase
+from lockgate.script.running import strong_lock
 from lockgate.steps import demands
 from lockgate.steps.backed_up import BackedUp
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.reads import refuse_used
-from lockgate.steps.running import strong_lock
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan

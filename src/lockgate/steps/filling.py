@@ -25,8 +25,8 @@ from lockgate.mapping.definition import Definition, from_step
 from lockgate.mapping.describe import describe
 from lockgate.mapping.unfit import Unfit
 from lockgate.plan.models import MapStep, Phase, TransformStep
+from lockgate.script.running import patiently, strong_lock
 from lockgate.steps.base import StepResult, place
-from lockgate.steps.running import patiently, strong_lock
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan

@@ -21,10 +21,11 @@ from lockgate.engine.faults import fault
 from lockgate.errors import CheckFailed, LockgateError, PlanError
 from lockgate.mapping.definition import Definition, from_step
 from lockgate.plan.models import CutoverStep
+from lockgate.script.located import allowed
+from lockgate.script.running import strong_lock
 from lockgate.steps import refusals
 from lockgate.steps.base import place
 from lockgate.steps.holding import await_last, drain, hold_writers, log_all, sequences, set_sequences, switch
-from lockgate.steps.running import allowed, strong_lock
 
 
 class Handover:

@@ -20,9 +20,10 @@ from lockgate.mapping import changelog, group, install, removal
 from lockgate.mapping.changelog import ChangeLog
 from lockgate.mapping.group import Group
 from lockgate.plan.models import CutoverStep
+from lockgate.script.located import allowed
+from lockgate.script.running import execute, strong_lock
 from lockgate.sql.tree import literal
 from lockgate.steps.base import place
-from lockgate.steps.running import allowed, execute, strong_lock
 
 # Seconds between two looks whether the last changes have arrived: while nobody is held up, and while writers are.
 _CALM, _POLL = 0.05, 0.01

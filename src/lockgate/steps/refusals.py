@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import Connection
 
 from lockgate.mapping.renaming import refuse_rename
-from lockgate.steps.running import Located
+from lockgate.script.located import Located
 
 
 def ask(conn: Connection[Any], found: Sequence[Located]) -> None:

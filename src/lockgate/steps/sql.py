@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
@@ -11,10 +12,11 @@ from lockgate.engine import recording, seeds
 from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.plan.models import Phase, SqlStep
+from lockgate.script.located import Located, allowed
+from lockgate.script.running import counted, execute, strong_lock
+from lockgate.script.statements import strong, writes_only_its_text
 from lockgate.steps import outside, refusals
-from lockgate.steps.base import StepResult
-from lockgate.steps.running import Located, counted, execute, statements, strong_lock
-from lockgate.steps.statements import strong, writes_only_its_text
+from lockgate.steps.base import StepResult, place
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
@@ -25,11 +27,11 @@ class Runner:
 
     def validate(self, loaded: LoadedPlan, phase: Phase, step: SqlStep) -> None:
         """:raises PlanError: for what cannot be done exactly once."""
-        statements(loaded, phase, step)
+        _statements(loaded, phase, step)
 
     def run(self, ctx: StepContext) -> StepResult:
         """:raises LockgateError: with the place of the statement that failed."""
-        found = statements(ctx.loaded, ctx.phase, ctx.step)
+        found = _statements(ctx.loaded, ctx.phase, ctx.step)
         with ctx.sessions.open("step", plan_sql=True) as conn:
             refusals.ask(conn, found)
         if ctx.step.outside_transaction:
@@ -38,7 +40,7 @@ class Runner:
 
     def describe(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: SqlStep) -> list[str]:
         """Each statement with its locks, and how many rows the locked tables hold."""
-        found = statements(loaded, phase, step)
+        found = _statements(loaded, phase, step)
         mode = "one by one, outside a transaction" if step.outside_transaction else "in one transaction"
         lines = [f"{counted(len(found))}, {mode}"]
         for item in found:
@@ -52,6 +54,10 @@ class Runner:
     def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
         """Nothing can be derived: the phase's own undo takes the step back."""
         return StepResult("left to the phase's undo")
+
+
+def _statements(loaded: LoadedPlan, phase: Phase, step: SqlStep) -> list[Located]:
+    return allowed(step.sql, partial(place, loaded, phase, step, "sql"), alone=step.outside_transaction)
 
 
 def _in_transaction(ctx: StepContext, found: Sequence[Located]) -> StepResult:

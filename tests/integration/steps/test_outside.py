@@ -12,11 +12,9 @@ import psycopg
 import pytest
 
 from lockgate.engine import runner
-from lockgate.engine.context import StepContext
 from lockgate.errors import DatabaseError, ExitCode, LockNotAcquired, PlanChanged
 from lockgate.plan.load import load_plan
 from lockgate.steps import outside
-from lockgate.steps.running import Located
 from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
 from tests.killing import call
 from tests.waiting import wait_until
@@ -290,16 +288,16 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated(
     table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = iter([True])
-    real = outside._advance
+    real = outside._Position.done
 
-    def commit_and_die(ctx: StepContext, conn: psycopg.Connection[Any], number: int, item: Located, how: str) -> None:
-        real(ctx, conn, number, item, how)
+    def commit_and_die(self: outside._Position, conn: psycopg.Connection[Any], how: str) -> None:
+        real(self, conn, how)
         if next(lost, False):
             conn.execute("COMMIT")
             conn.close()
             raise psycopg.OperationalError("the connection is lost")
 
-    monkeypatch.setattr(outside, "_advance", commit_and_die)
+    monkeypatch.setattr(outside._Position, "done", commit_and_die)
     apply(table, tmp_path, "INSERT INTO t VALUES (-1)")
     assert one(table, "SELECT count(*) FROM t WHERE x < 0") == 1
 

@@ -1,33 +1,17 @@
-"""Running SQL of the plan: what is refused, where an error is, and how locks are taken."""
+"""The statements of a text, each with its place in a file and what is known of it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
 
-import psycopg
-from psycopg import Connection
-
-from lockgate.engine import sqlerrors
-from lockgate.engine.context import StepContext
 from lockgate.engine.masking import mask
-from lockgate.engine.retry import Policy, lost_conflict, passing, retrying
-from lockgate.engine.strong import StrongLock
 from lockgate.errors import PlanError
-from lockgate.plan.models import Phase, SqlStep
+from lockgate.script.statements import Shape, shape
 from lockgate.sql.split import Statement, split
-from lockgate.steps.base import place
-from lockgate.steps.statements import Shape, shape
 
-if TYPE_CHECKING:
-    from lockgate.plan.load import LoadedPlan
-
-T = TypeVar("T")
-
-_PATIENCE = Policy(retries=100, base=0.05, cap=1.0)
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
 
 
@@ -52,14 +36,6 @@ class Located:
     def name(self) -> str:
         """How it is called in a message: its first words, without comments and values."""
         return " ".join(mask(self.statement.text).split()[:5])
-
-
-def statements(loaded: LoadedPlan, phase: Phase, step: SqlStep) -> list[Located]:
-    """The statements of a step with what is known of them.
-
-    :raises PlanError: if there is none, or one that cannot run under Lockgate.
-    """
-    return allowed(step.sql, partial(place, loaded, phase, step, "sql"), alone=step.outside_transaction)
 
 
 def allowed(text: str, at: Callable[..., str], *, alone: bool = False) -> list[Located]:
@@ -99,47 +75,3 @@ def located(text: str, at: Callable[[int], str]) -> Iterator[Located]:
 
 def _further(at: Callable[[int], str], start: int, offset: int) -> str:
     return at(start + offset)
-
-
-def counted(number: int) -> str:
-    """``1 statement``, ``2 statements``."""
-    return f"{number} statement{'' if number == 1 else 's'}"
-
-
-def execute(conn: Connection[Any], item: Located) -> None:
-    """Run one statement.
-
-    :raises LockgateError: with its place, unless trying again may help.
-    """
-    try:
-        conn.execute(item.statement.text.encode())
-    except psycopg.Error as error:
-        if passing(error):
-            raise
-        position = error.diag.statement_position
-        where = item.at(int(position) - 1) if position else item.where
-        raise sqlerrors.explain(error, where, f"{item.name} ... failed") from error
-
-
-def strong_lock(ctx: StepContext, where: str, relations: Sequence[str]) -> StrongLock:
-    """The way in which a step of this run takes strong locks."""
-    return StrongLock(
-        sessions=ctx.sessions,
-        policy=Policy(ctx.settings.lock_retries),
-        clock=ctx.clock,
-        progress=ctx.progress,
-        stop=ctx.stop,
-        purpose="step",
-        where=where,
-        relations=relations,
-    )
-
-
-def patiently(ctx: StepContext, conn: Connection[Any], work: Callable[[], T]) -> T:
-    """Do ``work`` in a fenced transaction, again after a lost conflict: an applier may hold the target's row."""
-
-    def attempt() -> T:
-        with ctx.fenced(conn):
-            return work()
-
-    return retrying(attempt, policy=_PATIENCE, clock=ctx.clock, may_retry=lost_conflict)

@@ -11,8 +11,8 @@ from psycopg.rows import namedtuple_row
 
 from lockgate.engine import queries
 from lockgate.errors import DatabaseError, LockNotAcquired
-from lockgate.steps.running import Located
-from lockgate.steps.statements import Alone, Shape
+from lockgate.script.located import Located
+from lockgate.script.statements import Alone, Shape
 
 DONE_ALREADY = (
     errors.DuplicateDatabase,

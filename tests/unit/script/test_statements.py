@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from lockgate.script.located import located
+from lockgate.script.statements import Alone, Shape, dropped_tables, shape, strong, writes_only_its_text
 from lockgate.sql.split import split
-from lockgate.steps.running import located
-from lockgate.steps.statements import Alone, Shape, dropped_tables, shape, strong, writes_only_its_text
 
 
 def of(text: str) -> Shape:
