@@ -179,17 +179,26 @@ class Watch:
 
     def _look(self) -> None:
         told: list[int] = []
+        if self._ended.wait(self._every):
+            return  # most of what is watched ends at once, and needs no second connection
         try:
             with self._sessions.open("watch", plan_sql=True) as watching:
-                while not self._ended.wait(self._every):
+                while True:
                     if self._stop is not None and self._stop.is_set():
                         self.cancelled = True
                         self._conn.cancel_safe(timeout=5)
-                        continue
-                    found = blockers(watching, self._conn.info.backend_pid)
-                    self.seen = found or self.seen
-                    if self._tell is not None and told != [blocker.pid for blocker in found]:
-                        told = [blocker.pid for blocker in found]
-                        self._tell(found)
+                    else:
+                        told = self._look_once(watching, told)
+                    if self._ended.wait(self._every):
+                        return
         except (psycopg.Error, ConnectionFailed):
             return  # naming the blocker is a courtesy; that the lock was not had is said anyway
+
+    def _look_once(self, watching: Connection[Any], told: list[int]) -> list[int]:
+        """:param told: the processes that were told of; so is the answer."""
+        found = blockers(watching, self._conn.info.backend_pid)
+        self.seen = found or self.seen
+        now = [blocker.pid for blocker in found]
+        if self._tell is not None and now != told:
+            self._tell(found)
+        return now

@@ -18,10 +18,11 @@ from ruamel.yaml.events import (
 )
 
 from lockgate.plan.base import ScalarValue
-from lockgate.plan.problems import InvalidPlanError, Problem, Source
+from lockgate.plan.problems import InvalidPlanError
 from lockgate.plan.scalars import resolve
 from lockgate.plan.yaml_errors import explain, forbidden_character
 from lockgate.suggest import did_you_mean
+from lockgate.textfile import Problem, Source
 
 _DEEPEST = 30
 _MOST_VALUES = 100_000

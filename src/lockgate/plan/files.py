@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from lockgate.plan.problems import Problem, Source, decode
 from lockgate.suggest import nearest
+from lockgate.textfile import Problem, Source, decode
 
 _MOST_SUGGESTIBLE = 5_000
 

@@ -17,12 +17,13 @@ from lockgate.plan.document import Document, PathKey, ScalarNode, parse_document
 from lockgate.plan.files import SqlFileError, SqlFiles, is_sql_path
 from lockgate.plan.models import Plan
 from lockgate.plan.offsets import index_in_file
-from lockgate.plan.problems import InvalidPlanError, Problem, Source, decode
+from lockgate.plan.problems import InvalidPlanError
 from lockgate.plan.sentences import Finding, kind_findings, value_findings, without
 from lockgate.plan.shape import PLAN, sql_texts
 from lockgate.plan.steps import step_name
 from lockgate.plan.values import is_identifier
 from lockgate.suggest import did_you_mean
+from lockgate.textfile import Problem, Source, decode
 
 PLAN_FILE = "plan.yaml"
 _Path = tuple[PathKey, ...]

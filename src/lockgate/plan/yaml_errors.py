@@ -6,7 +6,7 @@ import re
 
 from ruamel.yaml.error import MarkedYAMLError
 
-from lockgate.plan.problems import Problem, Source
+from lockgate.textfile import Problem, Source
 
 _FORBIDDEN = re.compile("[^\\x09\\x0a\\x20-\\x7e\\xa0-\\u2027\\u202a-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _SENTENCES = (

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lockgate.plan.document import parse_document
-from lockgate.plan.problems import InvalidPlanError, Problem, Source
+from lockgate.plan.problems import InvalidPlanError
 from lockgate.plan.scalars import describe
+from lockgate.textfile import Problem, Source
 
 
 @pytest.mark.parametrize(
