@@ -29,6 +29,7 @@ COMMANDS = {
     "verify": "Check again that what was done still holds.",
     "rollback": "Take phases back.",
     "approve": "Approve this plan for this schema.",
+    "history": "Work with the migrations of another tool, and keep its history.",
     "backup": "Back up the database, and prove it by restoring it.",
     "restore": "Restore tables, a schema or a whole database from a backup.",
     "report": "Write the report from the ledger.",

@@ -30,13 +30,21 @@ def markdown() -> str:
     for name in COMMANDS:
         command = cli.get_command(root, name)
         assert command is not None
-        parts.append(_section(command, click.Context(command, parent=root, info_name=name)))
+        ctx = click.Context(command, parent=root, info_name=name)
+        parts.append(_section(command, ctx))
+        if isinstance(command, click.Group):
+            parts += _below(command, ctx)
     return "\n".join(parts)
+
+
+def _below(group: click.Group, ctx: click.Context) -> list[str]:
+    found = [(name, group.get_command(ctx, name)) for name in group.list_commands(ctx)]
+    return [_section(each, click.Context(each, parent=ctx, info_name=name)) for name, each in found if each is not None]
 
 
 def _section(command: click.Command, ctx: click.Context) -> str:
     usage = " ".join([ctx.command_path, *command.collect_usage_pieces(ctx)])
-    lines = [f"## lockgate {command.name}", "", "```text", usage, "```", "", *_text(command.help or "")]
+    lines = [f"## {ctx.command_path}", "", "```text", usage, "```", "", *_text(command.help or "")]
     options = [record for param in _options(command, ctx) if (record := param.get_help_record(ctx))]
     lines += ["", "| option | |", "| --- | --- |"]
     lines += [f"| `{_cell(name)}` | {_cell(text)} |" for name, text in options]

@@ -16,6 +16,7 @@ from lockgate.errors import RollbackRefused
 from lockgate.mapping import dependants, removal, stakes, unfit
 from lockgate.mapping.group import Group
 from lockgate.mapping.unfit import Unfit
+from lockgate.migrating import planned
 from lockgate.plan.models import CloseStep, CutoverStep, MapStep, Phase, TransformStep
 from lockgate.script.located import located
 from lockgate.script.statements import changes_rows, dropped_schemas, dropped_tables, empties_others
@@ -259,10 +260,8 @@ def _dropped(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase])
     """The tables that the undo of the phases drops or empties, each with the number of the first phase that does."""
     found: dict[int, int] = {}
     for turn, phase in enumerate(phases):
-        if not needs_sql(conn, loaded, phase):
-            continue
-        for undo in phase.undo or ():
-            for item in located(undo.sql, lambda offset: ""):
+        for text in _undoing(conn, loaded, phase):
+            for item in located(text, lambda offset: ""):
                 oids = [oid for name in dropped_tables(item.statement) if (oid := _oid(conn, name)) is not None]
                 if empties_others(item.statement):
                     oids = [int(oid) for (oid,) in conn.execute(_REFERRING, {"oids": oids}).fetchall()]
@@ -273,12 +272,17 @@ def _dropped(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase])
     return found
 
 
+def _undoing(conn: Connection[Any], loaded: LoadedPlan, phase: Phase) -> list[str]:
+    """The SQL that takes a phase back, beside what is derived."""
+    downs = [each.down.text for each in planned.applied(conn, loaded, phase) if each.down is not None]
+    return downs + ([undo.sql for undo in phase.undo or ()] if needs_sql(conn, loaded, phase) else [])
+
+
 def _changing(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> list[Phase]:
     return [
         phase
         for phase in phases
-        if needs_sql(conn, loaded, phase)
-        and any(changes_rows(item.statement) for undo in phase.undo or () for item in located(undo.sql, str))
+        if any(changes_rows(i.statement) for text in _undoing(conn, loaded, phase) for i in located(text, str))
     ]
 
 

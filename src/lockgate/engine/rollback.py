@@ -85,7 +85,8 @@ def _undo_phase(job: Job, phase: Phase, left: Sequence[Phase], lose_rows: bool, 
     """:param left: this phase and those that are taken back after it."""
     job.goes_on(job.place(phase))
     # Asked before anything is taken back: afterwards the answer would be another one.
-    by_sql = job.ledger(lambda conn: undoing.needs_sql(conn, job.loaded, phase))
+    with job.sessions.open("rollback", plan_sql=True) as conn:
+        by_sql = undoing.needs_sql(conn, job.loaded, phase)
     job.progress.event(f"phase {phase.id}: is taken back")
     _move(job, phase, PhaseState.UNDOING, facts)
     try:

@@ -28,12 +28,26 @@ LONG = 1.0
 
 
 @dataclass(slots=True)
+class Seat:
+    """The connection that pieces of work share which come one after the other; close it when they are done."""
+
+    conn: Connection[Any] | None = None
+
+    def close(self) -> None:
+        """The next piece of work gets a new connection."""
+        if self.conn is not None:
+            self.conn.close()
+        self.conn = None
+
+
+@dataclass(slots=True)
 class StrongLock:
     """How work under a strong lock is tried.
 
     :param purpose: of the connections.
     :param where: shown when the lock is not had.
     :param relations: what will be locked, as far as it is known before.
+    :param seat: whose connection is used, and left open; None: one of its own.
     """
 
     sessions: Sessions
@@ -44,7 +58,8 @@ class StrongLock:
     purpose: str
     where: str
     relations: Sequence[str] = ()
-    _conn: Connection[Any] | None = field(default=None, init=False)
+    seat: Seat | None = None
+    _own: Seat = field(default_factory=Seat, init=False)
     _seen: list[Blocker] = field(default_factory=list, init=False)
     _told: str = field(default="", init=False)
 
@@ -58,7 +73,7 @@ class StrongLock:
         try:
             return self._tries(work)
         finally:
-            self._drop()
+            self._own.close()
             self._tell("")
 
     def _tries(self, work: Callable[[Connection[Any]], T]) -> T:
@@ -74,7 +89,7 @@ class StrongLock:
                     raise
                 failure = error
                 if lost_connection(error):
-                    self._drop()
+                    (self.seat or self._own).close()
             if attempt > self.policy.retries:
                 raise self._given_up(attempt, failure) from failure
             self._wait(attempt, failure)
@@ -129,11 +144,7 @@ class StrongLock:
         )
 
     def _connection(self) -> Connection[Any]:
-        if self._conn is None or self._conn.closed:
-            self._conn = self.sessions.open(self.purpose, plan_sql=True)
-        return self._conn
-
-    def _drop(self) -> None:
-        if self._conn is not None:
-            self._conn.close()
-        self._conn = None
+        seat = self.seat or self._own
+        if seat.conn is None or seat.conn.closed:
+            seat.conn = self.sessions.open(self.purpose, plan_sql=True)
+        return seat.conn

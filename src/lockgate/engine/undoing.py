@@ -13,7 +13,8 @@ from lockgate.errors import RollbackRefused, UsageError
 from lockgate.ledger import chain, dropped, steps
 from lockgate.ledger.dropped import DroppedRow
 from lockgate.ledger.steps import StepRow
-from lockgate.plan.models import Phase, SqlStep
+from lockgate.migrating import planned
+from lockgate.plan.models import MigrateStep, Phase, SqlStep
 from lockgate.suggest import nearest
 
 if TYPE_CHECKING:
@@ -55,24 +56,38 @@ def begun_steps(conn: Connection[Any], loaded: LoadedPlan, phase: Phase) -> list
 
 
 def needs_sql(conn: Connection[Any], loaded: LoadedPlan, phase: Phase) -> bool:
-    """Whether a ``sql`` step of the phase left something: a failed transaction did not."""
+    """Whether the phase's own undo has to run: a ``sql`` step left something, which a failed transaction did not.
+
+    :param conn: with the database's own search_path, by which other tools' histories are found.
+    """
+    if phase.undo is not None and _without_down(conn, loaded, phase):
+        return True
     for number, row in begun_steps(conn, loaded, phase):
         step = phase.steps[number]
         if isinstance(step, SqlStep) and (row.state == "done" or step.outside_transaction):
             return True
-    return bool(phase.undo) and not any(isinstance(step, SqlStep) for step in phase.steps)
+    return bool(phase.undo) and not any(isinstance(step, SqlStep | MigrateStep) for step in phase.steps)
 
 
 def refuse_without_undo(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> None:
     """:raises RollbackRefused: if a phase has ``sql`` steps and says nothing about how they are taken back."""
     for phase in phases:
-        if phase.undo is None and needs_sql(conn, loaded, phase):
+        if phase.undo is not None:
+            continue
+        why = "It has `sql` steps and no `undo`." if needs_sql(conn, loaded, phase) else ""
+        if lacking := _without_down(conn, loaded, phase):
+            why = f"It has no `undo`, and these migrations have no down script: {', '.join(lacking)}."
+        if why:
             raise RollbackRefused(
                 f"Phase {phase.id} cannot be taken back",
                 where=loaded.where("phases", loaded.plan.phases.index(phase)),
-                why="It has `sql` steps and no `undo`.",
+                why=why,
                 hint="Write its `undo` into the plan; `undo: []` says that nothing has to be done.",
             )
+
+
+def _without_down(conn: Connection[Any], loaded: LoadedPlan, phase: Phase) -> list[str]:
+    return [migration.name for migration in planned.applied(conn, loaded, phase) if migration.down is None]
 
 
 def refuse_dropped(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> None:

@@ -40,7 +40,7 @@ def named_steps(data: Any, list_key: str = "steps") -> list[Named]:
         said = next((step[key] for key in (*_PLAN_WIDE, "id") if step.get(key) is not None), None)
         if said is not None:
             found += [Named(path, said, derived=False)] if isinstance(said, str) else []
-        elif kind := next((kind for kind in ("analyze", "archive", "close", "drop") if kind in step), None):
+        elif kind := next((kind for kind in ("analyze", "archive", "close", "drop", "migrate") if kind in step), None):
             found.append(Named(path, f"{kind}-{index + 1}", derived=True))
         elif isinstance(step.get("sql"), str):
             sql = step["sql"].strip()
@@ -63,6 +63,16 @@ def cross_findings(data: Any) -> Iterator[Finding]:
     yield from _soaks(data, phases)
     yield from _reconciles(data, phases)
     yield from _closes(data)
+    yield from _migrates(data)
+
+
+def _migrates(data: Any) -> Iterator[Finding]:
+    """A step that applies migrations of a folder which the plan does not name."""
+    if isinstance(data, dict) and data.get("migrations") is None:
+        for phase, index, step in _each(data, "steps"):
+            if "migrate" in step:
+                what = "the plan says nothing of a folder: write `migrations: {path: ../migrations}` at its top"
+                yield Finding(("phases", phase, "steps", index, "migrate"), what)
 
 
 def _phase_ids(phases: Mapping[int, str]) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import rfc8785
@@ -12,13 +13,17 @@ from lockgate.plan.models import Plan
 _LARGEST_EXACT = 2**53 - 1
 
 
-def plan_digest(plan: Plan) -> str:
+def plan_digest(plan: Plan, migrations: Mapping[str, str]) -> str:
     """SHA-256, in hexadecimal, over the canonical JSON (RFC 8785) of a plan whose SQL is in place.
+
+    :param migrations: the files of another tool that it applies, each with the hash of its content.
 
     What a plan leaves out and what it says as the default is the same; comments, layout, the order of keys
     and whether SQL is inline or in a file do not count.
     """
     document = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    if migrations:
+        document["migrations"]["files"] = dict(migrations)
     return hashlib.sha256(rfc8785.dumps(_exact(document))).hexdigest()
 
 

@@ -54,6 +54,9 @@ EXAMPLES = {
   from: core.parties
   select: SELECT p.id, btrim(p.full_name) AS full_name FROM core.parties p
 """,
+    "migrate step": """\
+- migrate: 12
+""",
     "analyze step": """\
 - analyze: [core.parties, core.party_contacts]
 """,

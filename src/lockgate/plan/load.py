@@ -15,6 +15,7 @@ from lockgate.plan.cross import cross_findings, named_steps
 from lockgate.plan.digest import plan_digest
 from lockgate.plan.document import Document, PathKey, ScalarNode, parse_document
 from lockgate.plan.files import SqlFileError, SqlFiles, is_sql_path
+from lockgate.plan.migrations import file_hashes
 from lockgate.plan.models import Plan
 from lockgate.plan.offsets import index_in_file
 from lockgate.plan.problems import InvalidPlanError
@@ -36,7 +37,8 @@ class LoadedPlan:
     :ivar plan: the plan with the SQL of .sql files in place, and an ``id`` on every ``sql`` and ``analyze`` step.
     :ivar folder: the plan's folder, as it was given.
     :ivar digest: SHA-256 over the canonical JSON of ``plan``, hexadecimal.
-    :ivar files: path in the folder -> SHA-256 of the file's bytes, hexadecimal; ``plan.yaml`` and every .sql file used.
+    :ivar files: path in the folder -> SHA-256 of the file's bytes, hexadecimal: ``plan.yaml``, every .sql file
+        used, and every file of another migration tool that its steps apply.
     """
 
     plan: Plan
@@ -94,7 +96,8 @@ def load_plan(path: Path) -> LoadedPlan:
     if problems or plan is None:
         raise InvalidPlanError(problems)
     hashes = {PLAN_FILE: hashlib.sha256(content).hexdigest(), **dict(sorted(files.hashes.items()))}
-    return LoadedPlan(plan, file.parent, plan_digest(plan), hashes, document, sql)
+    migrations = file_hashes(plan, file.parent, lambda *path: document.source.where(document.nearest(path).at))
+    return LoadedPlan(plan, file.parent, plan_digest(plan, migrations), {**hashes, **migrations}, document, sql)
 
 
 def _resolved(document: Document, files: SqlFiles) -> tuple[Any, dict[_Path, Source], list[Finding]]:

@@ -39,6 +39,7 @@ from lockgate.plan.steps import (
     DropStep,
     MapStep,
     MeasureStep,
+    MigrateStep,
     SqlStep,
     Step,
     TransformStep,
@@ -48,9 +49,11 @@ from lockgate.plan.values import (
     Duration,
     Identifier,
     PositiveDuration,
+    RelationName,
     Scalar,
     SqlText,
     Timeout,
+    Word,
     format_duration,
     is_query,
     parse_duration,
@@ -78,6 +81,8 @@ __all__ = [
     "Identifier",
     "MapStep",
     "MeasureStep",
+    "MigrateStep",
+    "Migrations",
     "Objects",
     "ObjectsCheck",
     "Phase",
@@ -152,6 +157,18 @@ class Settings(Strict):
     health: tuple[HealthQuery, ...] = Field((), description="Further health signals.")
 
 
+class Migrations(Strict):
+    """The folder of another migration tool, whose files `migrate` steps apply."""
+
+    path: Word = Field(description="The folder, from the plan's own.")
+    tool: Identifier | None = Field(
+        None, description="Whose it is, such as sqlx or alembic; left out: it is told from the folder."
+    )
+    table: RelationName | None = Field(
+        None, description="The history's table, if it is not where the tool's default is."
+    )
+
+
 class Phase(Strict):
     """One stage: gates before, steps, checks after, and an undo."""
 
@@ -166,6 +183,7 @@ class Phase(Strict):
         None,
         description="SQL that takes back the `sql` steps, run after the derived undo of the mappings. "
         "It also runs for a phase that was interrupted: write IF EXISTS. "
+        "Migrations without a down script need it, too. "
         "An empty list says that nothing has to be done; "
         "left out, the phase cannot be rolled back if it has `sql` steps.",
     )
@@ -193,4 +211,5 @@ class Plan(Strict):
     plan: Identifier = Field(description="Name of the plan; the ledger keeps its state under it.")
     description: str | None = Field(None, description="What it is for, in words.")
     settings: Settings = Field(default_factory=Settings, description="How the work is done.")
+    migrations: Migrations | None = Field(None, description="The migrations that `migrate` steps apply.")
     phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = Field(description="The stages, in this order.")

@@ -12,13 +12,14 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from lockgate.plan.examples import EXAMPLES, PLAN_EXAMPLE
-from lockgate.plan.models import HealthQuery, Phase, Plan, Settings, SqlStep
+from lockgate.plan.models import HealthQuery, Migrations, Phase, Plan, Settings, SqlStep
 from lockgate.plan.shape import PLAN, Keys, ListOf, OneOf, Shape, TableOf, Value, inside
 from lockgate.plan.values import format_duration
 
 _OWN_SECTION: dict[type[BaseModel], str] = {
     Plan: "The plan",
     Settings: "Settings",
+    Migrations: "Migrations",
     HealthQuery: "Health queries",
     Phase: "Phases",
 }

@@ -16,6 +16,7 @@ from lockgate.plan.values import (
     RelationName,
     SqlFragment,
     SqlText,
+    Version,
     Word,
 )
 
@@ -159,6 +160,15 @@ class ArchiveStep(_Step):
     )
 
 
+class MigrateStep(_Step):
+    """Apply the migrations of the folder in `migrations`, up to and including one, and keep their tool's history."""
+
+    migrate: Version = Field(description="The version of the last migration to apply, as its tool names it.")
+    id: Identifier | None = Field(
+        None, description="Name in the ledger; left out: `migrate-N`, N its place in the phase."
+    )
+
+
 class CutoverStep(_Step):
     """Make the new model the one that is written: close the old one, in one short transaction."""
 
@@ -214,13 +224,14 @@ Step = Annotated[
     Annotated[SqlStep, Tag("sql")]
     | Annotated[MapStep, Tag("map")]
     | Annotated[TransformStep, Tag("transform")]
+    | Annotated[MigrateStep, Tag("migrate")]
     | Annotated[AnalyzeStep, Tag("analyze")]
     | Annotated[MeasureStep, Tag("measure")]
     | Annotated[CutoverStep, Tag("cutover")]
     | Annotated[CloseStep, Tag("close")]
     | Annotated[ArchiveStep, Tag("archive")]
     | Annotated[DropStep, Tag("drop")],
-    told_apart_by("sql", "map", "transform", "analyze", "measure", "cutover", "close", "archive", "drop"),
+    told_apart_by("sql", "map", "transform", "migrate", "analyze", "measure", "cutover", "close", "archive", "drop"),
     Kinds("step"),
 ]
 
@@ -236,7 +247,7 @@ def step_name(step: Step) -> str:
             name = step.measure
         case CutoverStep():
             name = step.cutover
-        case SqlStep() | AnalyzeStep() | ArchiveStep() | CloseStep() | DropStep():
+        case SqlStep() | MigrateStep() | AnalyzeStep() | ArchiveStep() | CloseStep() | DropStep():
             name = step.id
         case _:
             assert_never(step)

@@ -173,6 +173,14 @@ def _word(value: str) -> str:
     return value
 
 
+def _version(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise ValueError(f"must be a version, in quotes if it is no whole number, not {describe(value)}")
+    if not str(value).strip():
+        raise ValueError("must be a version, not an empty text")
+    return str(value)
+
+
 _duration_schema = {
     "type": "string",
     "pattern": f"^{_DURATION.pattern}$",
@@ -192,6 +200,12 @@ SqlText = Annotated[str, Field(min_length=1), SqlMarker()]
 SqlFragment = Annotated[str, Field(min_length=1), ValueKind("SQL")]
 Word = Annotated[str, Field(min_length=1), AfterValidator(_word), ValueKind("text")]
 Variable = Annotated[str, AfterValidator(_variable), ValueKind("name of an environment variable")]
+Version = Annotated[
+    str,
+    BeforeValidator(_version),
+    WithJsonSchema({"type": ["string", "integer"], "examples": [9, "20260101120000"]}),
+    ValueKind("version of a migration"),
+]
 ColumnName = Annotated[str, AfterValidator(_column), ValueKind("column")]
 RelationName = Annotated[str, _dotted(2, "schema.name"), ValueKind("schema.name")]
 RelationPattern = Annotated[str, AfterValidator(_pattern), ValueKind("schema.name, * for anything")]

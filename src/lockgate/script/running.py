@@ -11,7 +11,7 @@ from psycopg import Connection
 from lockgate.engine import sqlerrors
 from lockgate.engine.context import Working
 from lockgate.engine.retry import Policy, lost_conflict, passing, retrying
-from lockgate.engine.strong import StrongLock
+from lockgate.engine.strong import Seat, StrongLock
 from lockgate.script.located import Located
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ def execute(conn: Connection[Any], item: Located) -> None:
         raise sqlerrors.explain(error, where, f"{item.name} ... failed") from error
 
 
-def strong_lock(work: Working, where: str, relations: Sequence[str]) -> StrongLock:
+def strong_lock(work: Working, where: str, relations: Sequence[str], seat: Seat | None = None) -> StrongLock:
     """The way in which this run takes strong locks."""
     return StrongLock(
         sessions=work.sessions,
@@ -50,6 +50,7 @@ def strong_lock(work: Working, where: str, relations: Sequence[str]) -> StrongLo
         purpose="step",
         where=where,
         relations=relations,
+        seat=seat,
     )
 
 

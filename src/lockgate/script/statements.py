@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 from lockgate.sql.split import Statement
 from lockgate.sql.tree import parse_one, quote, unwrap, walk
@@ -89,6 +89,14 @@ _BLAND = {"CommentStmt", "CreateEnumStmt", "CreateSeqStmt", "GrantStmt"}
 _MAKES = {*_BLAND, "CreateSchemaStmt", "CreateStmt", "IndexStmt", "InsertStmt"}
 _HARMLESS = {"btrim", "char_length", "clock_timestamp", "gen_random_uuid", "generate_series", "length", "lower"}
 _HARMLESS |= {"nextval", "now", "upper"}
+_CONTROLS: dict[str, Literal["begin", "commit", "rollback"]] = {
+    "TRANS_STMT_BEGIN": "begin",
+    "TRANS_STMT_START": "begin",
+    "TRANS_STMT_COMMIT": "commit",
+    "TRANS_STMT_ROLLBACK": "rollback",
+}
+_LASTING = {"CallStmt", "DeallocateStmt", "DeclareCursorStmt", "DiscardStmt", "DoStmt", "ExecuteStmt", "ListenStmt"}
+_LASTING |= {"LoadStmt", "PrepareStmt", "SelectStmt", "VariableSetStmt"}
 _WITHIN = {"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO"}
 
 
@@ -104,6 +112,19 @@ def shape(statement: Statement) -> Shape:
         refusal = "the index has no name, so that after a kill nobody could tell whether it was built; name it"
     lenient = alone is Alone.CREATE_INDEX and bool(node.if_not_exists)
     return Shape(statement.kind, found.locks, alone, relation, names, lenient, refusal)
+
+
+def control(statement: Statement) -> Literal["begin", "commit", "rollback"] | None:
+    """What a statement does to the transaction around it; None for all others, savepoints too."""
+    if statement.kind != "TransactionStmt":
+        return None
+    said = _enum(unwrap(parse_one(statement.text).stmt), "kind")
+    return _CONTROLS.get(said)
+
+
+def changes_session(statement: Statement) -> bool:
+    """Whether a statement may leave settings behind for the statements of others on its connection."""
+    return statement.kind in _LASTING or "TEMP" in statement.text.upper()
 
 
 def strong(locks: dict[str, str]) -> list[str]:

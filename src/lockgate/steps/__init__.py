@@ -10,10 +10,11 @@ from lockgate.plan.models import (
     DropStep,
     MapStep,
     MeasureStep,
+    MigrateStep,
     SqlStep,
     TransformStep,
 )
-from lockgate.steps import analyze, archive, close, cutover, drop, filling, measure, sql
+from lockgate.steps import analyze, archive, close, cutover, drop, filling, measure, migrate, sql
 from lockgate.steps.base import StepRunner
 
 REGISTRY: dict[type, StepRunner] = {
@@ -24,6 +25,7 @@ REGISTRY: dict[type, StepRunner] = {
     DropStep: drop.Runner(),
     MapStep: filling.Runner(),
     MeasureStep: measure.Runner(),
+    MigrateStep: migrate.Runner(),
     SqlStep: sql.Runner(),
     TransformStep: filling.Runner(),
 }

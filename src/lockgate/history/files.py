@@ -1,0 +1,96 @@
+"""Reading a folder of migrations: everything that is wrong with it is found before one error names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lockgate.errors import LockgateError, UsageError
+from lockgate.textfile import Problem, Source
+
+
+class FolderError(UsageError):
+    """A folder of migrations has problems; ``problems`` holds every one."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        hint = "Nothing was done. Correct the files, then run the command again."
+        if len(self.problems) == 1:
+            super().__init__(self.problems[0].what, where=self.problems[0].where, hint=hint)
+        else:
+            lines = "".join(f"\n{problem}" for problem in self.problems)
+            super().__init__(f"The folder of migrations has {len(self.problems)} problems:{lines}", hint=hint)
+
+
+class HistoryError(LockgateError):
+    """A history cannot be read, or is not what its tool would have written."""
+
+
+@dataclass(slots=True)
+class Reader:
+    """Reads the files of one folder.
+
+    :ivar problems: what was wrong with them; ``finish`` raises it.
+    """
+
+    folder: Path
+    problems: list[Problem] = field(default_factory=list)
+
+    def files(self) -> Iterator[Path]:
+        """The regular files directly in the folder (links are followed), by the bytes of their names.
+
+        :raises UsageError: if it cannot be read.
+        """
+        yield from (path for path in self._entries() if path.is_file())
+
+    def folders(self) -> Iterator[Path]:
+        """The folders directly in it, by the bytes of their names.
+
+        :raises UsageError: if it cannot be read.
+        """
+        yield from (path for path in self._entries() if path.is_dir())
+
+    def read(self, file: Path) -> tuple[bytes, Source]:
+        """A file's bytes and its text as the tools send it: line ends as they are, without byte order mark.
+
+        What is wrong with it goes to ``problems``; its text is empty then.
+        """
+        label = str(file)
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            self.problems.append(Problem(label, 1, 1, f"cannot be read: {error.strerror}"))
+            return b"", Source(label, "")
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            before = Source(label, content[: error.start].decode("utf-8-sig", errors="replace"))
+            what = f"is not UTF-8 (byte 0x{content[error.start]:02x}); save the file as UTF-8"
+            self.problems.append(before.problem(len(before.text), what))
+            return content, Source(label, "")
+        source = Source(label, text)
+        zero = text.find("\0")
+        if zero >= 0:
+            self.problems.append(source.problem(zero, "holds a NUL character, which PostgreSQL does not take"))
+            return content, Source(label, "")
+        return content, source
+
+    def wrong(self, file: Path, what: str) -> None:
+        """Note that something is wrong with a file as a whole."""
+        self.problems.append(Problem(str(file), 1, 1, what))
+
+    def finish(self) -> None:
+        """:raises FolderError: if anything was wrong."""
+        if self.problems:
+            raise FolderError(self.problems)
+
+    def _entries(self) -> list[Path]:
+        try:
+            return sorted(self.folder.iterdir(), key=lambda path: path.name.encode(errors="surrogateescape"))
+        except FileNotFoundError:
+            raise UsageError("There is no such folder of migrations", where=str(self.folder)) from None
+        except OSError as error:
+            raise UsageError(
+                "The folder of migrations cannot be read", where=str(self.folder), why=error.strerror
+            ) from None
