@@ -87,7 +87,7 @@ def refuse_without_undo(conn: Connection[Any], loaded: LoadedPlan, phases: Seque
 
 
 def _without_down(conn: Connection[Any], loaded: LoadedPlan, phase: Phase) -> list[str]:
-    return [migration.name for migration in planned.applied(conn, loaded, phase) if migration.down is None]
+    return [migration.name for migration in planned.applied(conn, loaded, phase) if not migration.reversible]
 
 
 def refuse_dropped(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> None:

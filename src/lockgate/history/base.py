@@ -6,11 +6,11 @@ the tool reads it, and reads and writes its history table so that the tool itsel
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from psycopg import Connection, sql
 
@@ -47,8 +47,9 @@ class Migration:
     :param version: what the history knows it by, as its table holds it, as text.
     :param name: as the file calls it, for people: ``0009_party_addresses``.
     :param path: of its file, below the folder.
-    :param up: None for one that only the tool's own program can run.
-    :param down: None if it has none.
+    :param up: None for one that only the tool's own program can run: the tool is a ``Program``.
+    :param down: None if it has none, or only the program can run it.
+    :param reversible: whether it can be taken back by what the folder holds.
     :param checksum: as the history holds it, in the tool's own form; None where the tool keeps none.
     :param accepts: further checksums that the tool takes for the same, such as that of other line ends.
     :param repeatable: whether it is run again whenever it changes.
@@ -60,6 +61,7 @@ class Migration:
     path: Path
     up: Script | None
     down: Script | None = None
+    reversible: bool = False
     checksum: str | None = None
     accepts: frozenset[str] = frozenset()
     repeatable: bool = False
@@ -170,3 +172,29 @@ class Tool(Protocol):
 
     def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
         """The keys of the advisory locks that the tool holds while it works; empty where it takes none."""
+
+
+Note = Callable[[Migration], None]
+"""Called in the transaction of each migration that a program runs, behind its line in the history."""
+
+
+@runtime_checkable
+class Program(Protocol):
+    """A tool whose migrations are programs, which it runs itself."""
+
+    def perform(
+        self,
+        conn: Connection[Any],
+        home: Home,
+        wanted: Sequence[Migration],
+        *,
+        up: bool,
+        note: Note,
+        stop: Callable[[], bool],
+    ) -> None:
+        """Run migrations in this order, each with its line in the history in one transaction.
+
+        :param conn: with the database's own search_path; is used and closed.
+        :param stop: asked before each.
+        :raises MigrationFailed: with file and line.
+        """

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psycopg
+
 from lockgate.errors import LockgateError, UsageError
 from lockgate.textfile import Problem, Source
 
@@ -25,6 +27,22 @@ class FolderError(UsageError):
 
 class HistoryError(LockgateError):
     """A history cannot be read, or is not what its tool would have written."""
+
+
+class MigrationFailed(HistoryError):
+    """A migration that is a program raised.
+
+    :param cause: the server's error, if it was one.
+    """
+
+    def __init__(self, where: str, why: str, cause: psycopg.Error | None) -> None:
+        super().__init__(
+            "A migration failed",
+            where=where,
+            why=why,
+            hint="Correct the migration or the data, then run the command again.",
+        )
+        self.cause = cause
 
 
 @dataclass(slots=True)

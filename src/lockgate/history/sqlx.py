@@ -138,12 +138,14 @@ def _migration(reader: Reader, version: int, file: Path, rest: str, down: Path |
     while description.endswith(suffix):
         description = description.removesuffix(suffix)
     content, source = reader.read(file)
+    back = _down(reader, down)
     return Migration(
         version=str(version),
         name=file.name.removesuffix(suffix),
         path=file,
         up=_script(source, content),
-        down=_down(reader, down),
+        down=back,
+        reversible=back is not None,
         checksum=sha384(content).hexdigest(),
         facts={"description": description.replace("_", " ")},
     )

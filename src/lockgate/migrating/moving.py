@@ -14,12 +14,12 @@ from lockgate.engine.faults import fault
 from lockgate.engine.strong import Seat
 from lockgate.errors import Interrupted
 from lockgate.history import standing
-from lockgate.history.base import Home, Migration, Tool
+from lockgate.history.base import Home, Migration, Program, Tool
 from lockgate.history.files import HistoryError
 from lockgate.history.standing import Standing, State
 from lockgate.ledger import migrations, store
 from lockgate.ledger.migrations import By
-from lockgate.migrating import locking, running
+from lockgate.migrating import locking, programs, running
 from lockgate.migrating.running import Files
 
 if TYPE_CHECKING:
@@ -103,6 +103,9 @@ def bring(files: Files, target: Migration | None) -> list[Migration]:
         now = looked(conn, files.tool, files.home)
     refuse(files.tool, now)
     wanted = todo(now, target)
+    if isinstance(files.tool, Program):
+        programs.perform(files, wanted, "up")
+        return wanted
     for migration in wanted:
         if files.ctx.stop.is_set():
             raise Interrupted(f"Stopped before {migration.name}", where=str(migration.path))
@@ -138,8 +141,10 @@ def take_back(files: Files, wanted: Sequence[Migration], *, by_hand: bool) -> No
             raise Interrupted(f"Stopped before {migration.name} is taken back", where=str(migration.path))
         there.discard(migration.version)
         before = next((each for each in reversed(known) if each.version in there), None)
-        if migration.down is None and by_hand:
+        if not migration.reversible and by_hand:
             running.forget(files, migration, before)
+        elif isinstance(files.tool, Program):
+            programs.perform(files, [migration], "down")
         else:
             running.revert(files, migration, before)
         files.ctx.progress.event(f"{migration.name}: taken back")

@@ -90,7 +90,7 @@ def forget(files: Files, migration: Migration, before: Migration | None) -> None
             script=None,
         )
         migrations.end(conn, files.key(migration))
-        _tell(files, conn, migration, "down", 0, timedelta(0))
+        tell(files, conn, migration, "down", 0, timedelta(0))
 
 
 class _Running:
@@ -197,7 +197,7 @@ class _Running:
             self._files.tool.reverted(conn, self._files.home, self._migration, self._before)
         migrations.end(conn, self._key)
         statements = sum(len(piece.items) for piece in self._pieces)
-        _tell(self._files, conn, self._migration, self._direction, statements, took)
+        tell(self._files, conn, self._migration, self._direction, statements, took)
 
     def _execute(self, conn: Connection[Any], piece: Piece) -> None:
         for item in piece.items:
@@ -253,9 +253,18 @@ class _Marks:
         migrations.advance(conn, self.key, self.piece.digest)
 
 
-def _tell(
-    files: Files, conn: Connection[Any], migration: Migration, direction: Direction, statements: int, took: timedelta
+def tell(
+    files: Files,
+    conn: Connection[Any],
+    migration: Migration,
+    direction: Direction,
+    statements: int | None,
+    took: timedelta,
 ) -> None:
+    """Append to the chain that a migration ran, in the open transaction.
+
+    :param statements: how many there were; None where only the tool's own program knows.
+    """
     chain.append(
         conn,
         kind="event",

@@ -82,7 +82,7 @@ def _described(migration: Migration) -> list[str]:
     parts = pieces(migration.up)
     statements = sum(len(part.items) for part in parts)
     how = "in one transaction" if len(parts) == 1 and not parts[0].alone else f"in {len(parts)} parts, each resumable"
-    back = "" if migration.down is not None else "; has no down script"
+    back = "" if migration.reversible else "; has no down script"
     return [f"{migration.name}: {counted(statements)}, {how}{back}", *(line for part in parts for line in _locks(part))]
 
 
