@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockgate.errors import UsageError
-from lockgate.history import alembic, sqlx
+from lockgate.history import alembic, prisma, sqlx
 from lockgate.history.base import Tool
 from lockgate.suggest import did_you_mean
 
@@ -26,6 +26,7 @@ class Kind:
 
 TOOLS: Mapping[str, Kind] = {
     "sqlx": Kind(sqlx.Sqlx, sqlx.fits),
+    "prisma": Kind(prisma.Prisma, prisma.fits),
     "alembic": Kind(alembic.Alembic, alembic.fits),
 }
 """Name -> tool; in the order in which they are tried."""

@@ -10,14 +10,15 @@ from lockgate.suggest import did_you_mean
 
 
 def found(known: Sequence[Migration], target: str, where: str) -> Migration:
-    """The migration that a text means: its version, the same number, or its name.
+    """The migration that a text means: its version, the same number, its name, or what that begins with up to a ``_``.
 
     :raises UsageError: if there is none.
     """
     exact = [each for each in known if each.version == target]
     same = [each for each in known if _same_number(each.version, target)]
     named = [each for each in known if target in {each.name, each.path.name}]
-    for fitting in (exact, same, named):
+    begins = [each for each in known if each.name.startswith(f"{target}_")]
+    for fitting in (exact, same, named, begins):
         if len(fitting) == 1:
             return fitting[0]
     names = [each.version for each in known] + [each.name for each in known]
