@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from lockgate.catalog.shape import shape
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
@@ -21,7 +22,6 @@ from lockgate.backup import record
 from lockgate.backup.make import Made
 from lockgate.backup.restore import Restored, Wanted, restore, restore_tables
 from lockgate.catalog import relations
-from lockgate.catalog.shape import shape
 from lockgate.engine.clock import SystemClock
 from lockgate.engine.session import Sessions
 from lockgate.errors import CheckFailed, DatabaseError, LockgateError, PlanError
