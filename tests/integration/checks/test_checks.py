@@ -5,12 +5,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from lockgate.checks import REGISTRY
-from lockgate.checks.base import CheckContext, CheckResult
-from lockgate.engine.clock import SystemClock
 from lockgate.errors import CheckFailed, LockgateError
 from lockgate.plan.models import ExplainCheck, Objects, ObjectsCheck, QueryCheck
-from tests.integration.engine.plans import Told, sessions
+from tests.integration.checks.checking import check
 
 TABLES = """
 CREATE SCHEMA s;
@@ -35,24 +32,6 @@ def filled(dsn: str) -> str:
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(TABLES)
     return dsn
-
-
-def check(dsn: str, wanted: Any) -> CheckResult:
-    ours = sessions(dsn)
-    with ours.open("check", plan_sql=True, read_only=True) as conn:
-        return REGISTRY[type(wanted)].evaluate(
-            CheckContext(
-                conn=conn,
-                sessions=ours,
-                loaded=None,  # type: ignore[arg-type]  # these kinds look at the check only
-                phase=None,  # type: ignore[arg-type]
-                check=wanted,
-                where="plan.yaml:9:9",
-                clock=SystemClock(),
-                progress=Told(),
-                stop=lambda: False,
-            )
-        )
 
 
 # --- query ------------------------------------------------------------------------------------------------
