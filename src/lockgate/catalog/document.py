@@ -109,7 +109,7 @@ class Document:
         """:raises ValueError: for a text of another form."""
         try:
             return cls(tuple(Object(k, n, _values(p), t, _values(x)) for k, n, t, p, x in json.loads(text)))
-        except (TypeError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError) as error:
             raise ValueError("it is not the description of a schema") from error
 
 

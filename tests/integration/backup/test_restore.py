@@ -248,6 +248,7 @@ def test_what_cannot_be_restored_with_a_table_is_listed(shop: str, empty: str, t
         "constraint core.orders.orders_customer_fkey: is missing",
         roles("grant core.orders to lockgate_left: is missing"),
         "published table p core.orders: is missing",
+        roles("sequence core.orders_id_seq: owner postgres, expected lockgate_gone"),
         roles("table core.orders: owner postgres, expected lockgate_gone"),
     ]
     assert ask(empty, "SELECT has_table_privilege('Röle app', 'core.orders', 'SELECT')") == [(True,)]
