@@ -30,10 +30,18 @@ def spelled(name: Iterable[str]) -> str:
 
 
 def near(name: Sequence[str], known: Iterable[Sequence[str]]) -> str:
-    """`` (there is x)`` for the known name that was most likely meant, else nothing."""
-    by_text = {".".join(other): other for other in known}
-    found = nearest(".".join(name), by_text)
-    return f" (there is {spelled(by_text[found])})" if found is not None else ""
+    """`` (there is x)`` for the known name that was most likely meant, else nothing.
+
+    That is one in the same schema or table whose own name is near, or one of the same name in a near one.
+    """
+    *home, last = name
+    others = list(known)
+    beside = {other[-1]: other for other in others if list(other[:-1]) == home}
+    elsewhere = {".".join(other): other for other in others if other[-1] == last}
+    if (found := nearest(last, beside)) is not None:
+        return f" (there is {spelled(beside[found])})"
+    found = nearest(".".join(name), elsewhere)
+    return f" (there is {spelled(elsewhere[found])})" if found is not None else ""
 
 
 def family(conn: Connection[Any], schema: str, name: str) -> set[tuple[str, str]]:

@@ -60,7 +60,7 @@ FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
 
 -- name: signature
-SELECT to_regprocedure(%(name)s)::oid::bigint AS oid
+SELECT oid::bigint AS oid FROM pg_proc WHERE oid = to_regprocedure(%(name)s)
 
 -- name: foreign_keys
 SELECT ARRAY[n.nspname, c.relname]::text[] AS name, o.conname AS called,

@@ -122,7 +122,7 @@ def test_objects_that_are_as_they_must_be(filled: str) -> None:
         ({"tables": ["s.chlid"]}, "table s.chlid is not there (there is s.child)"),
         ({"indexes": ["s.nothing"]}, "index s.nothing is not there"),
         ({"columns": {"s.t.name": "text"}}, "column s.t.name is of type character varying(20), not text"),
-        ({"columns": {"s.t.nam": "text"}}, "column s.t.nam is not there"),
+        ({"columns": {"s.t.nam": "text"}}, "column s.t.nam is not there (there is s.t.name)"),
         ({"constraints": ["s.child.later"]}, "constraint s.child.later is not validated"),
         ({"constraints": ["s.child.never"]}, "constraint s.child.never is not there"),
         ({"triggers": ["s.t.off_"]}, "trigger s.t.off_ is disabled"),
