@@ -61,4 +61,5 @@ def _changed(ctx: GateContext, given: Given, schema: Document) -> str:
         return "the plan was changed since"
     found = approval.changed_since(ctx.conn, given, schema)
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    return f"the schema was changed since: {'; '.join(found[:_SHOWN])}{more}"
+    told = f": {'; '.join(found[:_SHOWN])}{more}" if found else ""
+    return f"the schema was changed since{told}"
