@@ -23,7 +23,6 @@ class TableContent:
     :param hash: of all its rows, put together in this ``way``.
     :param columns: name, type and whether NULL is refused, in their order.
     :param bytes: with its indexes.
-    :param shape: its constraints, indexes, grants and so on -> the hash of all of them; see ``catalog.shape``.
     """
 
     schema: str
@@ -33,7 +32,6 @@ class TableContent:
     way: Literal["xor", "sums"]
     bytes: int
     columns: tuple[tuple[str, str, bool], ...]
-    shape: Mapping[str, str]
 
     @property
     def label(self) -> str:
@@ -58,7 +56,6 @@ class Manifest:
     :param snapshot_at: the database's time when the snapshot was taken.
     :param standby: the standby that it was taken from, without a password; None: from the database itself.
     :param chosen: the patterns that chose the tables; none: the whole database.
-    :param schema: the schema's parts, such as ``views of schema core`` -> their hashes; see ``engine.fingerprint``.
     :param files: by their path in the folder.
     """
 
@@ -71,7 +68,6 @@ class Manifest:
     standby: str | None
     chosen: tuple[str, ...]
     tables: tuple[TableContent, ...]
-    schema: Mapping[str, str]
     files: Mapping[str, File]
 
     @property

@@ -9,10 +9,11 @@ from typing import Any
 from psycopg import Connection
 
 from lockgate import manifest
-from lockgate.backup.make import columns_of
+from lockgate.backup.make import DESCRIPTION, columns_of
 from lockgate.catalog import relations
 from lockgate.catalog.content import content
-from lockgate.catalog.shape import shape
+from lockgate.catalog.differences import differences as of_schemas
+from lockgate.catalog.document import Document
 from lockgate.errors import CheckFailed
 from lockgate.manifest import Manifest, TableContent
 
@@ -48,11 +49,25 @@ def differences(conn: Connection[Any], was: TableContent) -> list[str]:
     return []
 
 
-def changed_parts(conn: Connection[Any], was: TableContent) -> list[str]:
-    """The kinds of parts, such as ``constraints``, in which a table that is there is not as it was."""
-    oid = relations.find(conn, was.schema, was.name)
-    now = shape(conn, oid) if oid is not None else {}
-    return sorted(kind for kind in now.keys() | was.shape.keys() if now.get(kind) != was.shape.get(kind))
+def description(folder: Path, hint: str) -> Document:
+    """The schema that was backed up, whole, whichever tables were.
+
+    :param hint: what to do where it cannot be read.
+    :raises CheckFailed: where it cannot.
+    """
+    path = folder / DESCRIPTION
+    try:
+        return Document.from_json(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        what = "The description of the schema that was backed up cannot be read"
+        raise CheckFailed(what, where=str(path), why=str(error), hint=hint) from error
+
+
+def changed_parts(conn: Connection[Any], table: TableContent, was: Document, now: Document) -> list[str]:
+    """In what a table, its partitions and all that is a part of them are not as they were."""
+    row = conn.execute("SELECT pg_catalog.format('%%I.%%I', %s::text, %s::text)", (table.schema, table.name)).fetchone()
+    assert row is not None
+    return [str(found) for found in of_schemas(was.of(row[0]), now.of(row[0])) if not found.note]
 
 
 def listed(lines: Sequence[str]) -> str:

@@ -19,13 +19,11 @@ from lockgate.backup.clients import Clients, Running
 from lockgate.backup.dumping import dumping
 from lockgate.backup.limit import Limit
 from lockgate.backup.snapshot import Snapshot, taken
-from lockgate.catalog import relations, tables
+from lockgate.catalog import document, relations, tables
 from lockgate.catalog.content import content
-from lockgate.catalog.shape import shape
 from lockgate.catalog.tables import Table
 from lockgate.engine.address import describe
 from lockgate.engine.context import Progress, Silent
-from lockgate.engine.fingerprint import fingerprint
 from lockgate.engine.session import Sessions
 from lockgate.engine.sqlerrors import explain
 from lockgate.errors import LockgateError, PlanError
@@ -33,6 +31,7 @@ from lockgate.manifest import Manifest, TableContent
 
 DUMP = "dump"
 SCHEMA = "schema.dump"
+DESCRIPTION = "schema.json"
 NO_ENCODING = "SQL_ASCII"
 
 
@@ -115,6 +114,7 @@ def _make(
                     limit.ends(one)
                 progress.event(f"pg_dump {clients.version} writes {len(chosen)} tables to {final}")
                 measured = tuple(_measure(conn, table, sizes[table.oid], begun) for table in chosen)
+                (folder / DESCRIPTION).write_text(document.read(conn).to_json(), "utf-8")
                 for one in begun:
                     one.succeed()
             said = _manifest(seen, clients, tuple(patterns), measured, folder)
@@ -205,8 +205,7 @@ def _measure(conn: Connection[Any], table: Table, size: int, begun: Sequence[Run
         if one.process.poll() is not None:
             one.succeed()
     found = content(conn, table.oid)
-    columns, parts = columns_of(conn, table.oid), shape(conn, table.oid)
-    return TableContent(table.schema, table.name, found.rows, found.hash, found.way, size, columns, parts)
+    return TableContent(table.schema, table.name, found.rows, found.hash, found.way, size, columns_of(conn, table.oid))
 
 
 def columns_of(conn: Connection[Any], oid: int) -> tuple[tuple[str, str, bool], ...]:
@@ -238,6 +237,5 @@ def _manifest(
         standby=seen.standby,
         chosen=patterns,
         tables=measured,
-        schema=fingerprint(conn).parts,
         files=manifest.files(folder),
     )

@@ -16,17 +16,18 @@ from psycopg import Connection, sql
 from lockgate import manifest, sqlfiles
 from lockgate.backup import clients as programs
 from lockgate.backup import contents, record, selection
-from lockgate.backup.compare import SHOWN, changed_parts, checked, differences, listed
+from lockgate.backup.compare import SHOWN, changed_parts, checked, description, differences, listed
 from lockgate.backup.contents import PRE, Contents, DataEntry, Entry
 from lockgate.backup.feeding import feed
 from lockgate.backup.make import DUMP, NO_ENCODING
 from lockgate.backup.making import Maker, already_there
 from lockgate.backup.selection import OWN, NotRestored, Selection
+from lockgate.catalog import document
+from lockgate.catalog.differences import differences as of_schemas
 from lockgate.engine.address import describe
 from lockgate.engine.clock import Clock
 from lockgate.engine.context import Progress, Silent
 from lockgate.engine.faults import fault
-from lockgate.engine.fingerprint import fingerprint
 from lockgate.engine.session import Sessions
 from lockgate.engine.sqlerrors import explain
 from lockgate.errors import CheckFailed, LockgateError, PlanError
@@ -60,9 +61,8 @@ class Restored:
     """What was restored, and equals what was backed up: columns, rows and content of each table.
 
     :param missing: what the backup holds and could not be restored, or was not.
-    :param changed: ``schema.table`` -> kinds of its parts that are not as they were; None: not compared, because the
-        server is of another version than the one that was backed up.
-    :param schema_changed: parts of the whole schema that are not as they were, where all of it was restored.
+    :param changed: ``schema.table`` -> in what it and its parts are not as they were, a line a difference.
+    :param schema_changed: in what else the schema is not as it was, where all of it was restored.
     :param backup: its number in this database's ledger; None where the ledger does not know it.
     """
 
@@ -70,7 +70,7 @@ class Restored:
     tables: tuple[TableContent, ...]
     seconds: float
     missing: tuple[NotRestored, ...]
-    changed: Mapping[str, list[str]] | None
+    changed: Mapping[str, list[str]]
     schema_changed: tuple[str, ...]
     backup: int | None
 
@@ -113,15 +113,16 @@ def _restore(conn: Connection[Any], wanted: Wanted, said: Manifest, clock: Clock
     _refuse_occupied(conn, todo)
     maker = Maker(conn, todo.needed)
     _make(conn, said, held, todo, maker, wanted.progress, everything=everything)
-    same_server = _major(conn) == said.major
-    schema = fingerprint(conn) if everything and same_server else None
+    was, now = description(wanted.folder, _AGAIN), document.read(conn)
+    by_table = {table.label: changed_parts(conn, table, was, now) for table in todo.tables}
+    whole = [str(found) for found in of_schemas(was, now) if not found.note] if everything else []
     restored = Restored(
         said,
         todo.tables,
         clock.monotonic() - began,
         (*maker.missing, *todo.left_out),
-        {t.label: parts for t in todo.tables if (parts := changed_parts(conn, t))} if same_server else None,
-        tuple(schema.differs(said.schema)) if schema else (),
+        {label: lines for label, lines in by_table.items() if lines},
+        tuple(line for line in whole if line not in {told for lines in by_table.values() for told in lines}),
         row.id if row else None,
     )
     if row is not None:

@@ -1,23 +1,37 @@
-"""Check ``objects``: schema objects are present and valid, or absent."""
+"""Check ``objects``: schema objects are present and as they must be, or absent."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg import Connection
 
+from lockgate.checks import calling, structure
 from lockgate.checks.base import CheckContext, CheckResult
-from lockgate.engine import queries, sqlerrors
+from lockgate.checks.names import near, parts, query, rows
+from lockgate.engine import sqlerrors
 from lockgate.engine.evidence import Evidence
 from lockgate.errors import CheckFailed
 from lockgate.plan.models import Objects, ObjectsCheck, split_name
-from lockgate.suggest import nearest
 
 _TYPE = re.compile(r'[\w\s"().,\[\]]+')
-_KINDS = ("tables", "indexes", "constraints", "triggers")
+_NULLABLE = re.compile(r"(?P<type>.+?)(?:\s+(?P<not>not\s+)?null)?\s*", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How one key of ``objects`` is looked at.
+
+    :param find: all that is wrong, a sentence each.
+    :param query: the query of objects.sql that it rests on; empty: what the plan itself says is run.
+    """
+
+    find: Callable[[CheckContext, Any], Iterable[str]]
+    query: str
 
 
 class Runner:
@@ -25,77 +39,129 @@ class Runner:
 
     def evaluate(self, ctx: CheckContext) -> CheckResult:
         """Name everything that is wrong, not only the first thing."""
-        wanted: Objects = ctx.check.objects
-        evidence = []
+        objects: Objects = ctx.check.objects
+        evidence: list[Evidence] = []
         problems: list[str] = []
-        for kind in _KINDS:
-            if names := getattr(wanted, kind):
-                found = _look(ctx.conn, kind, names)
-                problems += found
-                evidence.append(_evidence(kind, names, found))
-        if wanted.columns:
-            found = list(_columns(ctx, wanted.columns))
+        count = 0
+        for key, kind in _KINDS.items():
+            wanted = getattr(objects, key)
+            if not wanted:
+                continue
+            found = list(kind.find(ctx, wanted))
             problems += found
-            evidence.append(_evidence("columns", wanted.columns, found))
-        if wanted.absent:
-            found = [f"{name} exists" for name in wanted.absent if _states(ctx.conn, "relation", name)]
-            problems += found
-            evidence.append(_evidence("absent", wanted.absent, found))
-        count = sum(len(getattr(wanted, name)) for name in type(wanted).model_fields)
+            count += len(wanted) if isinstance(wanted, tuple | dict) else len(wanted.schemas)
+            said = wanted.model_dump() if key == "sound" else [str(item) for item in wanted]
+            text = query(kind.query).decode() if kind.query else "; ".join(said)
+            result = {"wanted": said, "problems": found, "passed": not found}
+            evidence.append(Evidence(f"objects:{key}", text, result))
         what = "; ".join(problems) if problems else f"all {count} objects are as they must be"
         return CheckResult(not problems, what, tuple(evidence))
 
     def describe(self, check: ObjectsCheck) -> str:
         """What must be there."""
-        parts = [f"{len(names)} {kind}" for kind in (*_KINDS, "columns") if (names := getattr(check.objects, kind))]
-        if check.objects.absent:
-            parts.append(f"absent: {', '.join(check.objects.absent)}")
-        return f"schema objects: {', '.join(parts)}"
+        objects = check.objects
+        told = {"absent", "sound", "count", "at_least"}
+        said = [f"{len(items)} {key}" for key in _KINDS if key not in told and (items := getattr(objects, key))]
+        if schemas := sorted({*objects.count, *objects.at_least}):
+            said.append(f"numbers of objects in {', '.join(schemas)}")
+        if objects.sound:
+            said.append(f"{', '.join(objects.sound.schemas)} sound")
+        if objects.absent:
+            said.append(f"absent: {', '.join(objects.absent)}")
+        return f"schema objects: {', '.join(said)}".replace("_", " ")
 
 
-def _evidence(kind: str, names: Any, problems: list[str]) -> Evidence:
-    query = queries.load(f"objects_{'tables' if kind == 'absent' else kind}").decode()
-    return Evidence(f"objects:{kind}", query, {"wanted": list(names), "problems": problems, "passed": not problems})
+# --- what is there or not ---------------------------------------------------------------------------------
 
 
-def _look(conn: Connection[Any], kind: str, names: tuple[str, ...]) -> list[str]:
-    one = {"tables": "table", "indexes": "index", "constraints": "constraint", "triggers": "trigger"}[kind]
-    problems = []
-    for name in names:
-        rows = _states(conn, one, name)
-        if not rows:
-            problems.append(f"{one} {name} is not there{_suggestion(conn, kind, name)}")
-        elif rows[0]:
-            problems.append(f"{one} {name} is {rows[0]}")
-    return problems
+def _present(word: str, name_of_query: str) -> _Kind:
+    def find(ctx: CheckContext, wanted: Iterable[str]) -> Iterator[str]:
+        known = {tuple(row["name"]): row["problem"] for row in rows(ctx.conn, name_of_query)}
+        for name in wanted:
+            problem = known.get(parts(name))
+            if problem is None:
+                yield f"{word} {name} is not there{near(parts(name), known)}"
+            elif problem:
+                yield f"{word} {name} is {problem}"
+
+    return _Kind(find, name_of_query)
 
 
-def _states(conn: Connection[Any], kind: str, name: str) -> list[str]:
-    """What is wrong with the object of that name: one empty text if nothing, none if it is not there."""
-    file = {"table": "tables", "relation": "tables", "index": "indexes"}.get(kind, f"{kind}s")
-    any_kind = kind == "relation"
-    rows = conn.execute(queries.load(f"objects_{file}"), {"name": list(_parts(name)), "any": any_kind}).fetchall()
-    return [str(row[0]) for row in rows]
+def _relations(word: str, *kinds: str) -> _Kind:
+    def find(ctx: CheckContext, wanted: Iterable[str]) -> Iterator[str]:
+        known = {tuple(row["name"]): row for row in rows(ctx.conn, "relations")}
+        for name in wanted:
+            row = known.get(parts(name))
+            if row is None:
+                alike = (other for other, said in known.items() if said["kind"] in kinds)
+                yield f"{word} {name} is not there{near(parts(name), alike)}"
+            elif row["kind"] not in kinds:
+                yield f"{word} {name} is {'an' if row['kind'][0] in 'aeiou' else 'a'} {row['kind']}"
+            elif row["problem"]:
+                yield f"{word} {name} is {row['problem']}"
+
+    return _Kind(find, "relations")
 
 
-def _suggestion(conn: Connection[Any], kind: str, name: str) -> str:
-    if kind not in {"tables", "indexes"}:
-        return ""
-    schema, last = _parts(name)
-    rows = conn.execute(
-        "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s", (schema,)
-    ).fetchall()
-    close = nearest(last, [row[0] for row in rows])
-    return f" (there is {schema}.{close})" if close else ""
+def _absent(ctx: CheckContext, wanted: Iterable[str]) -> Iterator[str]:
+    known = {tuple(row["name"]) for row in rows(ctx.conn, "relations")}
+    yield from (f"{name} exists" for name in wanted if parts(name) in known)
 
 
-def _columns(ctx: CheckContext, wanted: dict[str, str]) -> Iterator[str]:
-    for name, type_name in wanted.items():
-        row = ctx.conn.execute(queries.load("objects_columns"), {"name": list(_parts(name))}).fetchone()
+def _enums(ctx: CheckContext, wanted: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    known = {tuple(row["name"]): row["labels"] for row in rows(ctx.conn, "types")}
+    for name, labels in wanted.items():
+        found = known.get(parts(name))
+        if found is None:
+            enums = (other for other, has in known.items() if has is not None)
+            other = "is no enum" if parts(name) in known else f"is not there{near(parts(name), enums)}"
+            yield f"enum {name} {other}"
+        elif tuple(found) != labels:
+            yield f"enum {name} has the labels {', '.join(found)}, not {', '.join(labels)}"
+
+
+def _functions(ctx: CheckContext, wanted: Iterable[str]) -> Iterator[str]:
+    known = [(tuple(row["name"]), row["oid"]) for row in rows(ctx.conn, "functions")]
+    for name in wanted:
+        text, bracket, _ = name.partition("(")
+        bare = split_name(text.strip()) or (text,)
+        if not bracket:
+            if bare not in {other for other, _ in known}:
+                yield f"function {name} is not there{near(bare, [other for other, _ in known])}"
+            continue
+        found: list[dict[str, Any]] = []
+        # Servers before PostgreSQL 16 refuse what is no signature, newer ones know no function of it.
+        with contextlib.suppress(psycopg.Error), ctx.conn.transaction():
+            found = rows(ctx.conn, "signature", name=name)
+        if not found:
+            same = [oid for other, oid in known if other == bare]
+            others = f" (there is {_signatures(ctx, same)})" if same else near(bare, [other for other, _ in known])
+            yield f"function {name} is not there{others}"
+
+
+def _signatures(ctx: CheckContext, oids: list[int]) -> str:
+    found = ctx.conn.execute("SELECT o::regprocedure::text FROM unnest(%s::oid[]) o ORDER BY 1", (oids,))
+    return ", ".join(str(row[0]) for row in found)
+
+
+# --- columns ----------------------------------------------------------------------------------------------
+
+
+def _columns(ctx: CheckContext, wanted: Mapping[str, str]) -> Iterator[str]:
+    known = {tuple(row["name"]): row for row in rows(ctx.conn, "columns")}
+    for name, said in wanted.items():
+        asked = _NULLABLE.fullmatch(said)
+        assert asked is not None, "it takes any text"
+        type_name = _type(ctx, asked["type"])
+        row = known.get(parts(name))
         if row is None:
-            yield f"column {name} is not there"
-        elif row[0] != (canonical := _type(ctx, type_name)):
-            yield f"column {name} is of type {row[0]}, not {canonical}"
+            yield f"column {name} is not there{near(parts(name), known)}"
+            continue
+        if row["type"] != type_name:
+            yield f"column {name} is of type {row['type']}, not {type_name}"
+        must_take = None if asked["type"] == said.strip() else asked["not"] is None
+        if must_take is not None and row["nullable"] is not must_take:
+            yield f"column {name} {'refuses NULL, and must take it' if must_take else 'takes NULL, and must refuse it'}"
 
 
 def _type(ctx: CheckContext, name: str) -> str:
@@ -113,7 +179,25 @@ def _type(ctx: CheckContext, name: str) -> str:
     return str(row[0])
 
 
-def _parts(name: str) -> tuple[str, ...]:
-    parts = split_name(name)
-    assert parts is not None, "the plan's model lets no other name through"
-    return parts
+# Key of `objects` -> how it is looked at, in the order in which problems are told.
+_KINDS = {
+    "extensions": _present("extension", "extensions"),
+    "types": _present("type", "types"),
+    "enums": _Kind(_enums, "types"),
+    "tables": _relations("table", "table"),
+    "indexes": _present("index", "indexes"),
+    "constraints": _present("constraint", "constraints"),
+    "foreign_keys": _Kind(structure.foreign_keys, "foreign_keys"),
+    "triggers": _present("trigger", "triggers"),
+    "fires": _Kind(calling.fires, ""),
+    "views": _relations("view", "view", "materialized view"),
+    "sequences": _relations("sequence", "sequence"),
+    "functions": _Kind(_functions, "functions"),
+    "calls": _Kind(calling.calls, ""),
+    "columns": _Kind(_columns, "columns"),
+    "partitions": _Kind(structure.partitions, "partitions"),
+    "count": _Kind(structure.exactly, "counts"),
+    "at_least": _Kind(structure.at_least, "counts"),
+    "sound": _Kind(structure.sound, "redundant"),
+    "absent": _Kind(_absent, "relations"),
+}

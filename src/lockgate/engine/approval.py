@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
+from lockgate.catalog import document
+from lockgate.catalog.differences import differences
+from lockgate.catalog.document import Document
 from lockgate.engine import pins
-from lockgate.engine.fingerprint import fingerprint
 from lockgate.engine.phases import PhaseState, states
 from lockgate.errors import UsageError
-from lockgate.ledger import chain, store
+from lockgate.ledger import chain, schemas, store
 from lockgate.plan.models import ApprovalGate, Phase
 from lockgate.suggest import nearest
 
@@ -34,7 +35,6 @@ class Given:
     at: datetime
     digest: str
     fingerprint: str
-    parts: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def given(conn: Connection[Any], plan: str, phase: str) -> list[Given]:
             continue
         said = entry.payload
         latest.pop(said["by"], None)
-        latest[said["by"]] = Given(said["by"], entry.at, said["digest"], said["fingerprint"], said["parts"])
+        latest[said["by"]] = Given(said["by"], entry.at, said["digest"], said["fingerprint"])
     return list(latest.values())
 
 
@@ -77,26 +77,28 @@ def approve(loaded: LoadedPlan, sessions: Sessions, phase: str, by: str) -> Appr
         store.install(conn)
         _refuse_untimely(conn, loaded, wanted)
         pins.refuse_changes(conn, loaded)
-        schema = fingerprint(conn)
-        chain.append(
-            conn,
-            kind="approval",
-            plan=loaded.plan.plan,
-            phase=phase,
-            payload={
-                "by": by,
-                "digest": loaded.digest,
-                "fingerprint": schema.digest,
-                "parts": dict(schema.parts),
-                "role": conn.info.user,
-            },
-        )
+        schema = present_schema(conn)
+        payload = {"by": by, "digest": loaded.digest, "fingerprint": schema.digest, "role": conn.info.user}
+        with conn.transaction():
+            schemas.keep(conn, schema.digest, schema.to_json())
+            chain.append(conn, kind="approval", plan=loaded.plan.plan, phase=phase, payload=payload)
         same = [
             item
             for item in given(conn, loaded.plan.plan, phase)
             if (item.digest, item.fingerprint) == (loaded.digest, schema.digest)
         ]
     return Approved(phase, by, len(same), needed, loaded.digest, schema.digest)
+
+
+def present_schema(conn: Connection[Any]) -> Document:
+    """What an approval is for: the schema without the partitions, which come and go by the clock."""
+    return document.read(conn, passing=False)
+
+
+def changed_since(conn: Connection[Any], approved: Given, now: Document) -> list[str]:
+    """In what the schema is not the one that was approved, a line a difference."""
+    kept = schemas.find(conn, approved.fingerprint)
+    return [str(found) for found in differences(Document.from_json(kept), now)] if kept is not None else []
 
 
 def _phase(loaded: LoadedPlan, name: str) -> Phase:

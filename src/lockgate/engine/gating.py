@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
+from lockgate.catalog.document import Document
 from lockgate.engine import approval, recording
-from lockgate.engine.fingerprint import Fingerprint, fingerprint
 from lockgate.engine.job import Job
 from lockgate.errors import AwaitingApproval, AwaitingTime, GateRefused, LockgateError, PlanChanged
 from lockgate.gates import REGISTRY
@@ -38,8 +38,8 @@ def look(loaded: LoadedPlan, phase: Phase, sessions: Sessions, clock: Clock) -> 
     with sessions.open("gates", plan_sql=True, read_only=True) as conn:
 
         @cache
-        def schema() -> Fingerprint:
-            return fingerprint(conn)
+        def schema() -> Document:
+            return approval.present_schema(conn)
 
         return [
             REGISTRY[type(gate)].evaluate(
@@ -50,7 +50,7 @@ def look(loaded: LoadedPlan, phase: Phase, sessions: Sessions, clock: Clock) -> 
                     gate=gate,
                     where=loaded.where("phases", i, "before", j),
                     clock=clock,
-                    fingerprint=schema,
+                    schema=schema,
                 )
             )
             for j, gate in enumerate(phase.gates)

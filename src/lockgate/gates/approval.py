@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from lockgate.catalog.document import Document
 from lockgate.engine import approval
 from lockgate.engine.approval import Given
 from lockgate.engine.evidence import Evidence
-from lockgate.engine.fingerprint import Fingerprint
 from lockgate.gates.base import GateContext, GateResult, Refusal
 from lockgate.plan.models import ApprovalGate
 
 _QUERY = "SELECT payload FROM lockgate.chain WHERE kind = 'approval' AND plan = '{plan}' AND phase = '{phase}'"
+_SHOWN = 5
 
 
 class Runner:
@@ -20,7 +21,7 @@ class Runner:
         plan, phase = ctx.loaded.plan.plan, ctx.phase.id
         needed = ctx.gate.approval.by
         given = approval.given(ctx.conn, plan, phase)
-        schema = ctx.fingerprint()
+        schema = ctx.schema()
         good = [g for g in given if g.digest == ctx.loaded.digest and g.fingerprint == schema.digest]
         people = [g.by for g in good]
         result = {
@@ -55,8 +56,10 @@ class Runner:
         return f"approval by {gate.approval.by} {'person' if gate.approval.by == 1 else 'people'}"
 
 
-def _changed(ctx: GateContext, given: Given, schema: Fingerprint) -> str:
+def _changed(ctx: GateContext, given: Given, schema: Document) -> str:
     if given.digest != ctx.loaded.digest:
         return "the plan was changed since"
-    parts = schema.differs(given.parts)
-    return f"the schema was changed since: {', '.join(parts[:5])}{' and more' if len(parts) > 5 else ''}"
+    found = approval.changed_since(ctx.conn, given, schema)
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    told = f": {'; '.join(found[:_SHOWN])}{more}" if found else ""
+    return f"the schema was changed since{told}"

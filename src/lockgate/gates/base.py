@@ -16,7 +16,7 @@ from lockgate.errors import ExitCode
 from lockgate.plan.models import Phase
 
 if TYPE_CHECKING:
-    from lockgate.engine.fingerprint import Fingerprint
+    from lockgate.catalog.document import Document
     from lockgate.plan.load import LoadedPlan
 
 
@@ -36,7 +36,7 @@ class GateContext:
     :param conn: for reading; the gate's queries run on it.
     :param gate: the gate's model.
     :param where: ``file:line:column`` of the gate.
-    :param fingerprint: computes the schema's fingerprint; costs catalog queries.
+    :param schema: describes the schema as an approval is for it; costs catalog queries.
     """
 
     conn: Connection[Any]
@@ -45,7 +45,7 @@ class GateContext:
     gate: Any
     where: str
     clock: Clock
-    fingerprint: Callable[[], Fingerprint]
+    schema: Callable[[], Document]
 
 
 @dataclass(frozen=True, slots=True)

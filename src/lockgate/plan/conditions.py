@@ -9,13 +9,13 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, Tag, mode
 
 from lockgate.plan.asking import UnusedGate, UnwrittenGate
 from lockgate.plan.base import Kinds, Strict, told_apart_by
+from lockgate.plan.objects import Objects
 from lockgate.plan.proofs import BackupGate
 from lockgate.plan.values import (
     Duration,
     Identifier,
     PositiveDuration,
     RelationName,
-    RelationPart,
     Scalar,
     SqlText,
     Word,
@@ -125,25 +125,6 @@ class QueryCheck(_Expectation):
     title: str | None = Field(None, description="What it means, in words.")
 
 
-class Objects(Strict):
-    """What must be there, and what must not; at least one."""
-
-    tables: tuple[RelationName, ...] = Field((), description="Tables that must exist.")
-    columns: dict[RelationPart, str] = Field(
-        default_factory=dict, description="schema.table.column -> the type that it must have."
-    )
-    indexes: tuple[RelationName, ...] = Field((), description="Indexes that must be present and valid.")
-    constraints: tuple[RelationPart, ...] = Field((), description="Constraints that must be present and validated.")
-    triggers: tuple[RelationPart, ...] = Field((), description="Triggers that must be present and enabled.")
-    absent: tuple[RelationName, ...] = Field((), description="Relations that must not exist.")
-
-    @model_validator(mode="after")
-    def _something(self) -> Objects:
-        if not any(getattr(self, name) for name in type(self).model_fields):
-            raise ValueError("names nothing to look for")
-        return self
-
-
 class ObjectsCheck(Strict):
     """Schema objects must be present and valid, or absent."""
 
@@ -159,15 +140,37 @@ class ReconcileCheck(Strict):
 class ExplainCheck(Strict):
     """A query's plan must be as expected; at least one expectation."""
 
-    explain: SqlText = Field(description="The query.")
-    uses_index: str | None = Field(None, description="Name of an index that the plan must use.")
+    explain: SqlText = Field(description="The query. It cannot write, and what it does is rolled back.")
+    uses_index: str | None = Field(None, description="Name of an index that the plan must use; a partition's counts.")
     no_seq_scan: tuple[str, ...] = Field((), description="Tables that the plan must not scan from end to end.")
-    at_most: PositiveDuration | None = Field(None, description="Longest time of the query, measured.")
+    partitions: dict[RelationName, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="schema.table -> names of its partitions: the plan must read no others.",
+    )
+    partitions_at_most: dict[RelationName, Annotated[int, Field(ge=0)]] = Field(
+        default_factory=dict, description="schema.table -> how many of its partitions the plan may read."
+    )
+    estimate_within: float | None = Field(
+        None, ge=1, description="How many times more or fewer rows than the planner expects there may be."
+    )
+    at_most: PositiveDuration | None = Field(None, description="Longest time of the query, measured: the median.")
+    analyze: bool = Field(
+        False,
+        description="Whether to run the query, so that what was never executed does not count; `at_most` and "
+        "`estimate_within` run it anyway.",
+    )
+    runs: int = Field(3, ge=1, le=100, description="How often it is run.")
+
+    @property
+    def runs_it(self) -> bool:
+        """Whether the query is executed."""
+        return self.analyze or self.at_most is not None or self.estimate_within is not None
 
     @model_validator(mode="after")
     def _something(self) -> ExplainCheck:
-        if self.uses_index is None and not self.no_seq_scan and self.at_most is None:
-            raise ValueError("needs at least one of `uses_index`, `no_seq_scan`, `at_most`")
+        named = ("uses_index", "no_seq_scan", "partitions", "partitions_at_most", "estimate_within", "at_most")
+        if not any(getattr(self, name) for name in named):
+            raise ValueError("needs at least one of " + ", ".join(f"`{name}`" for name in named))
         return self
 
 

@@ -128,18 +128,31 @@ EXAMPLES = {
 """,
     "objects check": """\
 - objects:
+    extensions: [pg_trgm]
+    enums: {core.contact_type: [email, phone]}
     tables: [core.party_contacts]
-    columns: {core.party_contacts.value: text}
+    columns: {core.party_contacts.value: text not null}
     indexes: [core.party_contacts_value_idx]
-    constraints: [core.party_contacts.party_contacts_party_id_fkey]
+    foreign_keys:
+      core.party_contacts.party_id: {references: core.parties, on_delete: cascade}
+    fires:
+      core.parties.touch: UPDATE core.parties SET full_name = full_name
+    calls:
+      core.normalised('8 (900) 123-45-67'): '79001234567'
+    partitions:
+      core.messages: {every: month, ahead: 5, named: messages_%Y_%m}
+    at_least: {core: {indexes: 60}}
+    sound: {schemas: [core], redundant: [core.parties_name_idx]}
     absent: [core.old_contacts]
 """,
     "reconcile check": """\
 - reconcile: party_contacts
 """,
     "explain check": """\
-- explain: SELECT * FROM core.party_contacts WHERE value = 'a@example.org'
-  uses_index: party_contacts_value_idx
+- explain: SELECT * FROM core.messages WHERE phone = '79001234567' AND created_at >= '2026-09-01'
+  uses_index: messages_phone_idx
+  no_seq_scan: [core.messages]
+  partitions_at_most: {core.messages: 6}
   at_most: 50ms
 """,
 }

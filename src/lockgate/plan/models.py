@@ -22,7 +22,6 @@ from lockgate.plan.conditions import (
     Expectation,
     ExplainCheck,
     Gate,
-    Objects,
     ObjectsCheck,
     QueryCheck,
     QueryGate,
@@ -30,6 +29,7 @@ from lockgate.plan.conditions import (
     Soak,
     SoakGate,
 )
+from lockgate.plan.objects import Counts, Objects, Ranges, Reference, Sound
 from lockgate.plan.proofs import Backup, BackupGate, RetainedGate
 from lockgate.plan.steps import (
     AnalyzeStep,
@@ -57,6 +57,7 @@ from lockgate.plan.values import (
     format_duration,
     is_query,
     parse_duration,
+    split_columns,
     split_name,
 )
 
@@ -71,6 +72,7 @@ __all__ = [
     "Check",
     "CloseStep",
     "CommandGate",
+    "Counts",
     "CutoverStep",
     "DropStep",
     "Duration",
@@ -89,12 +91,15 @@ __all__ = [
     "Plan",
     "QueryCheck",
     "QueryGate",
+    "Ranges",
     "ReconcileCheck",
+    "Reference",
     "RetainedGate",
     "Scalar",
     "Settings",
     "Soak",
     "SoakGate",
+    "Sound",
     "SqlStep",
     "SqlText",
     "Step",
@@ -107,6 +112,7 @@ __all__ = [
     "is_query",
     "mappings_of",
     "parse_duration",
+    "split_columns",
     "split_name",
 ]
 

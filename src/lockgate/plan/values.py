@@ -29,6 +29,7 @@ _NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^\W\d][\w$]*')
 _ALIASED = re.compile(
     rf"(?P<relation>(?:{_NAME_PART.pattern})(?:\.(?:{_NAME_PART.pattern}))*)(?:\s+(?P<alias>{_NAME_PART.pattern}))?"
 )
+_COLUMNS = re.compile(r"(?P<table>.+)\.\((?P<columns>.+)\)")
 _COMMENT = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
 _QUERY = re.compile(
     _COMMENT + r"\(*\s*(?:select\b|with\s+(?:recursive\s+)?(?:\"[^\"]+\"|[\w$]+)\s*(?:\([^)]*\)\s*)?as\b)",
@@ -161,6 +162,32 @@ def _column(value: str) -> str:
     return value
 
 
+def _schema(value: str) -> str:
+    parts = split_name(value)
+    if parts is None or len(parts) != 1:
+        raise ValueError(f"must be the name of a schema, not `{value}`")
+    return value
+
+
+def split_columns(name: str) -> tuple[str, str, tuple[str, ...]] | None:
+    """The schema, table and columns of ``schema.table.column`` or ``schema.table.(column, column)``, else None."""
+    found = _COLUMNS.fullmatch(name.strip())
+    if found is None:
+        parts = split_name(name)
+        return (parts[0], parts[1], parts[2:]) if parts is not None and len(parts) == 3 else None
+    table = split_name(found["table"])
+    columns = [split_name(column.strip()) for column in found["columns"].split(",")]
+    if table is None or len(table) != 2 or any(column is None or len(column) != 1 for column in columns):
+        return None
+    return table[0], table[1], tuple(column[0] for column in columns if column)
+
+
+def _columns(value: str) -> str:
+    if split_columns(value) is None:
+        raise ValueError(f"must be of the form schema.table.column, or schema.table.(column, column), not `{value}`")
+    return value
+
+
 def _pattern(value: str) -> str:
     if split_pattern(value) is None:
         raise ValueError(f"must be of the form schema.name, in which * stands for anything, not `{value}`")
@@ -210,5 +237,7 @@ ColumnName = Annotated[str, AfterValidator(_column), ValueKind("column")]
 RelationName = Annotated[str, _dotted(2, "schema.name"), ValueKind("schema.name")]
 RelationPattern = Annotated[str, AfterValidator(_pattern), ValueKind("schema.name, * for anything")]
 DrivingName = Annotated[str, AfterValidator(_driving), ValueKind("schema.name, or schema.name alias")]
+SchemaName = Annotated[str, AfterValidator(_schema), ValueKind("schema")]
+ColumnsName = Annotated[str, AfterValidator(_columns), ValueKind("schema.table.column")]
 RelationPart = Annotated[str, _dotted(3, "schema.table.name"), ValueKind("schema.table.name")]
 Scalar = Annotated[str | int | float | bool | None, ValueKind("text, number, true, false or null")]

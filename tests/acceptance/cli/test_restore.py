@@ -53,7 +53,7 @@ def test_a_whole_database_for_programs(shop: Shop, folder: str) -> None:
 def test_what_is_missing_comes_with_its_sql(shop: Shop, folder: str) -> None:
     with another_database(shop.dsn) as other:
         said = shop.run("restore", folder, "--table", "old.orders", "--database", other).stdout
-    assert "Not as it was: constraints of old.orders" in said
+    assert "Not as it was: constraint old.orders." in said
     assert "Not restored: foreign key old.orders" in said
     assert "  Its SQL: ALTER TABLE ONLY old.orders ADD CONSTRAINT" in said
 

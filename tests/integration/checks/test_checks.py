@@ -5,12 +5,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from lockgate.checks import REGISTRY
-from lockgate.checks.base import CheckContext, CheckResult
-from lockgate.engine.clock import SystemClock
 from lockgate.errors import CheckFailed, LockgateError
 from lockgate.plan.models import ExplainCheck, Objects, ObjectsCheck, QueryCheck
-from tests.integration.engine.plans import Told, sessions
+from tests.integration.checks.checking import check
 
 TABLES = """
 CREATE SCHEMA s;
@@ -35,24 +32,6 @@ def filled(dsn: str) -> str:
     with psycopg.connect(dsn, autocommit=True) as conn:
         conn.execute(TABLES)
     return dsn
-
-
-def check(dsn: str, wanted: Any) -> CheckResult:
-    ours = sessions(dsn)
-    with ours.open("check", plan_sql=True, read_only=True) as conn:
-        return REGISTRY[type(wanted)].evaluate(
-            CheckContext(
-                conn=conn,
-                sessions=ours,
-                loaded=None,  # type: ignore[arg-type]  # these kinds look at the check only
-                phase=None,  # type: ignore[arg-type]
-                check=wanted,
-                where="plan.yaml:9:9",
-                clock=SystemClock(),
-                progress=Told(),
-                stop=lambda: False,
-            )
-        )
 
 
 # --- query ------------------------------------------------------------------------------------------------
@@ -143,7 +122,7 @@ def test_objects_that_are_as_they_must_be(filled: str) -> None:
         ({"tables": ["s.chlid"]}, "table s.chlid is not there (there is s.child)"),
         ({"indexes": ["s.nothing"]}, "index s.nothing is not there"),
         ({"columns": {"s.t.name": "text"}}, "column s.t.name is of type character varying(20), not text"),
-        ({"columns": {"s.t.nam": "text"}}, "column s.t.nam is not there"),
+        ({"columns": {"s.t.nam": "text"}}, "column s.t.nam is not there (there is s.t.name)"),
         ({"constraints": ["s.child.later"]}, "constraint s.child.later is not validated"),
         ({"constraints": ["s.child.never"]}, "constraint s.child.never is not there"),
         ({"triggers": ["s.t.off_"]}, "trigger s.t.off_ is disabled"),

@@ -325,7 +325,7 @@ def test_an_approval_is_for_this_schema(dsn: str, tmp_path: Path) -> None:
         conn.execute("ALTER TABLE one ADD COLUMN surprise int")
     with pytest.raises(PlanChanged) as caught:
         apply(dsn, tmp_path, text)
-    assert "the schema was changed since: columns of schema public" in caught.value.what
+    assert "the schema was changed since: column public.one.surprise: should not be there" in caught.value.what
     approve(dsn, tmp_path, text, "ana")
     apply(dsn, tmp_path, text)
 

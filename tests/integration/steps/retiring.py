@@ -13,9 +13,9 @@ import pytest
 from lockgate.archive import place as archive_place
 from lockgate.backup import record
 from lockgate.backup.prove import Proof
+from lockgate.catalog import document
 from lockgate.engine import runner
 from lockgate.engine.clock import FakeClock
-from lockgate.engine.fingerprint import fingerprint
 from lockgate.plan.load import LoadedPlan
 from lockgate.sampling import sample
 from tests.integration.backup.shop import back_up
@@ -161,7 +161,7 @@ class Shop:
 
 def schema(dsn: str) -> str:
     with psycopg.connect(dsn, autocommit=True) as conn:
-        return fingerprint(conn).digest
+        return document.read(conn, passing=False).digest
 
 
 def nothing_is_dropped(shop: Shop) -> bool:

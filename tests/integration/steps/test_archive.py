@@ -10,8 +10,8 @@ import pytest
 from psycopg import errors, sql
 
 from lockgate.archive.tables import find, measure
+from lockgate.catalog import document
 from lockgate.engine import runner
-from lockgate.engine.fingerprint import fingerprint
 from lockgate.engine.uninstall import uninstall
 from lockgate.errors import LockgateError, LockNotAcquired, PlanError
 from lockgate.plan.load import load_plan
@@ -56,7 +56,7 @@ def filled(dsn: str) -> str:
 
 def schema(dsn: str) -> str:
     with psycopg.connect(dsn, autocommit=True) as conn:
-        return fingerprint(conn).digest
+        return document.read(conn, passing=False).digest
 
 
 def apply(dsn: str, folder: Path, text: str = PLAN, told: Told | None = None) -> None:

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from lockgate.catalog import document
 from lockgate.engine import undoing
-from lockgate.engine.fingerprint import fingerprint
 from lockgate.engine.uninstall import uninstall
 from lockgate.errors import (
     AwaitingTime,
@@ -95,7 +95,7 @@ def test_the_definition_in_the_log_makes_the_table_anew(shop: Shop) -> None:
     with psycopg.connect(shop.dsn) as conn:
         conn.execute("DROP TRIGGER lockgate_archived ON archive.phones")
         conn.execute(f"DROP TRIGGER lockgate_archived ON {CUSTOMER}".encode())
-        before = fingerprint(conn).digest
+        before = document.read(conn, passing=False).digest
         conn.rollback()
     shop.apply()
     shop.act("DROP VIEW archive.safe_to_drop, archive.size_report")

@@ -61,7 +61,6 @@ def command(
 
 
 def _tell(output: Output, folder: Path, restored: Restored) -> None:
-    changed = restored.changed
     if output.json:
         output.event(
             {
@@ -72,7 +71,7 @@ def _tell(output: Output, folder: Path, restored: Restored) -> None:
                 "tables": {table.label: {"rows": table.rows, "hash": table.hash} for table in restored.tables},
                 "seconds": round(restored.seconds, 3),
                 "missing": [asdict(missing) for missing in restored.missing],
-                "changed": changed,
+                "changed": restored.changed,
                 "schema_changed": list(restored.schema_changed),
             }
         )
@@ -81,13 +80,11 @@ def _tell(output: Output, folder: Path, restored: Restored) -> None:
     what = f"{count} table{'' if count == 1 else 's'} with {rows} rows"
     output.line(f"Restored {what} in {restored.seconds:.1f} s, as of {restored.manifest.snapshot_at}.", "good")
     output.line("Columns, rows and content of every table are what was backed up.", "good")
-    if changed is None:
-        version = restored.manifest.major
-        output.line(f"Their other parts were not compared: the backup is of PostgreSQL {version}.", "warn")
-    for table, parts in (changed or {}).items():
-        output.line(f"Not as it was: {', '.join(parts)} of {table}", "warn")
-    for part in restored.schema_changed:
-        output.line(f"Not as it was: {part}", "warn")
+    changed = [line for lines in restored.changed.values() for line in lines] + list(restored.schema_changed)
+    for line in changed[:SHOWN]:
+        output.line(f"Not as it was: {line}", "warn")
+    if len(changed) > SHOWN:
+        output.line(f"... and {len(changed) - SHOWN} more; --format json lists all.", "warn")
     for missing in restored.missing[:SHOWN]:
         output.line(f"Not restored: {missing.what}: {missing.why}", "warn")
         if missing.sql:
