@@ -61,6 +61,8 @@ def _rows(shape: Keys, prefix: str = "") -> Iterator[str]:
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
         if isinstance(inner, Keys) and inner.model not in _OWN_SECTION:
             yield from _rows(inner, f"{prefix}{key}.")
+        if isinstance(inner, TableOf) and isinstance(inner.item, Keys):
+            yield from _rows(inner.item, f"{prefix}{key}.")
 
 
 def _words(shape: Shape) -> str:
