@@ -186,8 +186,8 @@ def test_ordinary_roles_need_the_rights_that_the_plan_says(filled: str, tmp_path
         "ALTER TABLE core.contacts ENABLE ROW LEVEL SECURITY",
         f"CREATE POLICY hide ON core.contacts TO {app} USING (person <> 3)",
         # In the way of a function that reads names as its caller does.
-        f"CREATE SCHEMA trap; GRANT USAGE ON SCHEMA trap TO {app}; CREATE FUNCTION trap.lower(text) RETURNS text "
-        "LANGUAGE sql AS $$ SELECT 'trapped' $$",
+        f"CREATE SCHEMA trap; GRANT USAGE ON SCHEMA trap TO {app}, {boss}",
+        "CREATE FUNCTION trap.lower(text) RETURNS text LANGUAGE sql AS $$ SELECT 'trapped' $$",
     )
     text = f"{PLAN}            rights: {rights}\n"
     before = schema(filled)
