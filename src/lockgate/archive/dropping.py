@@ -11,7 +11,7 @@ from psycopg import Connection, sql
 from psycopg.rows import class_row, dict_row, scalar_row
 
 from lockgate.archive.queries import load
-from lockgate.archive.tables import Table, archived
+from lockgate.archive.tables import Table, archived, ledger_is_there
 from lockgate.catalog.content import Content, Way, content
 from lockgate.errors import CheckFailed, PlanError
 from lockgate.suggest import did_you_mean
@@ -58,7 +58,7 @@ def find(conn: Connection[Any], plan: str, parts: Sequence[str], where: str) -> 
     :raises PlanError: if there is none, or not as it was put there.
     """
     schema, name = parts
-    there = conn.cursor(row_factory=scalar_row).execute(load("tables.there")).fetchone()
+    there = ledger_is_there(conn)
     rows: list[dict[str, Any]] = []
     if there:
         given = {"plan": plan, "schema": schema, "name": name}

@@ -223,6 +223,12 @@ def frozen(conn: Connection[Any], table: Table) -> bool:
     return bool(row and row[0])
 
 
+def ledger_is_there(conn: Connection[Any]) -> bool:
+    """Whether anything can have been archived."""
+    row = conn.execute(load("tables.there")).fetchone()
+    return bool(row and row[0])
+
+
 def archived(conn: Connection[Any]) -> list[str]:
     """The names that all archived tables had, of any plan."""
     return [str(row[0]) for row in conn.execute(load("tables.names"))]

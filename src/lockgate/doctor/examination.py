@@ -35,5 +35,6 @@ def examine(sessions: Sessions, plan: str | None, known_head: str | None = None)
             found += sync.targets(conn, name, sessions.settings)
         found += sync.triggers(conn)
         found += sync.closed(conn)
+        found += sync.old_names(conn)
         found += sync.orphans(conn)
     return found

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from lockgate.archive import oldname
 from lockgate.doctor.findings import Finding, fail, ok, warn
 from lockgate.doctor.queries import rows
 from lockgate.mapping.status import AT_REST
@@ -74,6 +75,27 @@ def closed(conn: Connection[Any]) -> Iterator[Finding]:
             )
     if found and all(row.guarded for row in found):
         yield ok("closed", f"the old model is closed: {', '.join(row.label for row in found)}")
+
+
+def old_names(conn: Connection[Any]) -> Iterator[Finding]:
+    """Whether the views that were left at the old names of archived tables are as they were left."""
+    found = oldname.left(conn)
+    for view in found:
+        if view.now is None:
+            yield warn(
+                "old names",
+                f"the view that was left at {view.label} is gone",
+                "Nothing has to be done, if nobody needs it: what is archived stays as it is.",
+            )
+        elif not view.untouched:
+            yield warn(
+                "old names",
+                f"{view.title} is not what was left at {view.label}: somebody changed, renamed or moved it",
+                "Nobody but its author removes it: `lockgate rollback` and the drop step ask that it be dropped first.",
+            )
+        else:
+            reads = "the new model" if view.of_model else "the archived table"
+            yield ok("old names", f"{view.label} is answered by a view of {reads}")
 
 
 def orphans(conn: Connection[Any]) -> Iterator[Finding]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lockgate.archive import oldname
+from lockgate.archive.oldname import Left
 from lockgate.catalog.dependents import Dependent, dependents
 from lockgate.engine.address import redact
 from lockgate.engine.evidence import Evidence
@@ -23,11 +26,14 @@ _LONGEST = 100  # characters of a statement
 class _Found:
     """All that was looked at.
 
+    :param ways_in: by the number of a table, the view that an archive step left at its old name: who uses that is
+        counted at the table.
     :param unread: folders of the gate that are not there or cannot be read.
     """
 
     watched: Watched
     who: Known
+    ways_in: dict[int, Left]
     depending: tuple[Dependent, ...]
     code: tuple[Mention, ...]
     unread: tuple[str, ...]
@@ -66,7 +72,7 @@ class Runner:
         return GateResult(
             True,
             f"{count} table{'' if count == 1 else 's'} not used for {format_duration(asked.for_)}"
-            f"{watching.own_words(watched)}; "
+            f"{watching.own_words(watched)}{_ways(found.ways_in.values())}; "
             f"not looked at: {watching.listed(found.blind)}",
             evidence=evidence,
         )
@@ -80,7 +86,10 @@ def _look(ctx: GateContext, watched: Watched) -> _Found:
     asked = ctx.gate.unused
     names = list(dict.fromkeys(table.name for table in watched.tables))
     who = known(ctx.conn, names, len(asked.replicas))
-    hanging = dependents(ctx.conn, [table.oid for table in watched.tables])
+    oids = [table.oid for table in watched.tables]
+    hanging = dependents(ctx.conn, oids)
+    left = [view for view in oldname.left(ctx.conn, oids) if view.now is not None and view.untouched]
+    ours = {title for view in left for title in (view.title, *view.functions)}
     code: list[Mention] = []
     blind = [*watching.uncounted(watched, "use"), *who.not_looked_at, *hanging.not_looked_at]
     unread = []
@@ -93,18 +102,26 @@ def _look(ctx: GateContext, watched: Watched) -> _Found:
         told, unseen = mentions(folder, shown, names, ctx.loaded.folder)
         code += told
         blind += unseen
-    depending = tuple(one for one in hanging.found if not one.is_part and one.name not in asked.allow)
-    return _Found(watched, who, depending, tuple(code), tuple(unread), tuple(map(redact, (*blind, *unread))))
+    blind += [f"use of {view.label}, which the new model answers" for view in left if view.of_model]
+    depending = tuple(
+        one
+        for one in hanging.found
+        if not one.is_part and one.name not in asked.allow and f"{one.kind} {one.name}" not in ours
+    )
+    ways_in = {view.relid: view for view in left if not view.of_model}
+    return _Found(watched, who, ways_in, depending, tuple(code), tuple(unread), tuple(map(redact, (*blind, *unread))))
 
 
 def _objections(found: _Found) -> list[str]:
     """What is in the way, one line for each kind."""
     said = []
-    names = {table.label: table.name for table in found.watched.tables}
+    tables = {table.label: table for table in found.watched.tables}
     for name, hit in found.watched.hits:
-        by = found.who.by.get(names[name], ()) if name in names else ()  # on a replica, others are at work
-        who = [_naming(one) for one in by]
-        said.append(watching.hit_words(name, hit) + (f", maybe by {watching.listed(who)}" if who else ""))
+        table = tables.get(name)  # None on a replica: others are at work there
+        who = [_naming(one) for one in found.who.by.get(table.name, ())] if table else []
+        way = found.ways_in.get(table.oid) if table else None
+        through = f", maybe through {way.title}, which was left at its old name" if way else ""
+        said.append(watching.hit_words(name, hit) + through + (f", maybe by {watching.listed(who)}" if who else ""))
     if found.watched.unreached:
         unread = [f"{node}: {why}" for node, why in found.watched.unreached.items()]
         said.append(f"replicas that could not be looked at: {watching.listed(unread)}")
@@ -116,6 +133,12 @@ def _objections(found: _Found) -> list[str]:
     if found.unread:
         said.append(f"code that could not be read: {watching.listed(found.unread)}")
     return said
+
+
+def _ways(ways_in: Iterable[Left]) -> str:
+    """The views by which anybody still can read the tables; to be put behind a sentence."""
+    titles = [view.title for view in ways_in]
+    return f"; a way in that is left: {watching.listed(titles)}" if titles else ""
 
 
 def _naming(one: Naming) -> str:
@@ -135,6 +158,7 @@ def _others(ctx: GateContext, found: _Found, passed: bool) -> Evidence:
             "dependents": [
                 {"kind": one.kind, "name": one.name, "how": one.how, "by_text": one.by_text} for one in found.depending
             ],
+            "ways_in": [view.title for view in found.ways_in.values()],
             "allowed": list(ctx.gate.unused.allow),
             "code": [str(one) for one in found.code],
             "statements": {name: [_naming(one) for one in by] for name, by in found.who.by.items() if by},

@@ -63,6 +63,7 @@ def cross_findings(data: Any) -> Iterator[Finding]:
     yield from _soaks(data, phases)
     yield from _reconciles(data, phases)
     yield from _closes(data)
+    yield from _old_names(data)
     yield from _migrates(data)
 
 
@@ -179,6 +180,24 @@ def _closes(data: Any) -> Iterator[Finding]:
         if isinstance(name, str) and is_identifier(name) and name not in known:
             what = f"no cutover before this step is called `{name}`{did_you_mean(name, known)}"
             yield Finding(("phases", phase, "steps", index, "close"), what)
+
+
+def _old_names(data: Any) -> Iterator[Finding]:
+    for phase, index, step in _each(data, "steps"):
+        archived, views = step.get("archive"), step.get("views")
+        if not isinstance(archived, tuple) or not isinstance(views, dict):
+            continue
+        tables = {split_name(name): name for name in archived if isinstance(name, str)}
+        seen: set[tuple[str, ...]] = set()
+        for name in views:
+            parts = split_name(name)
+            path = ("phases", phase, "steps", index, "views", name)
+            if parts and parts not in tables:
+                what = f"`{name}` is none of the tables that this step archives{did_you_mean(name, tables.values())}"
+                yield Finding(path, what, True)
+            elif parts in seen:
+                yield Finding(path, f"`{name}` is named twice", True)
+            seen.add(parts or ())
 
 
 def _reasons(data: Any) -> Iterator[Finding]:

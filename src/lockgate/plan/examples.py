@@ -87,6 +87,16 @@ EXAMPLES = {
   retain: 90d
   why: The contacts of parties took their place
   replacement: core.party_contacts
+  tombstone: true
+  views:
+    core.entity_emails:
+      select: |
+        SELECT p.entity_id, c.value::varchar(200) AS email
+        FROM core.party_contacts c JOIN core.parties p ON p.id = c.party_id WHERE c.contact_type = 'email'
+      insert: |
+        INSERT INTO core.party_contacts (party_id, contact_type, value)
+        SELECT p.id, 'email', lower(btrim(NEW.email)) FROM core.parties p WHERE p.entity_id = NEW.entity_id
+      delete: core.forget_email
 """,
     "drop step": """\
 - drop: [core.entity_emails, core.entity_phones]

@@ -111,6 +111,9 @@ def sql_texts(shape: Shape, data: object, path: Path = ()) -> Iterator[tuple[Pat
         case ListOf(item) if isinstance(data, tuple):
             for index, inner in enumerate(data):
                 yield from sql_texts(item, inner, (*path, index))
+        case TableOf(_, item) if isinstance(data, dict):
+            for key, inner in data.items():
+                yield from sql_texts(item, inner, (*path, key))
         case OneOf(_, kinds):
             kind = kind_of(shape, data)
             if kind is not None:

@@ -145,6 +145,29 @@ class MeasureStep(_Step):
     same_rows: bool = Field(True, description="Fail unless both queries return the same rows.")
 
 
+class OldName(Strict):
+    """What answers at a table's old name when it is archived: the new model, by a SELECT and by SQL for writes."""
+
+    select: SqlText = Field(
+        description="A SELECT over the new model, which becomes a view of the table's old name. It yields the table's "
+        "columns, in their order and with their types."
+    )
+    insert: SqlText | None = Field(
+        None,
+        description="SQL that is run for each row that is inserted into the view, in which `NEW` stands for it; or the "
+        "`schema.name` of a trigger function. Left out: INSERT is refused.",
+    )
+    update: SqlText | None = Field(
+        None, description="The same for UPDATE, in which `OLD` stands for the row as the view had it."
+    )
+    delete: SqlText | None = Field(None, description="The same for DELETE, with `OLD` alone.")
+    rights: Literal["caller", "owner"] = Field(
+        "caller",
+        description="Whose rights are needed on the new model: those of who uses the view, or of the table's owner. "
+        "Before PostgreSQL 15 a view reads with its owner's, so that `caller` is refused there.",
+    )
+
+
 class ArchiveStep(_Step):
     """Put tables aside: into a schema of their own, read-only for everybody, owner and superuser included."""
 
@@ -155,6 +178,15 @@ class ArchiveStep(_Step):
     into: Identifier = Field("archive", description="The schema; made if it is not there.")
     why: str | None = Field(None, description="Why they are put aside.")
     replacement: RelationName | None = Field(None, description="The table that took their place.")
+    tombstone: bool = Field(
+        False,
+        description="True: a view of each table's old name is left in its place. It reads the archived table, where "
+        "the server counts that, and its writes are refused.",
+    )
+    views: dict[RelationName, OldName] = Field(
+        default_factory=dict,
+        description="Table -> what answers at its old name instead: the new model.",
+    )
     id: Identifier | None = Field(
         None, description="Name in the ledger; left out: `archive-N`, N its place in the phase."
     )

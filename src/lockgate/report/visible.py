@@ -22,6 +22,7 @@ _WORDS = frozenset(
         "manifest_sha256",
         "not_looked_at",
         "now",
+        "old_name_answered_by",
         "problems",
         "proven_at",
         "retain_until",

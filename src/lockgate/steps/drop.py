@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection, sql
 
-from lockgate.archive import dropping, hanging
+from lockgate.archive import dropping, hanging, oldname
 from lockgate.archive.dropping import Archived, State
 from lockgate.archive.hanging import Hanging, Thing
 from lockgate.catalog.content import Content
@@ -98,6 +98,7 @@ class Runner:
                 *(f"before it: {thing.statement}" for thing in found.named),
                 f"{table.now.label}, which was {table.was.label}, is dropped for good, no way back but a backup: "
                 f"{table.rows:,} rows, {bytes_:,} bytes, kept until {until}; ACCESS EXCLUSIVE",
+                *(f"{label} goes on answering from the new model" for label in _staying(conn, table)),
             ]
         hanging.refuse(hung, where)
         return lines
@@ -140,9 +141,11 @@ class Runner:
     # --- one table ------------------------------------------------------------------------------------------
 
     def _drop(self, ctx: StepContext, conn: Connection[Any], one: _Ready, together: list[int]) -> None:
+        staying = "".join(f"; {label} goes on answering from the new model" for label in _staying(conn, one.table))
         for _ in range(_TRIES):
             if self._try(ctx, conn, one, together):
-                ctx.progress.event(f"{one.table.was.label}: {one.rows.rows} rows are gone; the log has how it was")
+                event = f"{one.table.was.label}: {one.rows.rows} rows are gone; the log has how it was"
+                ctx.progress.event(event + staying)
                 return
             one = _examine(conn, one.table, one.where, one.allowed, BackedUp(conn))
         raise CheckFailed(
@@ -233,7 +236,16 @@ def _refuse_too_early(ctx: StepContext, conn: Connection[Any], table: Archived, 
 
 
 def _look(conn: Connection[Any], step: DropStep, table: Archived, together: list[int], allowed: set[str]) -> Hanging:
-    return hanging.look(conn, [table.now.oid], together=together, named=step.with_, allowed=allowed)
+    """What hangs on a table. The view that was left at its old name goes with it, if it is as it was left."""
+    ours = [view for view in oldname.left(conn, [table.now.oid]) if view.untouched]
+    named = {*step.with_, *(view.title for view in ours if not view.of_model)}
+    texts = {function.removeprefix("function ") for view in ours for function in view.functions}
+    return hanging.look(conn, [table.now.oid], together=together, named=named, allowed=allowed | texts)
+
+
+def _staying(conn: Connection[Any], table: Archived) -> list[str]:
+    """The old name, if the new model answers there: it needs the archived table no more."""
+    return [view.label for view in oldname.left(conn, [table.now.oid]) if view.of_model and view.now is not None]
 
 
 def _gone(ctx: StepContext, conn: Connection[Any]) -> list[DroppedRow]:

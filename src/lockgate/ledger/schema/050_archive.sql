@@ -16,10 +16,19 @@ CREATE TABLE lockgate.archived (
     why           text,
     replacement   text,
     archived_at   timestamptz NOT NULL,
-    retain_until  timestamptz NOT NULL
+    retain_until  timestamptz NOT NULL,
+    answered_by   text CHECK (answered_by IN ('archive', 'new model')),
+    view_id       oid,
+    view_text     text
 );
 COMMENT ON TABLE lockgate.archived IS 'One row for each table that was put into the archive and not taken out again, with what was measured when nobody could write to it any more.';
 COMMENT ON COLUMN lockgate.archived.content IS 'Hash of all rows, whatever their order, by the query in measured_by.';
+COMMENT ON COLUMN lockgate.archived.answered_by IS 'What a view that was left at the old name reads: the archived table, or the new model. NULL: no view was left.';
+COMMENT ON COLUMN lockgate.archived.view_text IS 'The view as it was left, by lockgate.text_of_view: another text is somebody else''s.';
+
+-- Whatever the search_path of who asks, the text is the same.
+CREATE FUNCTION lockgate.text_of_view(view oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS 'SELECT pg_get_viewdef(view)';
 
 CREATE FUNCTION lockgate.refuse_archived() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
