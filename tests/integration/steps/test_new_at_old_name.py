@@ -216,6 +216,8 @@ def test_ordinary_roles_need_the_rights_that_the_plan_says(filled: str, tmp_path
                 conn.execute(f"CREATE TRIGGER t BEFORE INSERT ON mine {call_it}".encode())
         assert one(filled, "SELECT value FROM core.contacts WHERE id = 77") == "app@x"
         undo(owner, tmp_path, text)
+        if rights == "caller":
+            act(filled, f"REVOKE SELECT, INSERT, UPDATE ON core.contacts FROM {app}")
         assert schema(filled) == before
     finally:
         act(filled, "DROP SCHEMA trap CASCADE", f"DROP OWNED BY {boss}, {app}, {stranger} CASCADE")
