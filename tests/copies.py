@@ -1,42 +1,19 @@
-"""Copies of databases and of whole servers, as an administrator makes them."""
+"""Copies of databases and of whole servers by the programs that an administrator has."""
 
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from lockgate.embedded import SUPERUSER, EmbeddedServer
 from lockgate.embedded_host import system_user
-
-
-@contextmanager
-def another_database(dsn: str, template: str = "template0") -> Iterator[str]:
-    """The address of a new database on the same server, dropped after the block."""
-    name = f"lockgate_test_{secrets.token_hex(6)}"
-    with psycopg.connect(make_conninfo(dsn, dbname="postgres"), autocommit=True) as admin:
-        made = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        admin.execute(made)
-        try:
-            yield make_conninfo(dsn, dbname=name)
-        finally:
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-@contextmanager
-def template_copy(dsn: str) -> Iterator[str]:
-    """The address of a copy that the server makes of a database that nobody is connected to."""
-    with another_database(dsn, str(conninfo_to_dict(dsn)["dbname"])) as copy:
-        yield copy
+from tests.folders import server_folder
 
 
 def dump_and_restore(programs: Path, source: str, target: str) -> None:
@@ -65,10 +42,9 @@ def copy_files(stopped: EmbeddedServer, folder: Path) -> EmbeddedServer:
 def standby_of(primary: EmbeddedServer, **settings: str) -> Iterator[EmbeddedServer]:
     """A standby that follows the server, which is restarted for it; removed after the block."""
     primary.stop()
-    folder = Path(tempfile.mkdtemp(prefix="lockgate-test-"))
     host = conninfo_to_dict(primary.dsn())["host"]
-    standby = EmbeddedServer(folder, settings={"primary_conninfo": f"host={host} user={SUPERUSER}", **settings})
-    try:
+    with server_folder() as folder:
+        standby = EmbeddedServer(folder, settings={"primary_conninfo": f"host={host} user={SUPERUSER}", **settings})
         shutil.copytree(primary.data, standby.data)
         (standby.data / "standby.signal").touch()
         standby.data.chmod(0o700)
@@ -77,8 +53,6 @@ def standby_of(primary: EmbeddedServer, **settings: str) -> Iterator[EmbeddedSer
         primary.start()
         with standby:
             yield standby
-    finally:
-        shutil.rmtree(folder)
 
 
 def upgrade(stopped: EmbeddedServer, into: EmbeddedServer) -> None:

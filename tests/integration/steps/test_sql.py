@@ -13,7 +13,7 @@ from lockgate.errors import DatabaseError, LockNotAcquired, PlanError, Privilege
 from lockgate.plan.models import SqlStep
 from lockgate.steps import REGISTRY
 from lockgate.steps.base import StepResult
-from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
+from tests.integration.engine.plans import Told, let_go, make_held, one, rows, sessions, write_plan
 from tests.waiting import wait_until
 
 
@@ -146,9 +146,10 @@ def test_a_lock_that_is_not_had_is_said_and_a_later_run_goes_on(dsn: str, tmp_pa
 def test_a_connection_that_is_cut_in_the_middle_is_replaced(dsn: str, tmp_path: Path) -> None:
     with psycopg.connect(dsn, autocommit=True) as admin:
         admin.execute("CREATE TABLE t (x int)")
+        make_held(dsn)
         cutter = threading.Thread(target=cut, args=(dsn, "INSERT INTO t SELECT 2%"))
         cutter.start()
-        apply(dsn, tmp_path, "phases: [{id: b, steps: [{sql: INSERT INTO t SELECT 2 FROM pg_sleep(1)}]}]")
+        apply(dsn, tmp_path, "phases: [{id: b, steps: [{sql: INSERT INTO t SELECT 2 * held()}]}]")
         cutter.join()
         assert admin.execute("SELECT x FROM t").fetchall() == [(2,)]
 
@@ -201,3 +202,4 @@ def cut(dsn: str, query: str) -> None:
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '{query}' AND state = 'active'",
         )
     )
+    let_go(dsn)
