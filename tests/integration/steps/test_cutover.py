@@ -21,6 +21,7 @@ from lockgate.engine.uninstall import uninstall
 from lockgate.errors import CheckFailed, LockgateError, LockNotAcquired, PlanError, RollbackRefused
 from lockgate.mapping import changelog, upkeep
 from lockgate.steps import cutback, handover
+from tests.databases import EMPTY
 from tests.integration.engine.plans import Told, one, rows, sessions
 from tests.integration.steps.cutovers import (
     BACK,
@@ -516,6 +517,7 @@ def test_a_publication_of_all_tables_is_no_hindrance(filled: str, tmp_path: Path
     assert rows(filled, keyless) == []
 
 
+@pytest.mark.parametrize("template", [EMPTY])  # the ledger is to be the role's own
 def test_an_ordinary_owner_hands_over_and_back(filled: str, tmp_path: Path) -> None:
     role = f"cutover_{token_hex(4)}"
     with psycopg.connect(filled, autocommit=True) as conn:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import psycopg
@@ -91,26 +92,27 @@ def test_savepoints_stay_the_plans_own(dsn: str, tmp_path: Path) -> None:
 
 
 def test_a_role_that_the_sql_takes_on_does_not_write_the_ledger(dsn: str, tmp_path: Path) -> None:
+    role = f"app_{token_hex(4)}"
     with psycopg.connect(dsn, autocommit=True) as admin:
-        admin.execute("CREATE SCHEMA app; DROP ROLE IF EXISTS lockgate_app; CREATE ROLE lockgate_app")
-        admin.execute("GRANT ALL ON SCHEMA app TO lockgate_app")
+        admin.execute(f"CREATE SCHEMA app; CREATE ROLE {role}; GRANT ALL ON SCHEMA app TO {role}".encode())
         try:
-            sql = "SET ROLE lockgate_app; SET search_path = app; CREATE TABLE t ()"
+            sql = f"SET ROLE {role}; SET search_path = app; CREATE TABLE t ()"
             apply(dsn, tmp_path, "phases: [{id: a, steps: [{sql: x.sql}]}]", x=sql)
-            assert one(dsn, "SELECT tableowner FROM pg_tables WHERE tablename = 't'") == "lockgate_app"
+            assert one(dsn, "SELECT tableowner FROM pg_tables WHERE tablename = 't'") == role
         finally:
-            admin.execute("DROP OWNED BY lockgate_app; DROP ROLE lockgate_app")
+            admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
 
 
 def test_a_missing_privilege_comes_with_the_grant(dsn: str, tmp_path: Path) -> None:
+    role = f"app_{token_hex(4)}"
     with psycopg.connect(dsn, autocommit=True) as admin:
-        admin.execute("CREATE TABLE t (x int); DROP ROLE IF EXISTS lockgate_app; CREATE ROLE lockgate_app")
+        admin.execute(f"CREATE TABLE t (x int); CREATE ROLE {role}".encode())
         try:
-            sql = "SET ROLE lockgate_app;\nSELECT * FROM public.t"
+            sql = f"SET ROLE {role};\nSELECT * FROM public.t"
             with pytest.raises(PrivilegeMissing) as caught:
                 apply(dsn, tmp_path, "phases: [{id: a, steps: [{sql: x.sql}]}]", x=sql)
         finally:
-            admin.execute("DROP ROLE lockgate_app")
+            admin.execute(f"DROP ROLE {role}".encode())
     assert caught.value.where == "x.sql:2:1"
     assert "GRANT SELECT" in str(caught.value.hint)
 
