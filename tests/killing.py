@@ -45,7 +45,7 @@ def call(
     fault: str | None = None,
     log: Path | None = None,
     env: Mapping[str, str] | None = None,
-    seconds: float = 120,
+    seconds: float = 600,
 ) -> Ended:
     """Call a function in a process of its own.
 

@@ -110,11 +110,11 @@ def test_the_server_ends_the_statement_of_a_killed_client(dsn: str) -> None:
     code = f"from tests.integration.engine.test_session import sleep_long; sleep_long({dsn!r})"
     client = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[3])
     try:
-        wait_until(lambda: one(dsn, asleep) == 1, 30)
+        wait_until(lambda: one(dsn, asleep) == 1)
     finally:
         client.kill()
         client.wait()
-    wait_until(lambda: one(dsn, asleep) == 0, 10)
+    wait_until(lambda: one(dsn, asleep) == 0)
 
 
 # --- what is wrong, in words ------------------------------------------------------------------------------
