@@ -19,7 +19,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from lockgate.embedded import EmbeddedServer
-from tests.databases import EMPTY, Templates, another_database, with_ledger
+from tests.copies import EMPTY, another_database
+from tests.databases import Templates, with_ledger
 from tests.folders import server_folder
 
 SECOND_SERVER = "LOCKGATE_TEST_DSN"

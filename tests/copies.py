@@ -1,19 +1,52 @@
-"""Copies of databases and of whole servers by the programs that an administrator has."""
+"""Copies of databases and of whole servers, as an administrator makes them."""
 
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from psycopg.conninfo import conninfo_to_dict
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from lockgate.embedded import SUPERUSER, EmbeddedServer
 from lockgate.embedded_host import system_user
 from tests.folders import server_folder
+
+EMPTY = "template0"
+
+
+@contextmanager
+def another_database(server: str, template: str = EMPTY) -> Iterator[str]:
+    """The address of a new database on the server that ``server`` is an address of, dropped after the block."""
+    name = f"lockgate_test_{secrets.token_hex(6)}"
+    with psycopg.connect(in_database(server, "postgres"), autocommit=True) as admin:
+        made = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        admin.execute(made)
+        try:
+            yield in_database(server, name)
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def in_database(dsn: str, name: str) -> str:
+    """The address of another database of the same server, a URI if ``dsn`` is one."""
+    if dsn.startswith(("postgres://", "postgresql://")):
+        return urlsplit(dsn)._replace(path=f"/{name}").geturl()
+    return make_conninfo(dsn, dbname=name)
+
+
+@contextmanager
+def template_copy(dsn: str) -> Iterator[str]:
+    """The address of a copy that the server makes of a database that nobody is connected to."""
+    with another_database(dsn, str(conninfo_to_dict(dsn)["dbname"])) as copy:
+        yield copy
 
 
 def dump_and_restore(programs: Path, source: str, target: str) -> None:

@@ -1,46 +1,15 @@
-"""Databases that live as long as a test, and templates that they are copies of."""
+"""What the databases of tests are copies of."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from urllib.parse import urlsplit
+from collections.abc import Callable
+from contextlib import ExitStack
 
 import psycopg
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from lockgate.ledger import install
-
-EMPTY = "template0"
-
-
-@contextmanager
-def another_database(server: str, template: str = EMPTY) -> Iterator[str]:
-    """The address of a new database on the server that ``server`` is an address of, dropped after the block."""
-    name = f"lockgate_test_{secrets.token_hex(6)}"
-    with psycopg.connect(in_database(server, "postgres"), autocommit=True) as admin:
-        made = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        admin.execute(made)
-        try:
-            yield in_database(server, name)
-        finally:
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def in_database(dsn: str, name: str) -> str:
-    """The address of another database of the same server, a URI if ``dsn`` is one."""
-    if dsn.startswith(("postgres://", "postgresql://")):
-        return urlsplit(dsn)._replace(path=f"/{name}").geturl()
-    return make_conninfo(dsn, dbname=name)
-
-
-@contextmanager
-def copy_of(dsn: str) -> Iterator[str]:
-    """The address of a copy that the server makes of a database that nobody is connected to."""
-    with another_database(dsn, str(conninfo_to_dict(dsn)["dbname"])) as copy:
-        yield copy
+from tests.copies import another_database
 
 
 class Templates:

@@ -13,8 +13,7 @@ from lockgate.embedded import EmbeddedServer
 from tests.acceptance.cli.processes import running
 from tests.acceptance.shop import Shop, make
 from tests.conftest import StartServer
-from tests.copies import dump_and_restore, upgrade
-from tests.databases import another_database
+from tests.copies import another_database, dump_and_restore, upgrade
 from tests.waiting import wait_until
 
 WRITES = (

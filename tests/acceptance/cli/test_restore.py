@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.shop import Shop
-from tests.databases import another_database
+from tests.copies import another_database
 
 pytestmark = pytest.mark.one_server  # the backup and the clients are of one version
 

@@ -27,7 +27,7 @@ from lockgate.engine.session import Sessions
 from lockgate.errors import CheckFailed, DatabaseError, LockgateError, PlanError
 from lockgate.ledger import chain, install
 from tests.conftest import StartServer
-from tests.databases import another_database
+from tests.copies import another_database
 from tests.integration.backup.shop import SHOP, back_up
 
 # What a table has beside its rows.

@@ -14,8 +14,7 @@ from lockgate.embedded import EmbeddedServer
 from lockgate.errors import LedgerError
 from lockgate.ledger import chain, copied, install, require, require_home, uninstall
 from tests.conftest import StartServer
-from tests.copies import copy_files, dump_and_restore, upgrade
-from tests.databases import another_database, copy_of
+from tests.copies import another_database, copy_files, dump_and_restore, template_copy, upgrade
 
 
 def opened(dsn: str) -> Connection[Any]:
@@ -113,7 +112,7 @@ def test_the_servers_own_copy_of_a_database_goes_on(dsn: str) -> None:
     """Numbers of relations are the same in it, and transaction ids are the cluster's."""
     with opened(dsn) as conn:
         install(conn)
-    with copy_of(dsn) as other, opened(other) as conn:
+    with template_copy(dsn) as other, opened(other) as conn:
         assert copied(conn) is None
 
 

@@ -21,7 +21,7 @@ from lockgate.engine.uninstall import uninstall
 from lockgate.errors import CheckFailed, LockgateError, LockNotAcquired, PlanError, RollbackRefused
 from lockgate.mapping import changelog, upkeep
 from lockgate.steps import cutback, handover
-from tests.databases import EMPTY
+from tests.copies import EMPTY
 from tests.integration.engine.plans import Told, one, rows, sessions
 from tests.integration.steps.cutovers import (
     BACK,

@@ -25,7 +25,7 @@ from lockgate.errors import (
 )
 from lockgate.ledger import audit
 from lockgate.preview import preview
-from tests.databases import EMPTY
+from tests.copies import EMPTY
 from tests.integration.engine.plans import one, rows, write_plan
 from tests.integration.steps.retiring import (
     ALLOWED,

@@ -13,7 +13,7 @@ from lockgate.engine import runner
 from lockgate.engine.clock import FakeClock
 from lockgate.ledger import audit
 from lockgate.plan.load import load_plan
-from tests.databases import copy_of
+from tests.copies import template_copy
 from tests.integration.engine.plans import QUICK, rows, sessions
 from tests.integration.steps.retiring import ALLOWED, DEPENDENTS, NAMED, Shop, listed
 from tests.killing import call, every_point
@@ -36,14 +36,14 @@ def test_killed_anywhere_the_next_run_finishes(dsn: str, tmp_path: Path) -> None
     given = [str(shop.folder / "plan"), shop.clock.now().isoformat()]
     # Copies have no counters, so that the gates are asked before.
     assert call(here, shop.dsn, *given, fault="step.begun").killed
-    with copy_of(shop.dsn) as copy:
+    with template_copy(shop.dsn) as copy:
         there = call(here, copy, *given, log=tmp_path / "there")
         assert there.code == 0, there.err
         expected = outcome(copy)
     points = [point for point in every_point(there.points) if point.startswith(("drop.", "step."))]
     assert {"drop.reading:1", "drop.ready:1", "drop.commit:2", "drop.dropped:2", "step.commit:1"} <= set(points)
     for point in points:
-        with copy_of(shop.dsn) as copy:
+        with template_copy(shop.dsn) as copy:
             assert call(here, copy, *given, fault=point).killed, point
             finished = call(here, copy, *given)
             assert finished.code == 0, (point, finished.err)

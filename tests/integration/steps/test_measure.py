@@ -10,7 +10,7 @@ import pytest
 
 from lockgate.engine import runner
 from lockgate.errors import CheckFailed, LockgateError, PrivilegeMissing
-from tests.databases import EMPTY
+from tests.copies import EMPTY
 from tests.integration.engine.plans import one, rows, sessions, write_plan
 
 

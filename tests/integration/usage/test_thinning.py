@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from lockgate.usage import samples
 from lockgate.usage.samples import Sample
 from lockgate.usage.window import READS, WRITES, judge
-from tests.databases import Templates, another_database, with_ledger
+from tests.copies import another_database
+from tests.databases import Templates, with_ledger
 from tests.integration.gates.test_unwritten import Shop
 
 pytestmark = pytest.mark.one_server  # it is about the tool's own rows
