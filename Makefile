@@ -22,7 +22,7 @@ demo: $(INSTALLED) ## move a live database in front of your eyes (ARGS="--scale 
 	@$(BIN)/lockgate demo $(ARGS)
 
 test: $(INSTALLED) ## run all tests in parallel (WORKERS=4, ARGS="-k plan")
-	$(PYTEST) -n $(WORKERS) $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(INSTALLED) ## formatting, lint rules and types
 	$(BIN)/ruff format --check .

@@ -6,10 +6,10 @@ import os
 import secrets
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
@@ -17,19 +17,29 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from lockgate.embedded import SUPERUSER, EmbeddedServer
 from lockgate.embedded_host import system_user
+from tests.folders import server_folder
+
+EMPTY = "template0"
 
 
 @contextmanager
-def another_database(dsn: str, template: str = "template0") -> Iterator[str]:
-    """The address of a new database on the same server, dropped after the block."""
+def another_database(server: str, template: str = EMPTY) -> Iterator[str]:
+    """The address of a new database on the server that ``server`` is an address of, dropped after the block."""
     name = f"lockgate_test_{secrets.token_hex(6)}"
-    with psycopg.connect(make_conninfo(dsn, dbname="postgres"), autocommit=True) as admin:
+    with psycopg.connect(in_database(server, "postgres"), autocommit=True) as admin:
         made = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
         admin.execute(made)
         try:
-            yield make_conninfo(dsn, dbname=name)
+            yield in_database(server, name)
         finally:
             admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def in_database(dsn: str, name: str) -> str:
+    """The address of another database of the same server, a URI if ``dsn`` is one."""
+    if dsn.startswith(("postgres://", "postgresql://")):
+        return urlsplit(dsn)._replace(path=f"/{name}").geturl()
+    return make_conninfo(dsn, dbname=name)
 
 
 @contextmanager
@@ -65,10 +75,9 @@ def copy_files(stopped: EmbeddedServer, folder: Path) -> EmbeddedServer:
 def standby_of(primary: EmbeddedServer, **settings: str) -> Iterator[EmbeddedServer]:
     """A standby that follows the server, which is restarted for it; removed after the block."""
     primary.stop()
-    folder = Path(tempfile.mkdtemp(prefix="lockgate-test-"))
     host = conninfo_to_dict(primary.dsn())["host"]
-    standby = EmbeddedServer(folder, settings={"primary_conninfo": f"host={host} user={SUPERUSER}", **settings})
-    try:
+    with server_folder() as folder:
+        standby = EmbeddedServer(folder, settings={"primary_conninfo": f"host={host} user={SUPERUSER}", **settings})
         shutil.copytree(primary.data, standby.data)
         (standby.data / "standby.signal").touch()
         standby.data.chmod(0o700)
@@ -77,8 +86,6 @@ def standby_of(primary: EmbeddedServer, **settings: str) -> Iterator[EmbeddedSer
         primary.start()
         with standby:
             yield standby
-    finally:
-        shutil.rmtree(folder)
 
 
 def upgrade(stopped: EmbeddedServer, into: EmbeddedServer) -> None:

@@ -5,25 +5,20 @@
 
 from __future__ import annotations
 
-import json
+import importlib
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from lockgate.engine.faults import LOG, VARIABLE
+from tests.forking import CONTEXT, begin
 
 ROOT = Path(__file__).parents[1]
-_CALL = """
-import importlib, json, sys
-module, name, args = sys.argv[1:]
-getattr(importlib.import_module(module), name)(*json.loads(args))
-"""
 
 
 @dataclass(frozen=True)
@@ -44,30 +39,37 @@ class Ended:
         return self.code == -signal.SIGKILL
 
 
-def lockgate(*args: str, fault: str | None = None, env: Mapping[str, str] | None = None, seconds: float = 120) -> Ended:
-    """Run ``python -m lockgate`` with these arguments."""
-    return _run([sys.executable, "-m", "lockgate", *args], fault, env or {}, seconds)
-
-
 def call(
     target: str,
     *args: Any,
     fault: str | None = None,
     log: Path | None = None,
     env: Mapping[str, str] | None = None,
-    seconds: float = 120,
+    seconds: float = 600,
 ) -> Ended:
     """Call a function in a process of its own.
 
     :param target: ``package.module:function``.
-    :param args: what JSON can carry.
+    :param args: what can be pickled.
     :param log: a file that does not exist; the points that were passed are read from it.
     """
-    module, _, name = target.partition(":")
-    more = {**(env or {}), **({LOG: str(log)} if log else {})}
-    ended = _run([sys.executable, "-c", _CALL, module, name, json.dumps(args)], fault, more, seconds)
+    variables = {**os.environ, **(env or {}), **({LOG: str(log)} if log else {})}
+    if fault is not None:
+        variables[VARIABLE] = fault
+    with TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        process = CONTEXT.Process(target=_call, args=(target, args, variables, out, err), daemon=True)
+        process.start()
+        process.join(seconds)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise AssertionError(f"still running after {seconds} s: {target}\n{err.read_text()}")
+        code = process.exitcode
+        process.close()
+        said, complained = (path.read_text() if path.exists() else "" for path in (out, err))
     passed = tuple(log.read_text().split()) if log and log.exists() else ()
-    return Ended(ended.code, ended.out, ended.err, passed)
+    return Ended(code, said, complained, passed)
 
 
 def every_point(passed: tuple[str, ...], most: int | None = None) -> list[str]:
@@ -85,11 +87,8 @@ def every_point(passed: tuple[str, ...], most: int | None = None) -> list[str]:
     return chosen
 
 
-def _run(command: list[str], fault: str | None, env: Mapping[str, str], seconds: float) -> Ended:
-    environment = {**os.environ, **env}
-    if fault is not None:
-        environment[VARIABLE] = fault
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds, check=False
-    )
-    return Ended(done.returncode, done.stdout, done.stderr)
+def _call(target: str, args: Sequence[Any], variables: Mapping[str, str], out: Path, err: Path) -> None:
+    begin(variables, out, err)
+    os.chdir(ROOT)
+    module, _, name = target.partition(":")
+    getattr(importlib.import_module(module), name)(*args)

@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(predicate: Callable[[], T], seconds: float = 10.0, *, what: str | None = None) -> T:
+def wait_until(predicate: Callable[[], T], seconds: float = 60.0, *, what: str | None = None) -> T:
     """Ask again and again until the answer is true, and return that answer.
 
     :param seconds: the deadline. Be generous: it is only spent when the test fails.

@@ -62,8 +62,16 @@ class Shop:
 
 def make(dsn: str, folder: Path) -> Shop:
     """The old model filled, the plan copied into ``folder``."""
-    plan = folder / "shop"
-    shutil.copytree(FIXTURE, plan)
-    shop = Shop(dsn, plan)
-    shop.sql((FIXTURE / "legacy.sql").read_text())
-    return shop
+    fill(dsn)
+    return Shop(dsn, copy_plan(folder))
+
+
+def fill(dsn: str) -> None:
+    """Make the old model in an empty database."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute((FIXTURE / "legacy.sql").read_bytes())
+
+
+def copy_plan(folder: Path) -> Path:
+    """The plan in a folder within this one."""
+    return Path(shutil.copytree(FIXTURE, folder / "shop"))

@@ -54,7 +54,8 @@ def test_a_restored_ledger_is_read_and_not_worked_with(shop: Shop, restored: Sho
         result = restored.run(*words)
         assert f"Warning: {SAID}" in result.stderr
         assert SAID not in shop.run(*words).stderr
-    assert shop.run("status", "{plan}")
+    # On a busy machine it may complain that nobody has applied anything for a while.
+    assert SAID not in shop.run("status", "{plan}", code=None).stdout
 
 
 def test_it_is_taken_out_of_the_copy(restored: Shop) -> None:

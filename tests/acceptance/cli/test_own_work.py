@@ -84,7 +84,7 @@ def test_a_sync_is_nobody_elses_use_and_a_kill_of_it_is_none(shop: Shop, retirin
         with running(shop, "sync", "{plan}", "--every", "1") as sync:
             sync.await_words("applies the changes of plan shop, until Ctrl-C or SIGTERM")
             shop.sql(f"INSERT INTO old.customers (name, email) VALUES ('New', '{ended.name}@example.com')")
-            wait_until(lambda before=before: written() > before, 30)  # type: ignore[misc]
+            wait_until(lambda before=before: written() > before)  # type: ignore[misc]
             sync.signal(ended)
             sync.end()
     assert foreign(shop, retiring, first) == {"old.customers": 2}

@@ -40,7 +40,7 @@ def test_sync_applies_until_it_is_told_to_end(shop: Shop, number: signal.Signals
         sync.await_words("applies the changes of plan shop, until Ctrl-C or SIGTERM")
         shop.sql("INSERT INTO old.customers (name, email) VALUES ('New', 'new@example.com')")
         count = "SELECT count(*) FROM shop.subscribers WHERE email = 'new@example.com'"
-        wait_until(lambda: shop.sql(count) == [(1,)], 30)
+        wait_until(lambda: shop.sql(count) == [(1,)])
         sync.await_words("shop.subscribers: live, 0 changes wait")
         sync.signal(number)
         assert sync.end() == 0

@@ -10,6 +10,8 @@ import pytest
 from tests.acceptance.shop import FIXTURE, Shop
 from tests.conftest import StartServer
 
+pytestmark = pytest.mark.one_server  # messages of the tool
+
 NOWHERE = "postgresql://ana:s3cret@127.0.0.1:1/shop"
 
 

@@ -1,26 +1,17 @@
-"""Lockgate's command line in processes of their own, which are killed.
-
-They are forked from a server that has imported Lockgate already: a process that lives for a second should not
-spend most of it importing.
-"""
+"""Lockgate's command line in processes of their own, which are killed."""
 
 from __future__ import annotations
 
-import importlib
-import multiprocessing
 import os
 import signal
-import sys
-import threading
 from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from tests.forking import CONTEXT, begin
 from tests.waiting import wait_until
 
-_CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload([__name__, "tests.acceptance.kills.preloaded"])
-_DEADLINE = 120
+_DEADLINE = 600  # only spent when a test fails
 
 
 class Lockgate:
@@ -44,9 +35,7 @@ class Lockgate:
             "LOCKGATE_DEBUG": "1",
             **(env or {}),
         }
-        self._process: BaseProcess = _CONTEXT.Process(
-            target=_main, args=(args, variables, str(self._said)), daemon=True
-        )
+        self._process: BaseProcess = CONTEXT.Process(target=_main, args=(args, variables, self._said), daemon=True)
         self._process.start()
 
     @property
@@ -128,16 +117,8 @@ class Lockgate:
         return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
-def _main(args: tuple[str, ...], variables: Mapping[str, str], said: str) -> None:
-    assert threading.active_count() == 1
-    os.environ.update(variables)
-    # It was imported before this process knew its variables; importing it again fills the same module.
-    importlib.reload(importlib.import_module("lockgate.engine.faults"))
-    with open(said, "w", buffering=1, encoding="utf-8") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    sys.stdout = open(1, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the process's life
-    sys.stderr = open(2, "w", buffering=1, encoding="utf-8", closefd=False)  # noqa: SIM115
+def _main(args: tuple[str, ...], variables: Mapping[str, str], said: Path) -> None:
+    begin(variables, said, said)
     from lockgate.cli.main import cli
 
     cli.main(list(args), prog_name="lockgate")

@@ -179,7 +179,7 @@ class Shop:
                 return conn.execute(DIFFERENCES.encode()).fetchall()
 
             with contextlib.suppress(AssertionError):
-                wait_until(lambda: not wrong() and not self._pending(conn), 15)
+                wait_until(lambda: not wrong() and not self._pending(conn), 120)
             self.none(wrong(), "the new model is not what the old one says")
             assert not self._pending(conn), self.told("something is never applied")
         self.none(told, "what was lost was found by comparing")

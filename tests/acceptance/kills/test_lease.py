@@ -139,7 +139,7 @@ def test_a_runner_that_sleeps_through_everything_changes_nothing(shop: Shop) -> 
 def test_the_lease_of_a_sleeper_runs_out_by_itself(shop: Shop) -> None:
     sleeper = stopped_at(shop, ["map.planned"])
     assert shop.run("apply").code == ExitCode.LEASE_HELD
-    wait_until(lambda: shop.one("SELECT expires_at < clock_timestamp() FROM lockgate.lease"), 20)
+    wait_until(lambda: shop.one("SELECT expires_at < clock_timestamp() FROM lockgate.lease"))
     shop.finish()
     sleeper.kill()
     assert sleeper.code == -signal.SIGKILL

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from tests.acceptance.kills.chains import Repeated
 from tests.acceptance.kills.conftest import KILLS
 from tests.acceptance.kills.shop import Factory, Shop
 from tests.acceptance.kills.writer import Writer
+from tests.folders import server_folder
 
 CRASHES = max(8, KILLS // 25)
 # Nothing is flushed but by those who wait for it, so that a crash loses much of what was committed without waiting.
@@ -65,12 +64,8 @@ class Crashing:
 @pytest.fixture(scope="module")
 def server() -> Iterator[EmbeddedServer]:
     """A server of this module's own, with durable writes."""
-    folder = Path(tempfile.mkdtemp(prefix="lockgate-test-"))
-    try:
-        with EmbeddedServer(folder, settings=SETTINGS) as started:
-            yield started
-    finally:
-        shutil.rmtree(folder)
+    with server_folder() as folder, EmbeddedServer(folder, settings=SETTINGS) as started:
+        yield started
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def test_a_worker_is_killed_and_its_chunk_is_free_at_once(shop: Shop, point: str
         assert shop.one("SELECT count(*) FROM lockgate.chunks WHERE worker ~ %s", f":{worker.pid}:") >= 1
         free = "SELECT count(*) FROM (SELECT FROM lockgate.chunks WHERE state = 'pending' FOR UPDATE SKIP LOCKED) AS c"
         left = shop.one("SELECT count(*) FROM lockgate.chunks WHERE state = 'pending'")
-        wait_until(lambda: shop.one(free) == left, 5, what="the chunks of the killed worker to be free")
+        wait_until(lambda: shop.one(free) == left, what="the chunks of the killed worker to be free")
         runner.thaw()
         assert runner.wait() == 0, runner.said
         watched.look()

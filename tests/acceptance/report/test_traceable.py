@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg
+import pytest
 
 from lockgate.engine.applying import applying
 from lockgate.engine.clock import SystemClock
@@ -16,6 +17,8 @@ from lockgate.ledger import chain
 from lockgate.ledger.chain import ChainEntry
 from tests.acceptance.shop import Shop
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.one_server  # the report is written from the ledger alone
 
 COUNTS = {"phases_done", "phases_planned", "entries", "seq", "digest_seq", "evidence"}
 """Keys of the JSON whose numbers are counts of entries, or numbers of entries themselves."""

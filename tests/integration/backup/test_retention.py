@@ -200,6 +200,8 @@ RETIRE = """
 import sys
 from lockgate.backup.retention import Keep, retire
 from lockgate.engine.session import Sessions
+
+pytestmark = pytest.mark.one_server  # it is about folders
 retire(Sessions(sys.argv[1]), int(sys.argv[2]), Keep(newest=1))
 """
 

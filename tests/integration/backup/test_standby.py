@@ -61,10 +61,10 @@ def test_it_has_the_state_of_the_database_and_says_where_it_is_from(pair: Pair, 
 def test_one_that_does_not_catch_up(pair: Pair, tmp_path: Path) -> None:
     primary, standby = pair
     with psycopg.connect(primary.dsn(), autocommit=True) as conn:
-        wait_until(lambda: conn.execute("SELECT FROM pg_stat_replication").fetchone() is not None, 30)
+        wait_until(lambda: conn.execute("SELECT FROM pg_stat_replication").fetchone() is not None)
     run(standby.dsn(), "SELECT pg_wal_replay_pause()")
     with psycopg.connect(standby.dsn(), autocommit=True) as conn:
-        wait_until(lambda: conn.execute("SELECT pg_get_wal_replay_pause_state()").fetchone() == ("paused",), 30)
+        wait_until(lambda: conn.execute("SELECT pg_get_wal_replay_pause_state()").fetchone() == ("paused",))
     run(primary.dsn(), "CREATE TABLE core.late ()")
     with pytest.raises(LockgateError, match="bytes behind, and does not catch up"):
         from_standby(Sessions(primary.dsn(), clock=FakeClock()), standby.dsn(), tmp_path)
@@ -82,7 +82,7 @@ def test_what_is_no_standby_of_it(pair: Pair, own_server: StartServer, tmp_path:
     with pytest.raises(LockgateError, match=r"This is no standby\n") as caught:
         from_standby(here, primary.dsn(), tmp_path)
     assert "It does not recover" in str(caught.value.why)
-    wait_until(lambda: _opens(standby.dsn("another")), 30)
+    wait_until(lambda: _opens(standby.dsn("another")))
     with pytest.raises(LockgateError, match="This is no standby of the database"):
         from_standby(here, standby.dsn("another"), tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -99,7 +99,7 @@ def _opens(dsn: str) -> bool:
 def test_a_role_that_may_not_ask_is_told_what_helps(pair: Pair, tmp_path: Path) -> None:
     primary, standby = pair
     run(primary.dsn(), "CREATE ROLE plain LOGIN; REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
-    wait_until(lambda: _opens(make_conninfo(standby.dsn(), user="plain")), 30)
+    wait_until(lambda: _opens(make_conninfo(standby.dsn(), user="plain")))
     with pytest.raises(LockgateError, match="cannot be told") as caught:
         from_standby(Sessions(make_conninfo(primary.dsn(), user="plain")), standby.dsn(), tmp_path)
     assert "GRANT EXECUTE ON FUNCTION pg_control_system()" in str(caught.value.hint)

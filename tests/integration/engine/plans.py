@@ -69,3 +69,26 @@ def one(dsn: str, query: str) -> Any:
 def rows(dsn: str, query: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(dsn, autocommit=True) as conn:
         return conn.execute(query.encode()).fetchall()
+
+
+_HELD = """
+CREATE TABLE public.go ();
+CREATE FUNCTION public.held() RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    WHILE NOT EXISTS (SELECT FROM public.go) LOOP PERFORM pg_sleep(0.01); END LOOP;
+    RETURN 1;
+END
+$$
+"""
+
+
+def make_held(dsn: str) -> None:
+    """Make a function ``held()``: a step that calls it stays where it is until ``let_go``, and then gets 1."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(_HELD)
+
+
+def let_go(dsn: str) -> None:
+    """End the wait of each step that calls ``held()``, and of all that come later."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("INSERT INTO public.go DEFAULT VALUES")

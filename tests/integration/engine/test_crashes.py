@@ -12,7 +12,7 @@ from lockgate.embedded import EmbeddedServer
 from lockgate.engine import runner
 from lockgate.errors import ConnectionLost, ExitCode
 from tests.conftest import StartServer
-from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
+from tests.integration.engine.plans import Told, let_go, make_held, one, rows, sessions, write_plan
 from tests.waiting import wait_until
 
 PLAN = """
@@ -21,7 +21,7 @@ phases:
   - id: a
     steps:
       - {sql: CREATE TABLE t (x int), id: one}
-      - {sql: INSERT INTO t SELECT 1 FROM pg_sleep(2), id: two}
+      - {sql: INSERT INTO t SELECT held(), id: two}
       - {sql: "UPDATE t SET x = x + 1; CREATE INDEX CONCURRENTLY i ON t (x)", id: three, outside_transaction: true}
     after: [{query: SELECT x FROM t, equals: 2}]
 """
@@ -30,10 +30,13 @@ INSERTING = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'INSERT INTO t%' AN
 
 def crash(server: EmbeddedServer, come_back: bool) -> threading.Thread:
     def work() -> None:
-        wait_until(lambda: rows(server.dsn(), INSERTING), 30)
+        wait_until(lambda: rows(server.dsn(), INSERTING))
         server.kill()
         if come_back:
             server.start()
+            let_go(server.dsn())
+
+    make_held(server.dsn())
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -60,6 +63,7 @@ def test_a_server_that_does_not_is_said_and_a_later_run_goes_on(own_server: Star
     assert caught.value.exit_code is ExitCode.FAILED
     assert caught.value.where == "plan.yaml:8:9"
     server.start()
+    let_go(server.dsn())
     assert one(server.dsn(), "SELECT state FROM lockgate.steps WHERE step = 'two'") == "running"
     runner.apply(write_plan(tmp_path, PLAN % 1), sessions(server.dsn()))
     assert rows(server.dsn(), "SELECT x FROM t") == [(2,)]

@@ -8,7 +8,9 @@ import pytest
 
 from lockgate.engine.phases import PhaseState, move, state
 from lockgate.errors import LeaseLost, LedgerError
-from lockgate.ledger import chain, lease, store
+from lockgate.ledger import chain, lease
+
+pytestmark = pytest.mark.one_server  # plain rows, which every run of a plan writes on both
 
 
 def go(conn: psycopg.Connection[Any], epoch: int, to: PhaseState) -> None:
@@ -17,7 +19,6 @@ def go(conn: psycopg.Connection[Any], epoch: int, to: PhaseState) -> None:
 
 @pytest.fixture
 def held(conn: psycopg.Connection[Any]) -> lease.Lease:
-    store.install(conn)
     return lease.acquire(conn, "test", timedelta(seconds=60))
 
 

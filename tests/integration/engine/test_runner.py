@@ -24,8 +24,10 @@ from lockgate.errors import (
     UsageError,
 )
 from lockgate.ledger import audit, control
-from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
+from tests.integration.engine.plans import Told, let_go, make_held, one, rows, sessions, write_plan
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.one_server  # the order of things; what steps and checks do is tested on both
 
 DAY = timedelta(days=1)
 TWO = """
@@ -79,30 +81,34 @@ def test_each_run_is_in_the_ledger_with_how_it_ended(dsn: str, tmp_path: Path) -
 
 
 def test_a_second_runner_is_refused(dsn: str, tmp_path: Path) -> None:
-    slow = "phases: [{id: a, steps: [{sql: CREATE TABLE t AS SELECT 1 AS x FROM pg_sleep(3)}]}]"
+    make_held(dsn)
+    slow = "phases: [{id: a, steps: [{sql: CREATE TABLE t AS SELECT held() AS x}]}]"
     first = threading.Thread(target=apply, args=(dsn, tmp_path / "a", slow))
     first.start()
     wait_until(lambda: rows(dsn, "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'CREATE TABLE t AS%'"))
     with pytest.raises(LeaseHeld) as caught:
         apply(dsn, tmp_path / "b", TWO)
     assert caught.value.exit_code is ExitCode.LEASE_HELD
+    let_go(dsn)
     first.join()
     assert states(dsn) == {"a": "done"}
 
 
 def test_stops_when_told_to_and_goes_on_later(dsn: str, tmp_path: Path) -> None:
+    make_held(dsn)
     stop, told = threading.Event(), Told()
     text = """
     phases:
       - id: a
         steps:
-          - {sql: CREATE TABLE one AS SELECT 1 AS x FROM pg_sleep(1), id: one}
+          - {sql: CREATE TABLE one AS SELECT held() AS x, id: one}
           - {sql: CREATE TABLE two (), id: two}
     """
 
     def interrupt() -> None:
         wait_until(lambda: "step a/one: begins" in told.events)
         stop.set()
+        let_go(dsn)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
@@ -140,7 +146,7 @@ def test_a_runner_that_lost_its_lease_commits_nothing_more(dsn: str, tmp_path: P
     phases:
       - id: a
         steps:
-          - {sql: CREATE TABLE one AS SELECT 1 AS x FROM pg_sleep(1), id: one}
+          - {sql: CREATE TABLE one AS SELECT held() AS x, id: one}
           - {sql: CREATE TABLE two AS SELECT 1 AS x FROM pg_sleep(1), id: two}
           - {sql: CREATE TABLE three AS SELECT 1 AS x FROM pg_sleep(1), id: three}
     """
@@ -153,11 +159,19 @@ def test_a_runner_that_lost_its_lease_commits_nothing_more(dsn: str, tmp_path: P
             thief.execute("UPDATE lockgate.lease SET epoch = epoch + 1, holder = 'thief'")
             seen.append(one(dsn, tables))
 
-    thread = threading.Thread(target=steal)
-    thread.start()
+    def release() -> None:
+        thief = "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'UPDATE lockgate.lease%thief%' AND "
+        wait_until(lambda: rows(dsn, thief + "wait_event_type = 'Lock'"))
+        let_go(dsn)
+
+    make_held(dsn)
+    threads = [threading.Thread(target=steal), threading.Thread(target=release)]
+    for thread in threads:
+        thread.start()
     with pytest.raises(LeaseLost) as caught:
         apply(dsn, tmp_path, text)
-    thread.join()
+    for thread in threads:
+        thread.join()
     assert caught.value.exit_code is ExitCode.LEASE_HELD
     # The thief had to wait for the transaction that had asserted the lease, and nothing came after the theft.
     assert seen[0][0] == "one"

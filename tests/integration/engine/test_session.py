@@ -6,6 +6,7 @@ import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import psycopg
@@ -109,11 +110,11 @@ def test_the_server_ends_the_statement_of_a_killed_client(dsn: str) -> None:
     code = f"from tests.integration.engine.test_session import sleep_long; sleep_long({dsn!r})"
     client = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[3])
     try:
-        wait_until(lambda: one(dsn, asleep) == 1, 30)
+        wait_until(lambda: one(dsn, asleep) == 1)
     finally:
         client.kill()
         client.wait()
-    wait_until(lambda: one(dsn, asleep) == 0, 10)
+    wait_until(lambda: one(dsn, asleep) == 0)
 
 
 # --- what is wrong, in words ------------------------------------------------------------------------------
@@ -164,23 +165,23 @@ def test_a_replica(own_server: StartServer) -> None:
 
 
 def test_missing_privilege_with_the_grant_that_helps(dsn: str) -> None:
+    role = f"powerless_{token_hex(4)}"
     with psycopg.connect(dsn, autocommit=True) as admin:
-        admin.execute("DROP ROLE IF EXISTS lockgate_powerless")
-        admin.execute("CREATE ROLE lockgate_powerless LOGIN PASSWORD 'x'")
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'".encode())
         try:
-            admin.execute("SET ROLE lockgate_powerless")
+            admin.execute(f"SET ROLE {role}".encode())
             with pytest.raises(PrivilegeMissing) as caught:
                 preflight.require_create(admin)
             grant = caught.value.hint
             assert grant is not None
             admin.execute("RESET ROLE")
             admin.execute(grant.removeprefix("As the database's owner: ").encode())
-            admin.execute("SET ROLE lockgate_powerless")
+            admin.execute(f"SET ROLE {role}".encode())
             preflight.require_create(admin)
         finally:
             admin.execute("RESET ROLE")
-            admin.execute("DROP OWNED BY lockgate_powerless")
-            admin.execute("DROP ROLE lockgate_powerless")
+            admin.execute(f"DROP OWNED BY {role}".encode())
+            admin.execute(f"DROP ROLE {role}".encode())
 
 
 @pytest.mark.parametrize("backends", [1, 2])

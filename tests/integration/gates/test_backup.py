@@ -16,7 +16,6 @@ from lockgate.backup.make import Made
 from lockgate.backup.prove import Proof
 from lockgate.engine import runner
 from lockgate.errors import GateRefused
-from lockgate.ledger import install
 from tests.integration.backup.shop import SHOP, back_up
 from tests.integration.engine.plans import Told, rows, sessions, write_plan
 
@@ -35,7 +34,6 @@ CORE = "{within: 1h, tables: [core.*]}"
 @pytest.fixture
 def shop(conn: Connection[Any], dsn: str) -> str:
     conn.execute(SHOP.encode())
-    install(conn)
     return dsn
 
 

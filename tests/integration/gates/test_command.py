@@ -14,6 +14,8 @@ from lockgate.errors import GateRefused
 from tests.integration.engine.plans import rows, sessions, write_plan
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.one_server  # it asks a program and no server
+
 PLAN = """
 phases:
   - id: retire

@@ -41,7 +41,7 @@ class Pair:
         row = self.shop.conn.execute("SELECT pg_current_wal_insert_lsn()::text").fetchone()
         with psycopg.connect(self.standby.dsn(), autocommit=True) as conn:
             query = "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn"
-            wait_until(lambda: conn.execute(query, row).fetchone() == (True,), 30, what="the standby has replayed")
+            wait_until(lambda: conn.execute(query, row).fetchone() == (True,), what="the standby has replayed")
 
     def sample(self) -> Sampled:
         self.replayed()

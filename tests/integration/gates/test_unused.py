@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from lockgate.gates.base import GateResult, Refusal
+from lockgate.ledger import install
 from tests.conftest import StartServer
 from tests.integration.gates.test_unwritten import Shop
 
@@ -157,6 +158,7 @@ def test_statements_of_the_past_are_named_where_the_server_keeps_them(own_server
     with psycopg.connect(server.dsn(), autocommit=True) as conn:
         conn.execute('CREATE SCHEMA "Odd"')
         conn.execute('CREATE EXTENSION pg_stat_statements SCHEMA "Odd"')
+        install(conn)
         shop = prepared(conn, server.dsn(), tmp_path)
         shop.act("SELECT 'secret', count(*) FROM core.old_phones")
         shop.act("COPY (SELECT 'secret' FROM core.old_phones) TO '/dev/null'")

@@ -13,7 +13,6 @@ from lockgate.engine.clock import FakeClock
 from lockgate.engine.gating import look
 from lockgate.errors import LedgerError, UsageError
 from lockgate.gates.base import GateResult, Refusal
-from lockgate.ledger import install
 from lockgate.plan.load import LoadedPlan
 from lockgate.sampling import Sampled, sample
 from tests.integration.engine.plans import sessions, write_plan
@@ -33,7 +32,6 @@ class Shop:
     def __init__(self, conn: psycopg.Connection[Any], dsn: str, folder: Path) -> None:
         self.conn, self.sessions, self.folder = conn, sessions(dsn), folder
         self.clock = FakeClock()
-        install(conn)
         self.act("CREATE SCHEMA core CREATE TABLE old_phones (id int) CREATE TABLE old_faxes (id int)")
         self.gate("unwritten: {tables: [core.old_*], for: 1d}")
 

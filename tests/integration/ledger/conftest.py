@@ -10,8 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from lockgate.ledger import install
-
 TTL = timedelta(minutes=5)  # no test is that slow
 PATIENCE = "SET lock_timeout = '20s'"  # so that a test that ought not to wait fails instead of hanging
 Connect = Callable[[], psycopg.Connection[Any]]
@@ -20,7 +18,6 @@ Connect = Callable[[], psycopg.Connection[Any]]
 @pytest.fixture
 def ledger(conn: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
     """The superuser's connection, with the ledger installed."""
-    install(conn)
     conn.execute(PATIENCE)
     return conn
 

@@ -19,6 +19,8 @@ from lockgate.ledger import canonical, chain, runs
 from lockgate.ledger.fields import GENESIS, Fields
 from tests.integration.ledger.conftest import Connect
 
+pytestmark = pytest.mark.one_server  # verify reads plain rows and judges them itself
+
 LENGTH = 8
 SET_HEAD_BACK = (
     "UPDATE lockgate.chain_head SET (seq, hash) = (SELECT seq, hash FROM lockgate.chain ORDER BY seq DESC LIMIT 1)"

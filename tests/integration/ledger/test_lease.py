@@ -6,8 +6,8 @@ import os
 import socket
 import threading
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 import psycopg
 import pytest
@@ -32,6 +32,20 @@ def held(ledger: Connection[Any]) -> lease.Lease:
     """A lease of the first runner."""
     ledger.execute("CREATE TABLE public.effect (who text)")
     return lease.acquire(ledger, "apply of p by ana", TTL)
+
+
+def clock(conn: Connection[Any]) -> datetime:
+    """What the server's clock says."""
+    row = conn.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    return cast(datetime, row[0])
+
+
+def expires(conn: Connection[Any]) -> datetime:
+    """When the lease runs out."""
+    found = lease.state(conn).expires_at
+    assert found is not None
+    return found
 
 
 def effects(conn: Connection[Any]) -> list[str]:
@@ -113,12 +127,15 @@ def test_a_lease_that_ran_out_and_that_nobody_took_lives_again(ledger: Connectio
 def test_the_ttl_counts_from_the_servers_clock_not_from_the_begin(ledger: Connection[Any]) -> None:
     with ledger.transaction():
         ledger.execute("SELECT pg_sleep(0.05)")
-        mine = lease.acquire(ledger, "apply", timedelta(milliseconds=40))
-        assert lease.state(ledger).live
-        ledger.execute("SELECT pg_sleep(0.05)")
+        now = clock(ledger)
+        mine = lease.acquire(ledger, "apply", TTL)
+        assert expires(ledger) >= now + TTL
+        ledger.execute("UPDATE lockgate.lease SET expires_at = clock_timestamp()")
         assert not lease.state(ledger).live
+        now = clock(ledger)
         lease.heartbeat(ledger, mine)
         assert lease.state(ledger).live
+        assert expires(ledger) >= now + TTL
 
 
 def test_epochs_are_not_repeated_when_the_ledger_was_removed(ledger: Connection[Any], held: lease.Lease) -> None:

@@ -15,6 +15,8 @@ from lockgate.errors import LedgerError, UsageError
 from lockgate.ledger import chain, control, phases, runs, steps
 from tests.integration.ledger.conftest import Connect
 
+pytestmark = pytest.mark.one_server  # plain rows, which every run of a plan writes on both
+
 
 def clock(conn: Connection[Any]) -> datetime:
     row = conn.execute("SELECT clock_timestamp()").fetchone()

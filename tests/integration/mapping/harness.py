@@ -20,7 +20,7 @@ from psycopg import Connection
 from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Relation
 from lockgate.engine.session import Sessions
-from lockgate.ledger import chunks, steps, store
+from lockgate.ledger import chunks, steps
 from lockgate.mapping import accounting, applier, backfill, changelog, group, install, reconcile, updating, upkeep
 from lockgate.mapping.accounting import Accounts
 from lockgate.mapping.analysis import compile_mapping
@@ -81,7 +81,6 @@ class Bench:
         self.sessions = Sessions(self.dsn)
         self.conn = self.tool()
         self.app = self.connect()
-        store.install(self.conn)
         self.app.execute("CREATE SCHEMA old; CREATE SCHEMA new")
 
     def tool(self) -> Connection[Any]:

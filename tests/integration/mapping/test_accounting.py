@@ -10,6 +10,8 @@ from lockgate.errors import PlanError
 from lockgate.mapping.accounting import Accounts
 from tests.integration.mapping.harness import Bench, Step
 
+pytestmark = pytest.mark.one_server  # plain counts, which whole plans take on both
+
 TABLES = """
 CREATE TABLE old.e (id int PRIMARY KEY);
 CREATE TABLE old.m (id int PRIMARY KEY, e int, mail text, prim boolean NOT NULL DEFAULT false);

@@ -6,6 +6,8 @@ import pytest
 
 from tests.integration.mapping.harness import Bench, Mapped
 
+pytestmark = pytest.mark.one_server  # plain joins, of which the stress tests run more on both
+
 TABLES = """
 CREATE TABLE old.a (id int PRIMARY KEY, x text, b int);
 CREATE TABLE old.b (id int PRIMARY KEY, y text, doc jsonb NOT NULL DEFAULT '[]');

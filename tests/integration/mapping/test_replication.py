@@ -50,7 +50,7 @@ def test_replicated_rows_are_followed(bench: Bench) -> None:
             ).format(sql.Literal(source), sql.Literal(slot))
         )
         try:
-            wait_until(lambda: bench.one("SELECT count(*) FROM old.p") == 3, 30, what="the first copy")
+            wait_until(lambda: bench.one("SELECT count(*) FROM old.p") == 3, what="the first copy")
             with psycopg.connect(source, autocommit=True) as conn:
                 conn.execute("INSERT INTO old.p VALUES (4, 'v4')")
                 conn.execute("UPDATE old.p SET v = 'changed' WHERE id = 1")

@@ -66,9 +66,9 @@ def test_another_table_of_the_name_is_followed(bench: Bench) -> None:
         wait_until(lambda: bench.rows("SELECT id FROM new.b") == [(7,)], what="the first table to be followed")
         bench.sql(f"BEGIN; CREATE TABLE old.q (LIKE old.p INCLUDING ALL); {swap}; COMMIT")
         bench.sql("INSERT INTO old.p VALUES (1, 'x')")
-        wait_until(lambda: follows(bench), 30, what="the second table to be followed")
+        wait_until(lambda: follows(bench), what="the second table to be followed")
         bench.sql("DELETE FROM old.p", "INSERT INTO old.p VALUES (2, 'y')")
-        wait_until(lambda: bench.rows("SELECT id FROM new.a") == [(2,)], 30, what="its changes to be followed")
+        wait_until(lambda: bench.rows("SELECT id FROM new.a") == [(2,)], what="its changes to be followed")
 
 
 def test_a_column_that_is_read_as_part_of_the_whole_row_is_followed(bench: Bench) -> None:
@@ -108,8 +108,8 @@ def test_a_target_that_does_not_fit_any_more_holds_up_no_other(bench: Bench, wha
         wait_until(lambda: bench.one(trouble), what="the trouble to be noted")
         assert "new.a: its changes cannot be applied" in told[0]
         bench.sql(mends)
-        wait_until(lambda: bench.rows("SELECT * FROM new.a") == [(1, "x")], 30, what="it to be right again")
-        wait_until(lambda: bench.one(trouble) is None, 30, what="the trouble to be over")
+        wait_until(lambda: bench.rows("SELECT * FROM new.a") == [(1, "x")], what="it to be right again")
+        wait_until(lambda: bench.one(trouble) is None, what="the trouble to be over")
 
 
 def test_a_log_whose_table_is_gone_holds_up_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

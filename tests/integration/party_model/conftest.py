@@ -12,23 +12,41 @@ from psycopg.conninfo import make_conninfo
 from systems.party_model.counts import MINIMUM_SCALE
 from systems.party_model.generate import generate
 from systems.party_model.roles import create_service_role, grant_to_service
+from tests.databases import Templates
 
 from . import by_hand
 
 Connection = psycopg.Connection[Any]
 
 
+def _legacy(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        generate(conn, MINIMUM_SCALE)
+
+
+def _both_models(dsn: str) -> None:
+    _legacy(dsn)
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        by_hand.migrate(conn)
+
+
+@pytest.fixture
+def template(request: pytest.FixtureRequest, server_dsn: str, templates: Templates, template: str) -> str:
+    """The models that a test asks for are generated once and copied."""
+    if "both_models" in request.fixturenames:
+        return templates.of(server_dsn, _both_models)
+    return templates.of(server_dsn, _legacy) if "legacy" in request.fixturenames else template
+
+
 @pytest.fixture
 def legacy(conn: Connection) -> Connection:
     """The smallest legacy database."""
-    generate(conn, MINIMUM_SCALE)
     return conn
 
 
 @pytest.fixture
 def both_models(legacy: Connection) -> Connection:
     """The same, with the new model filled by hand beside it."""
-    by_hand.migrate(legacy)
     return legacy
 
 

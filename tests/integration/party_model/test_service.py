@@ -14,6 +14,8 @@ from systems.party_model.service import cpf as cpfs
 from .by_hand import one
 from .project import command, service
 
+pytestmark = pytest.mark.one_server  # the application's plain statements; its rows are migrated on both
+
 Connection = psycopg.Connection[Any]
 
 CPF = cpfs.of_load(7)

@@ -21,6 +21,7 @@ from lockgate.engine.uninstall import uninstall
 from lockgate.errors import CheckFailed, LockgateError, LockNotAcquired, PlanError, RollbackRefused
 from lockgate.mapping import changelog, upkeep
 from lockgate.steps import cutback, handover
+from tests.copies import EMPTY
 from tests.integration.engine.plans import Told, one, rows, sessions
 from tests.integration.steps.cutovers import (
     BACK,
@@ -169,7 +170,7 @@ class Before:
 
         def held(*given: Any) -> None:
             self.reached.set()
-            assert self.go.wait(30)
+            assert self.go.wait(60)
             real(*given)
 
         patch.setattr(module, "hold_writers", held)
@@ -184,7 +185,7 @@ def test_a_writer_that_waits_for_the_lock_lands_nowhere(
     before = Before(monkeypatch, handover)
     with psycopg.connect(filled) as holder, ThreadPoolExecutor(2) as pool:
         over = pool.submit(apply, filled, loaded, "handover")
-        assert before.reached.wait(30)
+        assert before.reached.wait(60)
         holder.execute("UPDATE core.emails SET email = 'Held@X' WHERE id = 1")
         before.go.set()
         wait_until(lambda: _waiting(filled, "LOCK TABLE core.emails%"))
@@ -199,7 +200,7 @@ def test_a_writer_that_waits_for_the_lock_lands_nowhere(
     before = Before(monkeypatch, cutback)
     with psycopg.connect(filled) as holder, ThreadPoolExecutor(2) as pool:
         back = pool.submit(rollback, filled, loaded)
-        assert before.reached.wait(30)
+        assert before.reached.wait(60)
         holder.execute("INSERT INTO core.contacts VALUES (5, 'held@x')")
         before.go.set()
         wait_until(lambda: _waiting(filled, "LOCK TABLE core.contacts%"))
@@ -232,7 +233,7 @@ def test_writers_are_held_no_longer_than_the_plan_says(
     held: list[float] = []
     with psycopg.connect(filled) as holder, ThreadPoolExecutor(1) as pool:
         over = pool.submit(apply, filled, loaded, "handover", told)
-        assert before.reached.wait(30)
+        assert before.reached.wait(60)
         act(filled, "UPDATE core.emails SET email = 'Late@X' WHERE id = 1")
         holder.execute("LOCK TABLE core.contacts IN SHARE MODE")
         before.go.set()
@@ -256,7 +257,7 @@ def test_who_holds_the_old_tables_is_named(filled: str, tmp_path: Path, monkeypa
     before = Before(monkeypatch, handover)
     with psycopg.connect(filled, application_name="somebody") as holder, ThreadPoolExecutor(1) as pool:
         over = pool.submit(apply, filled, loaded, "handover")
-        assert before.reached.wait(30)
+        assert before.reached.wait(60)
         holder.execute("UPDATE core.emails SET email = 'Held@X' WHERE id = 1")
         before.go.set()
         with pytest.raises(LockNotAcquired) as caught:
@@ -275,7 +276,7 @@ def test_a_prepared_transaction_blocks_and_is_named(
     name = f"cutover-{token_hex(4)}"
     with ThreadPoolExecutor(1) as pool:
         over = pool.submit(apply, filled, loaded, "handover")
-        assert before.reached.wait(30)
+        assert before.reached.wait(60)
         with psycopg.connect(filled, autocommit=True) as conn:
             conn.execute("BEGIN")
             conn.execute("UPDATE core.emails SET email = 'Held@X' WHERE id = 1")
@@ -516,6 +517,7 @@ def test_a_publication_of_all_tables_is_no_hindrance(filled: str, tmp_path: Path
     assert rows(filled, keyless) == []
 
 
+@pytest.mark.parametrize("template", [EMPTY])  # the ledger is to be the role's own
 def test_an_ordinary_owner_hands_over_and_back(filled: str, tmp_path: Path) -> None:
     role = f"cutover_{token_hex(4)}"
     with psycopg.connect(filled, autocommit=True) as conn:
@@ -626,7 +628,7 @@ def test_what_is_written_after_the_count_is_not_lost_either(
     before = Before(monkeypatch, cutback)
     with ThreadPoolExecutor(1) as pool:
         back = pool.submit(rollback, filled, loaded)
-        assert before.reached.wait(30)
+        assert before.reached.wait(60)
         act(filled, "UPDATE core.people SET name = 'late' WHERE id = 1")
         before.go.set()
         with pytest.raises(RollbackRefused, match="Going back would lose 1 rows"):
@@ -652,12 +654,12 @@ def test_rows_go_with_others_right_after_the_way_back_too(
 
     def await_stragglers(*_: Any) -> None:
         reached.set()
-        assert go.wait(30)
+        assert go.wait(60)
 
     monkeypatch.setattr(cutback, "_await_stragglers", await_stragglers)
     with ThreadPoolExecutor(1) as pool:
         back = pool.submit(rollback, filled, loaded)
-        assert reached.wait(30)
+        assert reached.wait(60)
         act(filled, "DELETE FROM core.places WHERE id = 3", "INSERT INTO core.people VALUES (7002, 'born')")
         go.set()
         back.result()

@@ -25,6 +25,7 @@ from lockgate.errors import (
 )
 from lockgate.ledger import audit
 from lockgate.preview import preview
+from tests.copies import EMPTY
 from tests.integration.engine.plans import one, rows, write_plan
 from tests.integration.steps.retiring import (
     ALLOWED,
@@ -353,6 +354,7 @@ def test_the_log_stays(shop: Shop) -> None:
         uninstall(shop.sessions)
 
 
+@pytest.mark.parametrize("template", [EMPTY])  # the ledger is to be the role's own
 def test_an_ordinary_owner_can_do_it(dsn: str, tmp_path: Path) -> None:
     role = f"owner_{secrets.token_hex(4)}"
     with psycopg.connect(dsn, autocommit=True) as admin:

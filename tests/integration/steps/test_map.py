@@ -49,7 +49,7 @@ def test_the_logs_stand_before_the_source_is_cut(dsn: str, tmp_path: Path, monke
             tmp_path,
             monkeypatch,
             map_planned=lambda: app.execute(row),
-            map_settled=lambda: wait_until(lambda: one(dsn, there), 20, what="the row has been followed"),
+            map_settled=lambda: wait_until(lambda: one(dsn, there), what="the row has been followed"),
         )
     assert one(dsn, "SELECT (ctid::text::point)[0]::int FROM old.p WHERE id = 1000") == blocks, "behind the last block"
     assert one(dsn, "SELECT count(*) FROM new.c") == 21

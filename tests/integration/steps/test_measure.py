@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import psycopg
@@ -9,6 +10,7 @@ import pytest
 
 from lockgate.engine import runner
 from lockgate.errors import CheckFailed, LockgateError, PrivilegeMissing
+from tests.copies import EMPTY
 from tests.integration.engine.plans import one, rows, sessions, write_plan
 
 
@@ -132,17 +134,18 @@ def test_analyze_of_a_table_that_is_not_there(table: str, tmp_path: Path) -> Non
     assert caught.value.where == "plan.yaml:2:49"
 
 
+@pytest.mark.parametrize("template", [EMPTY])  # the ledger is to be the role's own
 def test_analyze_that_the_server_only_warns_about(table: str, tmp_path: Path) -> None:
+    role = f"analyst_{token_hex(4)}"
     with psycopg.connect(table, autocommit=True) as admin:
         name = admin.info.dbname
-        admin.execute("DROP ROLE IF EXISTS lockgate_analyst; CREATE ROLE lockgate_analyst LOGIN PASSWORD 'x'")
-        admin.execute(f'GRANT CREATE ON DATABASE "{name}" TO lockgate_analyst'.encode())
+        admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'; GRANT CREATE ON DATABASE \"{name}\" TO {role}".encode())
         try:
-            dsn = psycopg.conninfo.make_conninfo(table, options="-c role=lockgate_analyst")
+            dsn = psycopg.conninfo.make_conninfo(table, options=f"-c role={role}")
             plan = write_plan(tmp_path, "phases: [{id: a, steps: [{analyze: [public.old]}]}]")
             with pytest.raises(PrivilegeMissing) as caught:
                 runner.apply(plan, sessions(dsn))
         finally:
-            admin.execute("DROP OWNED BY lockgate_analyst CASCADE; DROP ROLE lockgate_analyst")
+            admin.execute(f"DROP OWNED BY {role} CASCADE; DROP ROLE {role}".encode())
     assert "skipping" in str(caught.value.why)
     assert "owner" in str(caught.value.hint)

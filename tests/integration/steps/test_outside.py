@@ -224,7 +224,7 @@ def test_a_kill_in_the_middle_of_an_index_build(table: str, tmp_path: Path) -> N
         )
         process = subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[3])
         try:
-            wait_until(lambda: one(table, "SELECT to_regclass('i')"), 30)
+            wait_until(lambda: one(table, "SELECT to_regclass('i')"))
         finally:
             process.kill()
             process.wait()

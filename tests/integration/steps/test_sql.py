@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import psycopg
@@ -13,7 +14,7 @@ from lockgate.errors import DatabaseError, LockNotAcquired, PlanError, Privilege
 from lockgate.plan.models import SqlStep
 from lockgate.steps import REGISTRY
 from lockgate.steps.base import StepResult
-from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
+from tests.integration.engine.plans import Told, let_go, make_held, one, rows, sessions, write_plan
 from tests.waiting import wait_until
 
 
@@ -91,26 +92,27 @@ def test_savepoints_stay_the_plans_own(dsn: str, tmp_path: Path) -> None:
 
 
 def test_a_role_that_the_sql_takes_on_does_not_write_the_ledger(dsn: str, tmp_path: Path) -> None:
+    role = f"app_{token_hex(4)}"
     with psycopg.connect(dsn, autocommit=True) as admin:
-        admin.execute("CREATE SCHEMA app; DROP ROLE IF EXISTS lockgate_app; CREATE ROLE lockgate_app")
-        admin.execute("GRANT ALL ON SCHEMA app TO lockgate_app")
+        admin.execute(f"CREATE SCHEMA app; CREATE ROLE {role}; GRANT ALL ON SCHEMA app TO {role}".encode())
         try:
-            sql = "SET ROLE lockgate_app; SET search_path = app; CREATE TABLE t ()"
+            sql = f"SET ROLE {role}; SET search_path = app; CREATE TABLE t ()"
             apply(dsn, tmp_path, "phases: [{id: a, steps: [{sql: x.sql}]}]", x=sql)
-            assert one(dsn, "SELECT tableowner FROM pg_tables WHERE tablename = 't'") == "lockgate_app"
+            assert one(dsn, "SELECT tableowner FROM pg_tables WHERE tablename = 't'") == role
         finally:
-            admin.execute("DROP OWNED BY lockgate_app; DROP ROLE lockgate_app")
+            admin.execute(f"DROP OWNED BY {role}; DROP ROLE {role}".encode())
 
 
 def test_a_missing_privilege_comes_with_the_grant(dsn: str, tmp_path: Path) -> None:
+    role = f"app_{token_hex(4)}"
     with psycopg.connect(dsn, autocommit=True) as admin:
-        admin.execute("CREATE TABLE t (x int); DROP ROLE IF EXISTS lockgate_app; CREATE ROLE lockgate_app")
+        admin.execute(f"CREATE TABLE t (x int); CREATE ROLE {role}".encode())
         try:
-            sql = "SET ROLE lockgate_app;\nSELECT * FROM public.t"
+            sql = f"SET ROLE {role};\nSELECT * FROM public.t"
             with pytest.raises(PrivilegeMissing) as caught:
                 apply(dsn, tmp_path, "phases: [{id: a, steps: [{sql: x.sql}]}]", x=sql)
         finally:
-            admin.execute("DROP ROLE lockgate_app")
+            admin.execute(f"DROP ROLE {role}".encode())
     assert caught.value.where == "x.sql:2:1"
     assert "GRANT SELECT" in str(caught.value.hint)
 
@@ -146,9 +148,10 @@ def test_a_lock_that_is_not_had_is_said_and_a_later_run_goes_on(dsn: str, tmp_pa
 def test_a_connection_that_is_cut_in_the_middle_is_replaced(dsn: str, tmp_path: Path) -> None:
     with psycopg.connect(dsn, autocommit=True) as admin:
         admin.execute("CREATE TABLE t (x int)")
+        make_held(dsn)
         cutter = threading.Thread(target=cut, args=(dsn, "INSERT INTO t SELECT 2%"))
         cutter.start()
-        apply(dsn, tmp_path, "phases: [{id: b, steps: [{sql: INSERT INTO t SELECT 2 FROM pg_sleep(1)}]}]")
+        apply(dsn, tmp_path, "phases: [{id: b, steps: [{sql: INSERT INTO t SELECT 2 * held()}]}]")
         cutter.join()
         assert admin.execute("SELECT x FROM t").fetchall() == [(2,)]
 
@@ -201,3 +204,4 @@ def cut(dsn: str, query: str) -> None:
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '{query}' AND state = 'active'",
         )
     )
+    let_go(dsn)

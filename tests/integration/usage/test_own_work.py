@@ -12,7 +12,6 @@ from psycopg.rows import scalar_row
 
 from lockgate.backup.dumping import dumping
 from lockgate.engine.session import Sessions
-from lockgate.ledger import install
 from lockgate.usage import samples
 from lockgate.usage.own import OwnConnection
 from lockgate.usage.samples import COUNTERS, Sample
@@ -41,7 +40,6 @@ class Bench:
 
     def __init__(self, conn: Conn, dsn: str) -> None:
         self.conn, self.sessions = conn, Sessions(dsn)
-        install(conn)
         conn.execute(SHOP.encode())
         conn.execute("SELECT pg_stat_force_next_flush()")
 

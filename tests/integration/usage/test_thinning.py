@@ -13,11 +13,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from lockgate.ledger import install
 from lockgate.usage import samples
 from lockgate.usage.samples import Sample
 from lockgate.usage.window import READS, WRITES, judge
+from tests.copies import another_database
+from tests.databases import Templates, with_ledger
 from tests.integration.gates.test_unwritten import Shop
+
+pytestmark = pytest.mark.one_server  # it is about the tool's own rows
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOW = START + timedelta(days=90)
@@ -30,17 +33,11 @@ _HISTORY = st.lists(st.tuples(_EVENTS, st.integers(1, 40)), min_size=1, max_size
 
 
 @pytest.fixture(scope="module")
-def history(server_dsn: str) -> Iterator[psycopg.Connection[Any]]:
+def history(server_dsn: str, templates: Templates) -> Iterator[psycopg.Connection[Any]]:
     """A ledger that is not changed by an example."""
-    with psycopg.connect(server_dsn, autocommit=True) as admin:
-        name = "lockgate_test_thinning"
-        admin.execute("DROP DATABASE IF EXISTS lockgate_test_thinning WITH (FORCE)")
-        admin.execute("CREATE DATABASE lockgate_test_thinning TEMPLATE template0")
-        address = psycopg.conninfo.make_conninfo(server_dsn, dbname=name)
-        with psycopg.connect(address, autocommit=True) as conn:
-            install(conn)
-            yield conn
-        admin.execute("DROP DATABASE lockgate_test_thinning WITH (FORCE)")
+    template = templates.of(server_dsn, with_ledger)
+    with another_database(server_dsn, template) as made, psycopg.connect(made, autocommit=True) as conn:
+        yield conn
 
 
 def taken(events: list[tuple[str, int]]) -> list[Sample]:

@@ -29,7 +29,6 @@ class Bench:
     def __init__(self, conn: Conn) -> None:
         self.conn = conn
         self.now = START
-        install(conn)
         conn.execute("CREATE SCHEMA core CREATE TABLE phones (id int PRIMARY KEY, n text)")
         self.act("INSERT INTO core.phones VALUES (1, 'a'), (2, 'b')")
 
@@ -127,6 +126,7 @@ def test_a_crash_of_the_server_begins_anew(own_server: StartServer) -> None:
     """It throws the counters away, and what was counted since may be more than before."""
     server = own_server()
     with psycopg.connect(server.dsn(), autocommit=True) as conn:
+        install(conn)
         bench = Bench(conn)
         bench.sample()
         pid = conn.info.backend_pid

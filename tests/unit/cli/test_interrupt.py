@@ -14,7 +14,7 @@ from lockgate.cli.interrupt import stop_on_signal
 def test_the_first_signal_asks_and_the_second_stops(number: signal.Signals, capfd: pytest.CaptureFixture[str]) -> None:
     with stop_on_signal("the present chunk") as stop:
         os.kill(os.getpid(), number)
-        assert stop.wait(5)
+        assert stop.wait(60)
         assert f"{number.name}: stopping after the present chunk" in capfd.readouterr().err
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)

@@ -1,5 +1,10 @@
-"""What the processes of these tests have imported before they begin."""
+"""What forked processes have imported before they begin."""
 
+# ruff: noqa: F401
+import pytest
+
+import lockgate.backup.make
+import lockgate.backup.prove
 import lockgate.checks
 import lockgate.cli.commands.apply
 import lockgate.cli.commands.rollback
@@ -12,4 +17,5 @@ import lockgate.engine.workers
 import lockgate.gates
 import lockgate.plan.load
 import lockgate.report
-import lockgate.steps  # noqa: F401
+import lockgate.steps
+import tests.killing
