@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
-
 from lockgate.backup import clients as programs
 from lockgate.backup.clients import Clients
 from lockgate.backup.compare import SHOWN, checked, differences, listed
 from lockgate.backup.make import DUMP, SCHEMA
-from lockgate.embedded import EmbeddedServer
 from lockgate.embedded_host import installed_programs
+from lockgate.engine import scratch
 from lockgate.engine.context import Progress, Silent
 from lockgate.engine.session import Sessions
-from lockgate.errors import CheckFailed, DatabaseError, LockgateError
+from lockgate.errors import CheckFailed, LockgateError
 from lockgate.manifest import Manifest
 
 _ERROR = "pg_restore: error: "
@@ -123,24 +116,12 @@ def _restorer(said: Manifest, sessions: Sessions, folders: Sequence[Path] | None
 def _scratch(said: Manifest, on: str | None) -> Iterator[Sessions]:
     """An empty database that is gone after the block."""
     if on is not None:
-        with _database(on, said) as sessions:
+        with scratch.database(on, said.encoding) as sessions:
             yield sessions
         return
     refuse_other_version(said.major)
-    place = Path(tempfile.mkdtemp(prefix="lockgate-proof-"))
-    try:
-        free = shutil.disk_usage(place).free
-        if free < said.bytes:
-            raise LockgateError(
-                "There is not enough space to restore the backup",
-                where=str(place.parent),
-                why=f"It takes {said.bytes / 2**20:.0f} MiB, and {free / 2**20:.0f} MiB are free.",
-                hint="Set TMPDIR to a folder on a larger disk, or name a server with --on.",
-            )
-        with EmbeddedServer(place) as server, _database(server.dsn(), said) as sessions:
-            yield sessions
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    with scratch.own(said.bytes, said.encoding) as sessions:
+        yield sessions
 
 
 def refuse_other_version(major: int) -> None:
@@ -155,23 +136,3 @@ def refuse_other_version(major: int) -> None:
             hint=f"Name a server of version {major} on which a database may be made (--on postgresql://...), "
             "or do without the proof (--no-prove).",
         )
-
-
-@contextmanager
-def _database(server: str, said: Manifest) -> Iterator[Sessions]:
-    """A new database on a server, in the encoding of the backup's."""
-    name = sql.Identifier(f"lockgate_proof_{secrets.token_hex(6)}")
-    create = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {}").format(name, sql.Literal(said.encoding))
-    with Sessions(server).open("proof") as admin:
-        try:
-            admin.execute(create)
-        except psycopg.Error as error:
-            raise DatabaseError(
-                "No database can be made to restore the backup to",
-                why=error.diag.message_primary,
-                hint="Name a server with --on whose role may create databases.",
-            ) from error
-        try:
-            yield Sessions(make_conninfo(server, dbname=name.as_string(None).strip('"')))
-        finally:
-            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))

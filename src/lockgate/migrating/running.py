@@ -260,10 +260,13 @@ def tell(
     direction: Direction,
     statements: int | None,
     took: timedelta,
+    *,
+    adopted: bool = False,
 ) -> None:
     """Append to the chain that a migration ran, in the open transaction.
 
     :param statements: how many there were; None where only the tool's own program knows.
+    :param adopted: whether it was only recorded: what it makes was there already.
     """
     chain.append(
         conn,
@@ -280,6 +283,7 @@ def tell(
             "checksum": migration.checksum,
             "statements": statements,
             "seconds": round(took.total_seconds(), 6),
+            **({"adopted": True} if adopted else {}),
         },
         run_id=files.run_id,
     )

@@ -99,7 +99,7 @@ def test_dump_and_hashes_are_of_one_snapshot(shop: str, tmp_path: Path, monkeypa
 def test_proving_leaves_nothing_behind(shop: str, conn: Connection[Any], tmp_path: Path) -> None:
     made = back_up(shop, tmp_path)
     prove(made.folder, on=shop)
-    left = conn.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'lockgate_proof_%'").fetchone()
+    left = conn.execute("SELECT count(*) FROM pg_database WHERE datname LIKE 'lockgate_scratch_%'").fetchone()
     assert left == (0,)
 
 
