@@ -30,6 +30,7 @@ from lockgate.plan.conditions import (
     Soak,
     SoakGate,
 )
+from lockgate.plan.partitions import Partitions
 from lockgate.plan.proofs import Backup, BackupGate, RetainedGate
 from lockgate.plan.steps import (
     AnalyzeStep,
@@ -40,6 +41,7 @@ from lockgate.plan.steps import (
     MapStep,
     MeasureStep,
     MigrateStep,
+    PartitionStep,
     SqlStep,
     Step,
     TransformStep,
@@ -85,6 +87,8 @@ __all__ = [
     "Migrations",
     "Objects",
     "ObjectsCheck",
+    "PartitionStep",
+    "Partitions",
     "Phase",
     "Plan",
     "QueryCheck",
@@ -212,4 +216,9 @@ class Plan(Strict):
     description: str | None = Field(None, description="What it is for, in words.")
     settings: Settings = Field(default_factory=Settings, description="How the work is done.")
     migrations: Migrations | None = Field(None, description="The migrations that `migrate` steps apply.")
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = Field(description="The stages, in this order.")
+    phases: tuple[Phase, ...] = Field(
+        description="The stages, in this order; an empty list for a plan that only has `partitions`."
+    )
+    partitions: tuple[Partitions, ...] = Field(
+        (), description="Tables whose partitions `lockgate partitions` makes and retires. No phase does."
+    )
