@@ -182,12 +182,20 @@ def narrow(conn: Connection[Any], relation: Relation) -> None:
 
 def drop(conn: Connection[Any], log: ChangeLog) -> None:
     """Remove a log with its triggers, by one strong lock on its relation; the relation may be gone."""
-    for piece in PIECES:
-        conn.execute(f"DROP FUNCTION IF EXISTS lockgate.log_{log.id}_{piece}() CASCADE".encode())
+    silence(conn, log)
     for segment in SEGMENTS:
         conn.execute(f"DROP TABLE IF EXISTS {log.table(segment)}".encode())
     conn.execute(f"DROP SEQUENCE IF EXISTS lockgate.log_{log.id}_id".encode())
     conn.execute("DELETE FROM lockgate.logs WHERE id = %s", (log.id,))
+
+
+def silence(conn: Connection[Any], log: ChangeLog) -> None:
+    """Take the triggers of a log off, by one strong lock on its relation, if nobody will need what it would tell.
+
+    What is left of it can then be dropped without a lock on the relation.
+    """
+    for piece in PIECES:
+        conn.execute(f"DROP FUNCTION IF EXISTS lockgate.log_{log.id}_{piece}() CASCADE".encode())
 
 
 def tampered(conn: Connection[Any], log_ids: Collection[int]) -> dict[int, str]:

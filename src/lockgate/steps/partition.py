@@ -16,7 +16,7 @@ from psycopg import Connection, sql
 from lockgate.archive.queries import load as archive_query
 from lockgate.catalog import relations
 from lockgate.catalog.relations import Relation
-from lockgate.cutover import record, wayback
+from lockgate.cutover import record
 from lockgate.cutover.record import Cutover
 from lockgate.cutover.scope import Scope
 from lockgate.engine.context import StepContext
@@ -25,7 +25,7 @@ from lockgate.engine.recording import own_role
 from lockgate.engine.settling import settle
 from lockgate.errors import PlanError
 from lockgate.ledger import steps
-from lockgate.mapping import group, install
+from lockgate.mapping import changelog, group, install, removal
 from lockgate.mapping.definition import Definition, from_step
 from lockgate.partitioning import fitness, shape, swap
 from lockgate.partitioning.calendar import Period, between, period_of, shifted
@@ -77,7 +77,7 @@ class Runner:
                 ctx.progress.event(f"{ctx.step.table}: {filled.summary}")
             fault("partition.swapped")
             pair, moved = unpartition.known(ctx, conn)
-            drop_logs(ctx, conn, found.targets, keep=wayback.still_logged(conn, found))
+            drop_logs(ctx, conn, found.targets)
             for target in found.back:
                 settle(ctx.sessions, target, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step), ctx.progress)
             _finish_keys(ctx, conn, pair, moved.foreign_keys)
@@ -141,6 +141,9 @@ class _Swap(Handover):
         for target, mapping in ((cutover.back[0], back), (cutover.targets[0], forth)):
             install.redefine(conn, ctx.plan, target, from_step(mapping, self._place))
         steps.record(conn, ctx.step_row.id, detail={"moved": moved.dump()})
+        # While the lock is held: of a partitioned table that is in use it is hard to get, with all its partitions.
+        for log in removal.unread_logs(conn, *cutover.targets):
+            changelog.silence(conn, log)
         return [relations.read(conn, pair.old)]
 
 

@@ -15,7 +15,7 @@ from lockgate.engine.faults import fault
 from lockgate.engine.recording import own_role
 from lockgate.errors import CheckFailed, RollbackRefused
 from lockgate.ledger import chunks, steps
-from lockgate.mapping import install, removal
+from lockgate.mapping import changelog, install, removal
 from lockgate.partitioning import shape, swap
 from lockgate.partitioning.swap import Moved, Pair
 from lockgate.steps.base import StepResult, place
@@ -82,7 +82,10 @@ def _swap_back(
             names = [pair.named().as_string(on), pair.named_aside().as_string(on), *sorted(others)]
             hold_all(ctx, on, names, begun)
             swap.back(on, pair, moved)
-            closing.open_again(on, closing.of_old(found.id))
+            for log in removal.unread_logs(on, *found.targets, *found.back):
+                changelog.silence(on, log)
+            closing.remove(on, closing.of_old(found.id), relations.read(on, pair.old))
+            closing.forget(on, closing.of_old(found.id))
             targets.close(on, [*found.back, *found.targets])
             record.taken_back(on, found.id)
             fault("unpartition.commit")
@@ -153,8 +156,6 @@ def _clear(ctx: StepContext, conn: Connection[Any], pair: Pair) -> None:
         with ctx.fenced(conn):
             wayback.forget(conn, target)
         fault("unpartition.forgotten")
-    if found is not None:
-        _remove_fence(ctx, conn, found, pair)
     _drop_staged(ctx, conn, pair)
     drop_key(ctx, pair)
     for on, name in swap.unvalidated(conn, pair.old):
@@ -164,19 +165,6 @@ def _clear(ctx: StepContext, conn: Connection[Any], pair: Pair) -> None:
         if found is not None:
             record.forget(conn, found.id)
         steps.record(conn, ctx.step_row.id, detail={"pair": None, "moved": None, "files": None})
-
-
-def _remove_fence(ctx: StepContext, conn: Connection[Any], found: Cutover, pair: Pair) -> None:
-    fence = closing.of_old(found.id)
-    for table in closing.guarded(conn, fence):
-
-        def attempt(on: Connection[Any], table: Relation = table) -> None:
-            with ctx.fenced(on):
-                closing.remove(on, fence, table)
-
-        strong_lock(ctx, _at(ctx), (table.sql,)).do(attempt)
-    with ctx.fenced(conn):
-        closing.forget(conn, fence)
 
 
 def _drop_staged(ctx: StepContext, conn: Connection[Any], pair: Pair) -> None:
