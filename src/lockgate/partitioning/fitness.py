@@ -56,7 +56,7 @@ def _faults(conn: Connection[Any], table: Relation, column: str, primary_key: Se
         known_columns = [each.name for each in table.columns]
         yield Fault("by", f'it has no column "{column}"{did_you_mean(column, known_columns)}', "", "")
         return
-    if (found.type.split("(")[0].strip() not in ("date", "timestamp") and found.type not in TYPES) or found.generated:
+    if found.plain_type not in TYPES or found.generated:
         yield Fault("by", f'"{column}" is no date or timestamp that is stored', f"Its type is {found.type}.", "")
     if not found.not_null:
         yield Fault(

@@ -84,7 +84,7 @@ SELECT t.tgname AS name, pg_catalog.pg_get_triggerdef(t.oid) AS definition, t.tg
        pg_catalog.obj_description(t.oid, 'pg_trigger') AS comment
 FROM pg_catalog.pg_trigger t
 JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-WHERE t.tgrelid = %(oid)s AND NOT t.tgisinternal AND p.pronamespace <> 'lockgate'::pg_catalog.regnamespace
+WHERE t.tgrelid = %(oid)s AND NOT t.tgisinternal AND p.pronamespace <> coalesce(pg_catalog.to_regnamespace('lockgate')::oid, 0)
 ORDER BY t.tgname
 
 -- name: views

@@ -90,6 +90,8 @@ class Runner:
     def describe(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: PartitionStep) -> list[str]:
         """The partitions and the locks."""
         where = partial(place, loaded, phase, step)
+        if _swapped(conn, loaded, step):
+            return ["the names are swapped already; the foreign keys are validated"]
         table = relations.named(conn, step.table, where("table"))
         fault_ = fitness.look(conn, table, _name(step.by), _key(step, table))
         fitness.refuse(fault_, table, where(fault_.key) if fault_ else "")
@@ -181,6 +183,13 @@ def _pair(ctx: StepContext, conn: Connection[Any]) -> Pair:
         fault("partition.make")
     ctx.progress.event(f"{table.label}: {len(parts)} partitions are made, and one for what fits none")
     return pair
+
+
+def _swapped(conn: Connection[Any], loaded: LoadedPlan, step: PartitionStep) -> bool:
+    """Whether a run that was interrupted had come so far; there need not be a ledger."""
+    row = conn.execute("SELECT pg_catalog.to_regclass('lockgate.cutovers') IS NOT NULL").fetchone()
+    found = record.find(conn, loaded.plan.plan, step.partition) if row and row[0] else None
+    return found is not None and found.state == "over"
 
 
 def _periods(ctx: StepContext, conn: Connection[Any], table: Relation, type_: str) -> list[Period]:

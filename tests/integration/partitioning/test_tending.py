@@ -152,9 +152,8 @@ def test_what_is_in_the_archive_is_measured_and_read_only(cared: str, tmp_path: 
     ]
     with psycopg.connect(cared) as conn, pytest.raises(psycopg.DatabaseError, match="archived and read-only"):
         conn.execute('DELETE FROM archive."Old"')
-    act(
-        cared, "DELETE FROM core.clients WHERE id = 1"
-    )  # no foreign key is left that would refuse it, or take rows along
+    # No foreign key is left that would refuse it, or take rows along.
+    act(cared, "DELETE FROM core.clients WHERE id = 1")
     assert one(cared, 'SELECT count(*) FROM archive."Old" WHERE client = 1') > 0
     assert one(cared, f"SELECT count(*) FROM {TABLE} WHERE client = 1") == 0
 
@@ -165,8 +164,9 @@ def test_a_new_partition_is_like_the_others(cared: str, tmp_path: Path) -> None:
     part = 'core."Mess""ages 2026_01"'
     assert one(cared, f"SELECT \"Len\" FROM {part} WHERE body = 'last'") == 4
     shape = (
-        "SELECT (SELECT count(*) FROM pg_index WHERE indrelid = c.oid AND indisvalid), (SELECT count(*) FROM pg_constraint "
-        "WHERE conrelid = c.oid AND contype IN ('p', 'f', 'c')) FROM pg_class c WHERE c.oid = '{}'::regclass"
+        "SELECT (SELECT count(*) FROM pg_index WHERE indrelid = c.oid AND indisvalid), (SELECT count(*) FROM "
+        "pg_constraint WHERE conrelid = c.oid AND contype IN ('p', 'f', 'c')) FROM pg_class c "
+        "WHERE c.oid = '{}'::regclass"
     )
     assert rows(cared, shape.format(part)) == rows(cared, shape.format('core."Mess""ages 2025_12"'))
     with psycopg.connect(cared) as conn, pytest.raises(psycopg.errors.ForeignKeyViolation):
@@ -174,7 +174,7 @@ def test_a_new_partition_is_like_the_others(cared: str, tmp_path: Path) -> None:
 
 
 def test_months_roll_over_under_the_applications_hands(cared: str, tmp_path: Path) -> None:
-    """Ten months pass; the application writes of the present all the while, and its every insert succeeds."""
+    """Months pass; the application writes of the present all the while, and its every insert succeeds."""
     run(cared, tmp_path)
     moment, stop, written, failures = [datetime(2026, 1, 15, tzinfo=UTC)], threading.Event(), [0], list[str]()
 
@@ -193,7 +193,7 @@ def test_months_roll_over_under_the_applications_hands(cared: str, tmp_path: Pat
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        for month in range(1, 11):
+        for month in range(1, 5):
             begun = written[0]
             moment[0] += timedelta(days=30)
             wait_until(lambda begun=begun: written[0] > begun or failures)  # type: ignore[misc]
@@ -207,6 +207,7 @@ def test_months_roll_over_under_the_applications_hands(cared: str, tmp_path: Pat
     assert len(names(cared)) == 5 + ("rest ä" in names(cared))
 
 
+@pytest.mark.one_server
 @pytest.mark.parametrize("default", [False, True], ids=["no default", "default"])
 def test_a_run_that_is_killed_anywhere_is_finished_by_the_next_one(dsn: str, tmp_path: Path, default: bool) -> None:
     act(dsn, SETUP, *([DEFAULT] if default else []))
@@ -248,7 +249,8 @@ def test_rows_that_others_refer_to_stay_in_the_default_partition(dsn: str, tmp_p
     act(dsn, SETUP, DEFAULT)
     act(
         dsn,
-        f'CREATE TABLE core.stars (m bigint, "at" timestamptz, FOREIGN KEY (m, "at") REFERENCES {TABLE} ON DELETE CASCADE)',
+        'CREATE TABLE core.stars (m bigint, "at" timestamptz, '
+        f'FOREIGN KEY (m, "at") REFERENCES {TABLE} ON DELETE CASCADE)',
         f"INSERT INTO core.stars SELECT id, \"At ä\" FROM {TABLE} WHERE body IN ('now', 'far')",
     )
     before = everything(dsn)
@@ -259,11 +261,13 @@ def test_rows_that_others_refer_to_stay_in_the_default_partition(dsn: str, tmp_p
     assert everything(dsn) == before
 
 
+@pytest.mark.one_server
 def test_bounds_of_other_times_are_told_and_nothing_overlaps(dsn: str, tmp_path: Path) -> None:
     act(dsn, SETUP)
     act(
         dsn,
-        f"CREATE TABLE core.odd PARTITION OF {TABLE} FOR VALUES FROM ('2026-01-31 21:00+00') TO ('2026-02-28 21:00+00')",
+        f"CREATE TABLE core.odd PARTITION OF {TABLE} "
+        "FOR VALUES FROM ('2026-01-31 21:00+00') TO ('2026-02-28 21:00+00')",
     )
     found = run(dsn, tmp_path)
     assert list(found.made) == ['core.Mess"ages 2026_03']
@@ -273,6 +277,7 @@ def test_bounds_of_other_times_are_told_and_nothing_overlaps(dsn: str, tmp_path:
     ]
 
 
+@pytest.mark.one_server
 def test_a_name_that_is_taken_holds_up_no_other_partition(dsn: str, tmp_path: Path) -> None:
     act(dsn, SETUP, 'CREATE TABLE core."Mess""ages 2026_02" ()')
     found = run(dsn, tmp_path)
@@ -281,6 +286,7 @@ def test_a_name_that_is_taken_holds_up_no_other_partition(dsn: str, tmp_path: Pa
     assert found.fails_from == datetime(2026, 2, 1, tzinfo=UTC)
 
 
+@pytest.mark.one_server
 def test_two_at_once_do_no_harm(dsn: str, tmp_path: Path) -> None:
     act(dsn, SETUP)
     loaded = write_plan(tmp_path, PLAN)
@@ -300,7 +306,8 @@ def test_the_owner_of_the_table_may_do_it(dsn: str, tmp_path: Path) -> None:
         dsn,
         f"CREATE ROLE {role} LOGIN PASSWORD '{word}'",
         f"DO $$BEGIN EXECUTE 'GRANT CREATE ON DATABASE ' || current_database() || ' TO {role}'; END$$",
-        f"ALTER SCHEMA core OWNER TO {role}; ALTER TABLE core.clients OWNER TO {role}; ALTER TABLE core.audit OWNER TO {role}",
+        f"ALTER SCHEMA core OWNER TO {role}",
+        f"ALTER TABLE core.clients OWNER TO {role}; ALTER TABLE core.audit OWNER TO {role}",
         f"DO $$DECLARE t regclass; BEGIN FOR t IN SELECT relid FROM pg_partition_tree('{TABLE}') LOOP "
         f"EXECUTE format('ALTER TABLE %s OWNER TO {role}', t); END LOOP; END$$",
     )
@@ -308,6 +315,7 @@ def test_the_owner_of_the_table_may_do_it(dsn: str, tmp_path: Path) -> None:
     assert (len(found.made), found.retired, found.troubles) == (3, ["core.Old"], [])
 
 
+@pytest.mark.one_server
 def test_what_is_no_such_table_is_refused_with_its_place(dsn: str, tmp_path: Path) -> None:
     act(
         dsn,
@@ -321,4 +329,4 @@ def test_what_is_no_such_table_is_refused_with_its_place(dsn: str, tmp_path: Pat
         text = PLAN.replace('\'core."Mess""ages ä"\'', table)
         with pytest.raises(PlanError, match=why) as caught:
             run(dsn, tmp_path, text=text)
-        assert str(caught.value.where).startswith(("plan.yaml:4:", str(tmp_path)))
+        assert str(caught.value.where).startswith("plan.yaml:5:")

@@ -105,24 +105,28 @@ def test_everything_that_hangs_on_the_table_moves_and_comes_back(filled: str, tm
 
 
 # What the name of the table means, whichever table has it.
+_IT = f"'{MESSAGES}'::regclass"
 HUNG = {
     "grants": "SELECT grantee, privilege_type, is_grantable FROM information_schema.table_privileges "
     "WHERE table_schema = 'core' AND table_name = 'Mess\"ages ä' AND grantee <> 'postgres' ORDER BY 1, 2",
-    "columns": "SELECT column_name, data_type, column_default, is_nullable, is_identity, identity_generation, identity_start, "
-    "identity_increment, is_generated FROM information_schema.columns WHERE table_name = 'Mess\"ages ä' ORDER BY 1",
+    "columns": "SELECT column_name, data_type, column_default, is_nullable, is_identity, identity_generation, "
+    "identity_start, identity_increment, is_generated FROM information_schema.columns "
+    "WHERE table_name = 'Mess\"ages ä' ORDER BY 1",
     "sequences": f"SELECT a, pg_get_serial_sequence('{MESSAGES}', a) FROM unnest(ARRAY['id', 'number']) a",
-    "sequence grants": "SELECT relname, array_length(relacl, 1) FROM pg_class WHERE relkind = 'S' ORDER BY 1",
-    "triggers": f"SELECT tgname, tgenabled, obj_description(oid) FROM pg_trigger WHERE tgrelid = '{MESSAGES}'::regclass "
+    "sequence grants": "SELECT relname, array_length(relacl, 1) FROM pg_class WHERE relkind = 'S' "
+    "AND relnamespace = 'core'::regnamespace ORDER BY 1",
+    "triggers": f"SELECT tgname, tgenabled, obj_description(oid) FROM pg_trigger WHERE tgrelid = {_IT} "
     "AND NOT tgisinternal AND tgname NOT LIKE 'lockgate%' ORDER BY 1",
-    "policies": f"SELECT polname, pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = '{MESSAGES}'::regclass",
-    "secured": f"SELECT relrowsecurity, relforcerowsecurity, obj_description(oid) FROM pg_class WHERE oid = '{MESSAGES}'::regclass",
-    "indexes": f"SELECT x.indexrelid::regclass::text, obj_description(x.indexrelid), indisunique FROM pg_index x "
-    f"WHERE indrelid = '{MESSAGES}'::regclass AND x.indexrelid::regclass::text NOT LIKE '%lockgate%' ORDER BY 1",
-    "constraints": f"SELECT conname, contype, convalidated, obj_description(oid) FROM pg_constraint "
-    f"WHERE conrelid = '{MESSAGES}'::regclass AND contype <> 'n' AND conparentid = 0 ORDER BY 1",
-    "comments": f"SELECT attname, col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = '{MESSAGES}'::regclass "
-    "AND attnum > 0 ORDER BY 1",
-    "views": "SELECT relname, reloptions, pg_get_viewdef(oid) FROM pg_class WHERE relname IN ('recent', 'newest') ORDER BY 1",
+    "policies": f"SELECT polname, pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = {_IT}",
+    "secured": f"SELECT relrowsecurity, relforcerowsecurity, obj_description(oid) FROM pg_class WHERE oid = {_IT}",
+    "indexes": "SELECT x.indexrelid::regclass::text, obj_description(x.indexrelid), indisunique FROM pg_index x "
+    f"WHERE indrelid = {_IT} AND x.indexrelid::regclass::text NOT LIKE '%lockgate%' ORDER BY 1",
+    "constraints": "SELECT conname, contype, convalidated, obj_description(oid) FROM pg_constraint "
+    f"WHERE conrelid = {_IT} AND contype <> 'n' AND conparentid = 0 ORDER BY 1",
+    "comments": "SELECT attname, col_description(attrelid, attnum) FROM pg_attribute "
+    f"WHERE attrelid = {_IT} AND attnum > 0 ORDER BY 1",
+    "views": "SELECT relname, reloptions, pg_get_viewdef(oid) FROM pg_class "
+    "WHERE relname IN ('recent', 'newest') ORDER BY 1",
 }
 
 
@@ -191,20 +195,20 @@ def test_a_composite_key_that_others_refer_to_and_rows_of_before_the_start(dsn: 
 def test_a_rollback_counts_what_the_table_of_before_cannot_hold(filled: str, tmp_path: Path) -> None:
     loaded = plan(tmp_path)
     apply(filled, loaded, "split")
+    act(filled, f"ALTER TABLE {MESSAGES} ADD COLUMN more int")
+    with pytest.raises(RollbackRefused, match="more"):
+        rollback(filled, loaded, "@start")
     act(
         filled,
-        f"INSERT INTO {MESSAGES} (id, created_at, client, body) OVERRIDING SYSTEM VALUE "
-        "SELECT id, created_at + interval '1 hour', 1, 'twice' FROM (SELECT * FROM core.\"Mess\"\"ages ä\" ORDER BY id LIMIT 2) m",
+        f"ALTER TABLE {MESSAGES} DROP COLUMN more",
+        f"INSERT INTO {MESSAGES} (id, created_at, client, body) OVERRIDING SYSTEM VALUE SELECT id, "
+        f"created_at + interval '1 hour', 1, 'twice' FROM (SELECT * FROM {MESSAGES} ORDER BY id LIMIT 2) m",
     )
     with pytest.raises(LockgateError) as caught:
         rollback(filled, loaded, "@start")
-    assert "2" in f"{caught.value.what} {caught.value.why}"
+    assert "2 keys" in str(caught.value.why)
     assert one(filled, f"SELECT count(*) FROM {MESSAGES} WHERE body = 'twice'") == 2
-    act(filled, f"ALTER TABLE {MESSAGES} ADD COLUMN more int", f"DELETE FROM {MESSAGES} WHERE body = 'twice'")
-    with pytest.raises(RollbackRefused, match="more"):
-        rollback(filled, loaded, "@start")
-    act(filled, f"ALTER TABLE {MESSAGES} DROP COLUMN more")
-    rollback(filled, loaded, "@start")
+    rollback(filled, loaded, "@start", lose_rows=True)
     assert len(content(filled)) == 300
 
 
@@ -227,7 +231,8 @@ def test_the_owner_of_the_table_may_do_it(dsn: str, tmp_path: Path) -> None:
         dsn,
         f"CREATE ROLE {role} LOGIN PASSWORD '{word}'",
         f"DO $$BEGIN EXECUTE 'GRANT CREATE ON DATABASE ' || current_database() || ' TO {role}'; END$$",
-        f"ALTER SCHEMA core OWNER TO {role}; ALTER TABLE core.notes OWNER TO {role}; ALTER TABLE core.stars OWNER TO {role}",
+        f"ALTER SCHEMA core OWNER TO {role}",
+        f"ALTER TABLE core.notes OWNER TO {role}; ALTER TABLE core.stars OWNER TO {role}",
     )
     before = schema(dsn)
     loaded = plan(tmp_path, BY_DAY)
@@ -243,25 +248,25 @@ def test_the_owner_of_the_table_may_do_it(dsn: str, tmp_path: Path) -> None:
     ("change", "text", "what", "at"),
     [
         ("", PLAN.replace("        primary_key: [id, created_at]\n", ""), "does not hold created_at", 7),
-        ("", PLAN.replace("[id, created_at]", "[created_at]"), "the key lacks id", 10),
-        ("", PLAN.replace("by: created_at", "by: created"), 'no column "created"; did you mean', 8),
-        ("", PLAN.replace("by: created_at", "by: body"), "no date or timestamp", 8),
-        (f"ALTER TABLE {MESSAGES} ALTER created_at DROP NOT NULL", PLAN, "may be NULL", 8),
-        (f"ALTER TABLE {MESSAGES} ADD UNIQUE (body)", PLAN, "unique", 7),
-        (f'ALTER TABLE {MESSAGES} DROP CONSTRAINT "pk ä"', PLAN, "no primary key", 7),
-        (f"CREATE TABLE core.r (m bigint REFERENCES {MESSAGES})", PLAN, "refers to (id)", 7),
-        (f"CREATE MATERIALIZED VIEW core.m AS SELECT id FROM {MESSAGES}", PLAN, "materialized view core.m", 7),
-        (f"CREATE RULE r AS ON DELETE TO {MESSAGES} DO ALSO SELECT 1", PLAN, "rule", 7),
+        ("", PLAN.replace("[id, created_at]", "[created_at]"), "the key lacks id", 11),
+        ("", PLAN.replace("by: created_at", "by: created"), 'no column "created"; did you mean', 9),
+        ("", PLAN.replace("by: created_at", "by: body"), "no date or timestamp", 9),
+        (f"ALTER TABLE {MESSAGES} ALTER created_at DROP NOT NULL", PLAN, "may be NULL", 9),
+        (f"ALTER TABLE {MESSAGES} ADD UNIQUE (body)", PLAN, "unique", 8),
+        (f'ALTER TABLE {MESSAGES} DROP CONSTRAINT "pk ä"', PLAN, "no primary key", 8),
+        (f"CREATE TABLE core.r (m bigint REFERENCES {MESSAGES})", PLAN, "refers to (id)", 8),
+        (f"CREATE MATERIALIZED VIEW core.m AS SELECT id FROM {MESSAGES}", PLAN, "materialized view core.m", 8),
+        (f"CREATE RULE r AS ON DELETE TO {MESSAGES} DO ALSO SELECT 1", PLAN, "rule", 8),
         (
             f"CREATE FUNCTION core.f() RETURNS bigint BEGIN ATOMIC SELECT max(id) FROM {MESSAGES}; END",
             PLAN,
             "function",
-            7,
+            8,
         ),
-        (f"CREATE PUBLICATION p FOR TABLE {MESSAGES}", PLAN, "publication", 7),
+        (f"CREATE PUBLICATION p FOR TABLE {MESSAGES}", PLAN, "publication", 8),
         ('CREATE TABLE core."Mess""ages ä_before" ()', PLAN, "is there already", 7),
-        ("", PLAN.replace("interval: month", "interval: day").replace("ahead: 2", "ahead: 1000"), "more than 1000", 9),
-        ("", PLAN.replace("ahead: 2", "name: m_YYYY"), "lacks MM", 11),
+        ("", PLAN.replace("interval: month", "interval: day").replace("ahead: 2", "ahead: 1000"), "more than 1000", 10),
+        ("", PLAN.replace("ahead: 2", "name: m_YYYY"), "lacks MM", 12),
     ],
 )
 def test_what_cannot_be_moved_is_refused_before_anything_is_changed(
