@@ -194,6 +194,13 @@ def silence(conn: Connection[Any], log: ChangeLog) -> None:
 
     What is left of it can then be dropped without a lock on the relation.
     """
+    row = conn.execute(
+        "SELECT pg_catalog.format('%%I.%%I', n.nspname, c.relname) FROM pg_catalog.pg_class c "
+        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s AND c.relkind = 'p'",
+        (log.relid,),
+    ).fetchone()
+    if row is not None:  # first of all, for whoever uses a partition by it has to wait then; else each is waited for
+        conn.execute(f"LOCK TABLE {row[0]} IN ACCESS EXCLUSIVE MODE".encode())
     for piece in PIECES:
         conn.execute(f"DROP FUNCTION IF EXISTS lockgate.log_{log.id}_{piece}() CASCADE".encode())
 
