@@ -35,13 +35,13 @@ from lockgate.plan.models import MapStep, PartitionStep, Phase
 from lockgate.plan.partitions import lacks, name_of, pattern_of
 from lockgate.plan.steps import way_back_of
 from lockgate.plan.values import split_name
+from lockgate.script.running import strong_lock
 from lockgate.sql.tree import quote
 from lockgate.steps import filling, unpartition
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.handover import Handover
 from lockgate.steps.holding import drop_logs, hold_all
 from lockgate.steps.keying import build_key, needs_key
-from lockgate.script.running import strong_lock
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan

@@ -18,10 +18,10 @@ from lockgate.ledger import chunks, steps
 from lockgate.mapping import changelog, install, removal
 from lockgate.partitioning import shape, swap
 from lockgate.partitioning.swap import Moved, Pair
+from lockgate.script.running import patiently, strong_lock
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.holding import await_last, drain, drop_logs, hold_all, hold_writers
 from lockgate.steps.keying import drop_key
-from lockgate.script.running import patiently, strong_lock
 
 
 def known(ctx: StepContext, conn: Connection[Any]) -> tuple[Pair, Moved]:
