@@ -124,6 +124,9 @@ def _of_foreign_keys(conn: Connection[Any], table: Relation, primary_key: Sequen
             yield Fault("table", f'foreign key "{key["name"]}" refers to itself', "", "Drop it in an earlier phase.")
         if not key["is_valid"]:
             yield Fault("table", f'foreign key "{key["name"]}" is not validated', "", "Validate it before.")
+        if not key["allowed"]:
+            what = f'this role may not make its foreign key "{key["name"]}" anew'
+            yield Fault("table", what, f"It may not refer to {key['other']}.", f"GRANT REFERENCES ON {key['other']}.")
     unique = [set(primary_key)]
     unique += [set(index["columns"]) for index in rows(conn, "indexes", table.oid) if index["kind"] == "u"]
     for key in rows(conn, "referring", table.oid):
@@ -143,6 +146,9 @@ def _of_foreign_keys(conn: Connection[Any], table: Relation, primary_key: Sequen
             )
         if not key["is_valid"]:
             yield Fault("table", f'foreign key "{key["name"]}" of {key["other"]} is not validated', "", "")
+        if not key["allowed"]:
+            what = f"this role does not own {key['other']}, whose foreign key refers to it"
+            yield Fault("table", what, "The key is led to the partitioned table.", "`lockgate grants` helps.")
 
 
 def _of_others(conn: Connection[Any], table: Relation) -> Iterator[Fault]:
@@ -160,6 +166,10 @@ def _of_others(conn: Connection[Any], table: Relation) -> Iterator[Fault]:
         yield Fault(
             "table", f"materialized view {solid} reads it", "It cannot be led to another table.", "Drop it before."
         )
+    foreign = next((view["name"] for view in views if not view["allowed"]), None)
+    if foreign is not None:
+        what = f"this role does not own view {foreign}, which reads it"
+        yield Fault("table", what, "The view is led to the partitioned table.", "Be a member of its owner.")
     row = conn.execute(
         "SELECT identity FROM pg_catalog.pg_identify_object('pg_catalog.pg_class'::regclass, %s, 0)", (table.oid,)
     ).fetchone()

@@ -59,7 +59,8 @@ FROM pg_catalog.pg_policy p WHERE p.polrelid = %(oid)s ORDER BY p.polname
 -- name: foreign_keys
 -- Its own.
 SELECT c.conname AS name, pg_catalog.pg_get_constraintdef(c.oid) AS definition, c.convalidated AS is_valid,
-       c.confrelid = c.conrelid AS to_itself, pg_catalog.format('%%I.%%I', n.nspname, r.relname) AS other,
+       c.confrelid = c.conrelid AS to_itself,
+       pg_catalog.has_table_privilege(r.oid, 'REFERENCES') AS allowed, pg_catalog.format('%%I.%%I', n.nspname, r.relname) AS other,
        pg_catalog.obj_description(c.oid, 'pg_constraint') AS comment
 FROM pg_catalog.pg_constraint c
 JOIN pg_catalog.pg_class r ON r.oid = c.confrelid
@@ -70,6 +71,7 @@ WHERE c.conrelid = %(oid)s AND c.contype = 'f' AND c.conparentid = 0 ORDER BY c.
 -- Those of other tables that refer to it.
 SELECT c.conname AS name, pg_catalog.pg_get_constraintdef(c.oid) AS definition, c.convalidated AS is_valid,
        pg_catalog.format('%%I.%%I', n.nspname, r.relname) AS other, r.relkind::text AS kind,
+       pg_catalog.pg_has_role(r.relowner, 'USAGE') AS allowed,
        ARRAY(SELECT a.attname::text FROM unnest(c.confkey) AS k (number)
              JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.number) AS columns,
        pg_catalog.obj_description(c.oid, 'pg_constraint') AS comment
@@ -90,7 +92,8 @@ ORDER BY t.tgname
 -- name: views
 -- Views that read it.
 SELECT DISTINCT v.oid::bigint AS oid, v.relkind::text AS kind, pg_catalog.format('%%I.%%I', n.nspname, v.relname) AS name,
-       pg_catalog.pg_get_viewdef(v.oid) AS definition, v.reloptions AS options
+       pg_catalog.pg_get_viewdef(v.oid) AS definition, v.reloptions AS options,
+       pg_catalog.pg_has_role(v.relowner, 'USAGE') AS allowed
 FROM pg_catalog.pg_depend d
 JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid AND w.rulename = '_RETURN'
 JOIN pg_catalog.pg_class v ON v.oid = w.ev_class
@@ -113,3 +116,8 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refob
 WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
   AND d.refobjid = %(oid)s AND d.deptype IN ('a', 'i') ORDER BY a.attnum
 
+
+-- name: lockable
+-- Those that this role may lock before it changes them; the others are locked when they are changed.
+SELECT t.name FROM unnest(%(names)s::text[]) WITH ORDINALITY AS t (name, place)
+WHERE pg_catalog.has_table_privilege(t.name, 'UPDATE, DELETE, TRUNCATE') ORDER BY t.place

@@ -92,6 +92,16 @@ def others(conn: Connection[Any], table: int) -> list[str]:
     return sorted(set(found))
 
 
+def locked(conn: Connection[Any], pair: Pair, table: int, other: sql.Identifier) -> list[str]:
+    """The tables, in SQL and in this order, that are locked against everybody while the names change.
+
+    :param table: the one that has the name; ``other`` is the name of the one that gets it.
+    """
+    names = {key["other"] for query in ("referring", "foreign_keys") for key in shape.rows(conn, query, table)}
+    wanted = [pair.named().as_string(conn), other.as_string(conn), *sorted(names)]
+    return [str(name) for (name,) in conn.execute(load("shape.lockable"), {"names": wanted})]
+
+
 def forth(conn: Connection[Any], pair: Pair) -> Moved:
     """Give the name to the partitioned table.
 

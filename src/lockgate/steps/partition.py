@@ -134,9 +134,7 @@ class _Swap(Handover):
             "SELECT FROM lockgate.sync_targets WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE",
             ([*cutover.targets, *cutover.back],),
         )
-        tables = {key["other"] for query in ("referring", "foreign_keys") for key in shape.rows(conn, query, pair.old)}
-        names = [pair.named().as_string(conn), pair.named_staged().as_string(conn), *sorted(tables)]
-        hold_all(ctx, conn, names, begun)
+        hold_all(ctx, conn, swap.locked(conn, pair, pair.old, pair.named_staged()), begun)
         forth, back = _forth(ctx, conn, pair, swapped=True), _back(ctx, conn, pair, swapped=True)
         moved = swap.forth(conn, pair)
         fault("partition.swap")

@@ -16,7 +16,7 @@ from lockgate.engine.recording import own_role
 from lockgate.errors import CheckFailed, RollbackRefused
 from lockgate.ledger import chunks, steps
 from lockgate.mapping import changelog, install, removal
-from lockgate.partitioning import shape, swap
+from lockgate.partitioning import swap
 from lockgate.partitioning.swap import Moved, Pair
 from lockgate.script.running import patiently, strong_lock
 from lockgate.steps.base import StepResult, place
@@ -78,9 +78,7 @@ def _swap_back(
                 "SELECT FROM lockgate.sync_targets WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE",
                 ([*found.targets, *found.back],),
             )
-            others = {key["other"] for each in ("referring", "foreign_keys") for key in shape.rows(on, each, pair.new)}
-            names = [pair.named().as_string(on), pair.named_aside().as_string(on), *sorted(others)]
-            hold_all(ctx, on, names, begun)
+            hold_all(ctx, on, swap.locked(on, pair, pair.new, pair.named_aside()), begun)
             swap.back(on, pair, moved)
             for log in removal.unread_logs(on, *found.targets, *found.back):
                 changelog.silence(on, log)
