@@ -152,23 +152,21 @@ def test_a_run_that_is_killed_anywhere_goes_on_and_so_does_the_way_back(filled: 
     target = "tests.integration.steps.test_partition"
     folder = str(tmp_path / "plan")
     with application.writing():
+        passed = {}
         for name in ("forth", "back"):
-            seen = call(f"{target}:{name}", filled, folder, log=tmp_path / f"{name}.log")
-            assert seen.code == 0, seen.err
-            points = [
-                p for p in every_point(seen.points, 1) if p.split(".")[0] in {"partition", "cutover", "unpartition"}
-            ]
-            assert len(points) >= 6
-            other = "back" if name == "forth" else "forth"
-            assert call(f"{target}:{other}", filled, folder).code == 0
-            killed = 0
+            ended = call(f"{target}:{name}", filled, folder, log=tmp_path / name)
+            assert ended.code == 0, ended.err
+            # What the mapping and the cutover do by themselves is killed in their own tests.
+            passed[name] = [p for p in every_point(ended.points, 1) if "partition." in p or p == "cutover.commit:1"]
+        assert len(passed["forth"]) >= 8
+        assert len(passed["back"]) >= 4
+        for name, points in passed.items():
             # Each run goes on where the one before was killed.
-            for point in points:
-                killed += call(f"{target}:{name}", filled, folder, fault=point).killed
-            assert killed >= 5
+            killed = [call(f"{target}:{name}", filled, folder, fault=point).killed for point in points]
+            assert killed.count(True) >= len(points) - 1
             ended = call(f"{target}:{name}", filled, folder)
             assert ended.code == 0, ended.err
-        assert application.failures == []
+    assert application.failures == []
     assert schema(filled) == before
     assert dict(rows(filled, f"SELECT id, body FROM {MESSAGES} WHERE body LIKE 'w%'")) == application.rows
 
@@ -249,7 +247,7 @@ def test_the_owner_of_the_table_may_do_it(dsn: str, tmp_path: Path) -> None:
     [
         ("", PLAN.replace("        primary_key: [id, created_at]\n", ""), "does not hold created_at", 7),
         ("", PLAN.replace("[id, created_at]", "[created_at]"), "the key lacks id", 11),
-        ("", PLAN.replace("by: created_at", "by: created"), 'no column "created"; did you mean', 9),
+        ("", PLAN.replace("by: created_at", "by: created_ta"), 'no column "created_ta"; did you mean', 9),
         ("", PLAN.replace("by: created_at", "by: body"), "no date or timestamp", 9),
         (f"ALTER TABLE {MESSAGES} ALTER created_at DROP NOT NULL", PLAN, "may be NULL", 9),
         (f"ALTER TABLE {MESSAGES} ADD UNIQUE (body)", PLAN, "unique", 8),
