@@ -203,5 +203,5 @@ def _undo(phase: Phase) -> str:
         return "none once a table is dropped; its rows are in backups"
     count = len(phase.undo or ())
     own = f"{count} piece{'' if count == 1 else 's'} of SQL" if count else ""
-    derived = "derived from the mappings" if kinds & {"map", "transform"} else ""
+    derived = "derived from the mappings" if kinds & {"map", "transform", "partition"} else ""
     return ", then ".join(part for part in (derived, own) if part) or "nothing has to be done"

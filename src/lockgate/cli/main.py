@@ -32,6 +32,7 @@ COMMANDS = {
     "history": "Work with the migrations of another tool, and keep its history.",
     "backup": "Back up the database, and prove it by restoring it.",
     "restore": "Restore tables, a schema or a whole database from a backup.",
+    "partitions": "Make partitions ahead of time and retire old ones, as the plan declares.",
     "report": "Write the report from the ledger.",
     "doctor": "Look for whatever is wrong or will be.",
     "schema": "Print the JSON Schema of plan.yaml.",

@@ -17,7 +17,8 @@ from lockgate.mapping import dependants, removal, stakes, unfit
 from lockgate.mapping.group import Group
 from lockgate.mapping.unfit import Unfit
 from lockgate.migrating import planned
-from lockgate.plan.models import CloseStep, CutoverStep, MapStep, Phase, TransformStep
+from lockgate.plan.models import CloseStep, CutoverStep, MapStep, PartitionStep, Phase, Step, TransformStep
+from lockgate.plan.steps import step_name
 from lockgate.script.located import located
 from lockgate.script.statements import changes_rows, dropped_schemas, dropped_tables, empties_others
 
@@ -156,8 +157,8 @@ def _filled(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) 
     for turn, phase in enumerate(phases):
         for number, _ in begun_steps(conn, loaded, phase):
             step = phase.steps[number]
-            if isinstance(step, MapStep | TransformStep):
-                name = step.map if isinstance(step, MapStep) else step.transform
+            if isinstance(step, MapStep | TransformStep | PartitionStep):
+                name = step_name(step)
                 group = removal.load(conn, loaded.plan.plan, name)
                 if group is not None:
                     each = found.setdefault(group.target_id, _Filled(group))
@@ -175,9 +176,7 @@ def _of_cutovers(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Pha
     for phase in phases:
         for number, _ in begun_steps(conn, loaded, phase):
             step = phase.steps[number]
-            name = (
-                step.cutover if isinstance(step, CutoverStep) else step.close if isinstance(step, CloseStep) else None
-            )
+            name = _handed_over_by(step)
             cutover = record.find(conn, loaded.plan.plan, name) if name is not None else None
             if cutover is None or cutover.state != "over":
                 continue
@@ -186,6 +185,13 @@ def _of_cutovers(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Pha
                 continue
             for label, rows, why in scope.losses(conn, cutover):
                 yield Loss(label, rows, why)
+
+
+def _handed_over_by(step: Step) -> str | None:
+    """The name of the step by which the application took a model over, which this one is or ends the way back of."""
+    if isinstance(step, CloseStep):
+        return step.close
+    return step_name(step) if isinstance(step, CutoverStep | PartitionStep) else None
 
 
 def _refuse_missing(conn: Connection[Any], cutover: int, where: str) -> None:

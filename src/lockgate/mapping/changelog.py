@@ -182,12 +182,27 @@ def narrow(conn: Connection[Any], relation: Relation) -> None:
 
 def drop(conn: Connection[Any], log: ChangeLog) -> None:
     """Remove a log with its triggers, by one strong lock on its relation; the relation may be gone."""
-    for piece in PIECES:
-        conn.execute(f"DROP FUNCTION IF EXISTS lockgate.log_{log.id}_{piece}() CASCADE".encode())
+    silence(conn, log)
     for segment in SEGMENTS:
         conn.execute(f"DROP TABLE IF EXISTS {log.table(segment)}".encode())
     conn.execute(f"DROP SEQUENCE IF EXISTS lockgate.log_{log.id}_id".encode())
     conn.execute("DELETE FROM lockgate.logs WHERE id = %s", (log.id,))
+
+
+def silence(conn: Connection[Any], log: ChangeLog) -> None:
+    """Take the triggers of a log off, by one strong lock on its relation, if nobody will need what it would tell.
+
+    What is left of it can then be dropped without a lock on the relation.
+    """
+    row = conn.execute(
+        "SELECT pg_catalog.format('%%I.%%I', n.nspname, c.relname) FROM pg_catalog.pg_class c "
+        "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %s AND c.relkind = 'p'",
+        (log.relid,),
+    ).fetchone()
+    if row is not None:  # first of all, for whoever uses a partition by it has to wait then; else each is waited for
+        conn.execute(f"LOCK TABLE {row[0]} IN ACCESS EXCLUSIVE MODE".encode())
+    for piece in PIECES:
+        conn.execute(f"DROP FUNCTION IF EXISTS lockgate.log_{log.id}_{piece}() CASCADE".encode())
 
 
 def tampered(conn: Connection[Any], log_ids: Collection[int]) -> dict[int, str]:

@@ -62,7 +62,7 @@ def _statement(group: Group, compiled: Compiled, yields: str, busy: Sequence[int
         f"WITH y AS MATERIALIZED ({yields}), "
         f"w AS MATERIALIZED (SELECT DISTINCT ON ({names(compiled.key, 'y')}) y.* FROM y "
         f"WHERE {compiled.not_null('y')}{free} ORDER BY {names(compiled.key, 'y')}, {compiled.order('y')}), "
-        f"made AS (INSERT INTO {compiled.target.sql} ({columns}) SELECT {values} FROM w "
+        f"made AS (INSERT INTO {compiled.target.sql} ({columns}) OVERRIDING SYSTEM VALUE SELECT {values} FROM w "
         f"ORDER BY {names(compiled.key, 'w')} ON CONFLICT ({key}) DO NOTHING RETURNING {key}), "
         f"again AS (INSERT INTO {group.recheck} ({key}, lockgate_fence) "
         f"SELECT {names(compiled.key, 'w')}, '0'::xid8 FROM w "

@@ -231,6 +231,21 @@ def go_live(conn: Connection[Any], target_id: int) -> None:
     conn.execute("UPDATE lockgate.sync_targets SET state = 'live' WHERE id = %s AND state = 'backfill'", (target_id,))
 
 
+def redefine(conn: Connection[Any], plan: str, target_id: int, definition: Definition) -> None:
+    """The tables of a mapping have other names from the open transaction on, and are the same.
+
+    Its target must be fed by this mapping alone; its appliers start anew.
+    """
+    conn.execute(
+        "UPDATE lockgate.mappings SET definition = %s WHERE plan = %s AND name = %s AND target_id = %s",
+        (Jsonb(definition.dump()), plan, definition.name, target_id),
+    )
+    conn.execute(
+        "UPDATE lockgate.sync_targets SET name = %s, epoch = epoch + 1, fingerprint = NULL WHERE id = %s",
+        (group.target_name(definition), target_id),
+    )
+
+
 def stored_definition(conn: Connection[Any], plan: str, name: str) -> Definition | None:
     """What the ledger holds of a mapping."""
     from lockgate.mapping.definition import load

@@ -177,7 +177,7 @@ class Evaluation(Kept):
         """Add rows that are missing, sorted by key; in the order of the keys no two sessions deadlock."""
         columns, values = self.insert_lists("w")
         return (
-            f"INSERT INTO {self.target.sql} ({columns}) SELECT {values} FROM {want} AS w "
+            f"INSERT INTO {self.target.sql} ({columns}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {want} AS w "
             f"WHERE NOT EXISTS (SELECT FROM {self.target.sql} AS t WHERE {equal(self.key, 't', 'w')}) "
             f"ORDER BY {names(self.key, 'w')} ON CONFLICT ({names(self.key)}) DO NOTHING"
         )

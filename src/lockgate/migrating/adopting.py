@@ -28,6 +28,7 @@ from lockgate.ledger.migrations import By
 from lockgate.migrating import moving, programs, running
 from lockgate.migrating.desk import at_work
 from lockgate.migrating.running import Files
+from lockgate.sql.tree import quote
 
 _WHOSE = frozenset({"grant", "comment"})
 

@@ -13,10 +13,11 @@ from typing import Any
 from lockgate.plan.document import Path
 from lockgate.plan.files import is_sql_path
 from lockgate.plan.sentences import Finding
+from lockgate.plan.steps import way_back_of
 from lockgate.plan.values import is_identifier, split_name
 from lockgate.suggest import did_you_mean
 
-_PLAN_WIDE = ("map", "transform", "measure", "cutover")
+_PLAN_WIDE = ("map", "transform", "measure", "cutover", "partition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ def cross_findings(data: Any) -> Iterator[Finding]:
     """All faults between the parts of a document."""
     phases = {index: phase["id"] for index, phase in _phases(data) if isinstance(phase.get("id"), str)}
     steps = named_steps(data)
+    yield from _nothing(data)
     yield from _phase_ids(phases)
     for several in (steps, named_steps(data, "undo")):
         yield from _names_in_phase(several)
@@ -74,6 +76,11 @@ def _migrates(data: Any) -> Iterator[Finding]:
             if "migrate" in step:
                 what = "the plan says nothing of a folder: write `migrations: {path: ../migrations}` at its top"
                 yield Finding(("phases", phase, "steps", index, "migrate"), what)
+
+
+def _nothing(data: Any) -> Iterator[Finding]:
+    if isinstance(data, dict) and data.get("phases") == () and not data.get("partitions"):
+        yield Finding(("phases",), "`phases` must not be empty")
 
 
 def _phase_ids(phases: Mapping[int, str]) -> Iterator[Finding]:
@@ -118,6 +125,8 @@ def _plan_wide(data: Any) -> Iterator[tuple[int, Path, str]]:
 def _ways_back(data: Any) -> Iterator[tuple[Path, str]]:
     """The mappings by which a cutover is taken back, with the places of their names."""
     for phase, index, step in _each(data, "steps"):
+        if isinstance(step.get("partition"), str):
+            yield ("phases", phase, "steps", index, "partition"), way_back_of(step["partition"])
         back = step.get("back")
         for number, item in enumerate(back if isinstance(back, tuple) else ()):
             if isinstance(item, dict) and isinstance(item.get("map"), str):
@@ -174,8 +183,7 @@ def _reconciles(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
 def _closes(data: Any) -> Iterator[Finding]:
     known: list[str] = []
     for phase, index, step in _each(data, "steps"):
-        if isinstance(step.get("cutover"), str):
-            known.append(step["cutover"])
+        known += [step[kind] for kind in ("cutover", "partition") if isinstance(step.get(kind), str)]
         name = step.get("close")
         if isinstance(name, str) and is_identifier(name) and name not in known:
             what = f"no cutover before this step is called `{name}`{did_you_mean(name, known)}"

@@ -79,6 +79,13 @@ EXAMPLES = {
       from: core.parties
       select: SELECT p.id AS entity_id, p.national_id, p.full_name AS name FROM core.parties p
 """,
+    "partition step": """\
+- partition: messages_by_month
+  table: core.messages
+  by: created_at
+  interval: month
+  primary_key: [id, created_at]
+""",
     "close step": """\
 - close: to_parties
 """,

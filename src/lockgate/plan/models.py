@@ -30,6 +30,7 @@ from lockgate.plan.conditions import (
     SoakGate,
 )
 from lockgate.plan.objects import Counts, Objects, Ranges, Reference, Sound
+from lockgate.plan.partitions import Partitions
 from lockgate.plan.proofs import Backup, BackupGate, RetainedGate
 from lockgate.plan.steps import (
     AnalyzeStep,
@@ -41,6 +42,7 @@ from lockgate.plan.steps import (
     MeasureStep,
     MigrateStep,
     OldName,
+    PartitionStep,
     SqlStep,
     Step,
     TransformStep,
@@ -89,6 +91,8 @@ __all__ = [
     "Objects",
     "ObjectsCheck",
     "OldName",
+    "PartitionStep",
+    "Partitions",
     "Phase",
     "Plan",
     "QueryCheck",
@@ -220,4 +224,9 @@ class Plan(Strict):
     description: str | None = Field(None, description="What it is for, in words.")
     settings: Settings = Field(default_factory=Settings, description="How the work is done.")
     migrations: Migrations | None = Field(None, description="The migrations that `migrate` steps apply.")
-    phases: Annotated[tuple[Phase, ...], Field(min_length=1)] = Field(description="The stages, in this order.")
+    phases: tuple[Phase, ...] = Field(
+        description="The stages, in this order; an empty list for a plan that only has `partitions`."
+    )
+    partitions: tuple[Partitions, ...] = Field(
+        (), description="Tables whose partitions `lockgate partitions` makes and retires. No phase does."
+    )

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from lockgate.plan.examples import EXAMPLES, PLAN_EXAMPLE
-from lockgate.plan.models import HealthQuery, Migrations, Phase, Plan, Settings, SqlStep
+from lockgate.plan.models import HealthQuery, Migrations, Partitions, Phase, Plan, Settings, SqlStep
 from lockgate.plan.shape import PLAN, Keys, ListOf, OneOf, Shape, TableOf, Value, inside
 from lockgate.plan.values import format_duration
 
@@ -22,6 +22,7 @@ _OWN_SECTION: dict[type[BaseModel], str] = {
     Migrations: "Migrations",
     HealthQuery: "Health queries",
     Phase: "Phases",
+    Partitions: "Partitions",
 }
 _KINDS = {
     "step": ("Steps", "Items of a phase's `steps`. An item is of one kind: the first key of one of these tables."),

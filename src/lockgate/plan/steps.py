@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Literal, assert_never
 
 from pydantic import AfterValidator, Field, Tag
 
 from lockgate.plan.base import Kinds, Strict, told_apart_by
+from lockgate.plan.partitions import Day, Interval, NamePattern
 from lockgate.plan.values import (
     ColumnName,
     DrivingName,
@@ -237,6 +238,42 @@ class CloseStep(_Step):
     )
 
 
+class PartitionStep(_Step):
+    """Turn a table into a partitioned one while the application goes on: filled, kept in step, swapped by name."""
+
+    partition: Identifier = Field(
+        description="Name of the step, unique in the plan; `close` and `verify` know it by it."
+    )
+    table: RelationName = Field(description="The table.")
+    by: ColumnName = Field(description="The column by whose ranges it is partitioned: a date or timestamp, NOT NULL.")
+    interval: Interval = Field(description="What one partition covers; of a column with time zone, in UTC.")
+    primary_key: KeyColumns | None = Field(
+        None,
+        description="The primary key that the partitioned table gets; it holds `by`. "
+        "Left out: that of the table, which must hold it.",
+    )
+    ahead: int = Field(5, ge=0, le=1000, description="How many partitions are made beside the present one, for later.")
+    start: Day | None = Field(
+        None, description="No partition is made for a time before this day; such rows stay in the default partition."
+    )
+    name: NamePattern | None = Field(
+        None,
+        description="Names of the partitions; YYYY, MM and DD stand for the day on which one begins. "
+        "Left out: `<table>_YYYY_MM` for months, and so on.",
+    )
+    aside: ColumnName | None = Field(
+        None, description="The name that the table of before gets; left out: `<table>_before`."
+    )
+    hold: PositiveDuration = Field(
+        timedelta(seconds=2), description="Longest time in which the table's readers and writers wait, in one try."
+    )
+
+    @property
+    def first_day(self) -> date:
+        """The day before which no partition is made."""
+        return date.fromisoformat(self.start) if self.start is not None else date.min
+
+
 class DropStep(_Step):
     """Drop tables that an earlier phase archived, for good: kept long enough, unchanged, unused, and in two backups."""
 
@@ -260,10 +297,23 @@ Step = Annotated[
     | Annotated[AnalyzeStep, Tag("analyze")]
     | Annotated[MeasureStep, Tag("measure")]
     | Annotated[CutoverStep, Tag("cutover")]
+    | Annotated[PartitionStep, Tag("partition")]
     | Annotated[CloseStep, Tag("close")]
     | Annotated[ArchiveStep, Tag("archive")]
     | Annotated[DropStep, Tag("drop")],
-    told_apart_by("sql", "map", "transform", "migrate", "analyze", "measure", "cutover", "close", "archive", "drop"),
+    told_apart_by(
+        "sql",
+        "map",
+        "transform",
+        "migrate",
+        "analyze",
+        "measure",
+        "cutover",
+        "partition",
+        "close",
+        "archive",
+        "drop",
+    ),
     Kinds("step"),
 ]
 
@@ -279,6 +329,8 @@ def step_name(step: Step) -> str:
             name = step.measure
         case CutoverStep():
             name = step.cutover
+        case PartitionStep():
+            name = step.partition
         case SqlStep() | MigrateStep() | AnalyzeStep() | ArchiveStep() | CloseStep() | DropStep():
             name = step.id
         case _:
@@ -286,6 +338,11 @@ def step_name(step: Step) -> str:
     if name is None:
         raise ValueError("a step gets its name when its plan is loaded")
     return name
+
+
+def way_back_of(partition: str) -> str:
+    """The name of the mapping that keeps the table of before in step with the partitioned one."""
+    return f"{partition[:58]}-back"
 
 
 def mappings_of(step: Step) -> tuple[str, ...]:

@@ -11,10 +11,11 @@ from lockgate.plan.models import (
     MapStep,
     MeasureStep,
     MigrateStep,
+    PartitionStep,
     SqlStep,
     TransformStep,
 )
-from lockgate.steps import analyze, archive, close, cutover, drop, filling, measure, migrate, sql
+from lockgate.steps import analyze, archive, close, cutover, drop, filling, measure, migrate, partition, sql
 from lockgate.steps.base import StepRunner
 
 REGISTRY: dict[type, StepRunner] = {
@@ -26,6 +27,7 @@ REGISTRY: dict[type, StepRunner] = {
     MapStep: filling.Runner(),
     MeasureStep: measure.Runner(),
     MigrateStep: migrate.Runner(),
+    PartitionStep: partition.Runner(),
     SqlStep: sql.Runner(),
     TransformStep: filling.Runner(),
 }

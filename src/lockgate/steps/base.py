@@ -11,6 +11,7 @@ from psycopg import Connection
 from lockgate.engine.context import StepContext
 from lockgate.engine.evidence import Evidence
 from lockgate.plan.models import Phase
+from lockgate.plan.steps import step_name
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
@@ -63,4 +64,7 @@ def place(loaded: LoadedPlan, phase: Phase, step: Any, *path: str | int, offset:
         for j, other in enumerate(items):
             if other is step:
                 return loaded.where("phases", i, part, j, *path, offset=offset)
+    for j, other in enumerate(phase.steps):
+        if step_name(other) == step_name(step):  # a step that this one is made of
+            return loaded.where("phases", i, "steps", j, *path)
     raise ValueError(f"phase {phase.id} has no such step")

@@ -16,7 +16,7 @@ from lockgate.plan.models import CutoverStep, Phase
 from lockgate.script.located import allowed
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.cutback import take_back
-from lockgate.steps.handover import Handover
+from lockgate.steps.handover import CutoverHandover
 from lockgate.steps.holding import drop_logs
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Runner:
         with ctx.sessions.open("cutover") as conn:
             found = record.find(conn, ctx.plan, ctx.step_id)
             if found is None or found.state != "over":
-                found = Handover(ctx, conn).do()
+                found = CutoverHandover(ctx, conn).do()
             fault("cutover.over")
             drop_logs(ctx, conn, found.targets, keep=wayback.still_logged(conn, found))
             for target in found.back:

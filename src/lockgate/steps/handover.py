@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from lockgate.catalog.relations import Relation
 from lockgate.checks.reconcile import compare
 from lockgate.cutover import closing, record, scope, targets, wayback
 from lockgate.cutover.record import Cutover
@@ -29,19 +30,33 @@ from lockgate.steps.holding import await_last, drain, hold_writers, log_all, seq
 
 
 class Handover:
-    """One try of a cutover, up to the transaction in which it happens."""
+    """One try of handing over, up to the transaction in which it happens; what is handed over a kind of step says."""
 
     def __init__(self, ctx: StepContext, conn: Connection[Any]) -> None:
         self._ctx = ctx
         self._conn = conn
-        self._step: CutoverStep = ctx.step
         self._place = partial(place, ctx.loaded, ctx.phase, ctx.step)
 
+    def _scope(self) -> Scope:
+        """What is closed, and what the application takes over.
+
+        :raises PlanError: if that cannot be.
+        """
+        raise NotImplementedError
+
+    def _way_back(self) -> list[Definition]:
+        """The mappings that keep the old model in step afterwards."""
+        raise NotImplementedError
+
+    def _switch(self, conn: Connection[Any], found: Scope, cutover: Cutover, begun: float) -> Sequence[Relation]:
+        """What else is done in the transaction, while writers are held up.
+
+        :return: the tables that are closed, by the names that they have then.
+        """
+        raise NotImplementedError
+
     def do(self) -> Cutover:
-        found = scope.find(self._conn, self._ctx.plan, self._ctx.phase, self._step, self._place)
-        if self._step.switch is not None:
-            with self._ctx.sessions.open("cutover", plan_sql=True) as conn:
-                refusals.ask(conn, allowed(self._step.switch, partial(self._place, "switch")))
+        found = self._scope()
         cutover = self._prepare(found)
         fault("cutover.prepared")
         try:
@@ -63,9 +78,7 @@ class Handover:
 
     def _prepare(self, found: Scope) -> Cutover:
         ctx, conn = self._ctx, self._conn
-        definitions = [
-            from_step(each, partial(self._place, "back", number)) for number, each in enumerate(self._step.back)
-        ]
+        definitions = self._way_back()
         compiled = wayback.understand(conn, definitions, found.old)
         with ctx.fenced(conn):
             cutover = record.begin(conn, ctx.plan, ctx.phase.id, ctx.step_id)
@@ -131,12 +144,11 @@ class Handover:
                         hint="Raise log_cap in the plan's settings if the disk allows, and run `lockgate apply` again.",
                     )
                 closing.close(conn, closing.of_old(cutover.id), found.old, cutover.back, hint)
-                if self._step.switch is not None:
-                    switch(ctx, conn, self._step.switch, "switch", begun)
+                closed = self._switch(conn, found, cutover, begun)
                 set_sequences(conn, numbered)
                 targets.hand_over(conn, cutover.targets)
                 targets.go_back(conn, cutover.back)
-                record.over(conn, cutover.id, found.old, ctx.clock.of(conn))
+                record.over(conn, cutover.id, closed, ctx.clock.of(conn))
                 held = {"milliseconds": round((ctx.clock.monotonic() - begun) * 1000)}
                 query = "the runner's clock, from before the first lock to the commit"
                 proof = Evidence(f"held:{ctx.step_id}", query, held)
@@ -145,6 +157,29 @@ class Handover:
             ctx.progress.event(f"the new model is the one; writers waited for {held['milliseconds']} ms at most")
 
         strong_lock(ctx, self._place("old"), [table.sql for table in found.old]).do(attempt)
+
+
+class CutoverHandover(Handover):
+    """Of a ``cutover`` step, which names the tables of the old model and says how the application learns of it."""
+
+    def __init__(self, ctx: StepContext, conn: Connection[Any]) -> None:
+        super().__init__(ctx, conn)
+        self._step: CutoverStep = ctx.step
+
+    def _scope(self) -> Scope:
+        found = scope.find(self._conn, self._ctx.plan, self._ctx.phase, self._step, self._place)
+        if self._step.switch is not None:
+            with self._ctx.sessions.open("cutover", plan_sql=True) as conn:
+                refusals.ask(conn, allowed(self._step.switch, partial(self._place, "switch")))
+        return found
+
+    def _way_back(self) -> list[Definition]:
+        return [from_step(each, partial(self._place, "back", number)) for number, each in enumerate(self._step.back)]
+
+    def _switch(self, conn: Connection[Any], found: Scope, cutover: Cutover, begun: float) -> Sequence[Relation]:
+        if self._step.switch is not None:
+            switch(self._ctx, conn, self._step.switch, "switch", begun)
+        return found.old
 
 
 def _refuse_changed(

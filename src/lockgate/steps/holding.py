@@ -19,7 +19,7 @@ from lockgate.errors import CheckFailed, DatabaseError, Interrupted
 from lockgate.mapping import changelog, group, install, removal
 from lockgate.mapping.changelog import ChangeLog
 from lockgate.mapping.group import Group
-from lockgate.plan.models import CutoverStep
+from lockgate.plan.models import CutoverStep, PartitionStep
 from lockgate.script.located import allowed
 from lockgate.script.running import execute, strong_lock
 from lockgate.sql.tree import literal
@@ -108,6 +108,18 @@ def hold_writers(ctx: StepContext, conn: Connection[Any], tables: Sequence[Relat
         conn.execute(f"LOCK TABLE {table.sql} IN SHARE ROW EXCLUSIVE MODE".encode())
 
 
+def hold_all(ctx: StepContext, conn: Connection[Any], names: Sequence[str], begun: float) -> None:
+    """Lock tables against everybody, in this order, in the open transaction.
+
+    :param names: in SQL.
+    :raises errors.LockNotAvailable: if the time is up before all are had.
+    """
+    for name in names:
+        _limit(ctx, conn, begun)
+        conn.execute(f"LOCK TABLE ONLY {name} IN ACCESS EXCLUSIVE MODE".encode())
+    _limit(ctx, conn, begun)
+
+
 def switch(ctx: StepContext, conn: Connection[Any], text: str, part: str, begun: float) -> None:
     """Run what tells the application which model is the one, while writers are held up.
 
@@ -177,7 +189,7 @@ def set_sequences(conn: Connection[Any], of: Iterable[Numbering]) -> None:
 
 
 def _hold(ctx: StepContext) -> float:
-    step: CutoverStep = ctx.step
+    step: CutoverStep | PartitionStep = ctx.step
     return step.hold.total_seconds()
 
 

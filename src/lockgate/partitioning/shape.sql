@@ -1,0 +1,123 @@
+-- name: table
+SELECT c.relkind::text AS kind, c.relispartition OR EXISTS (
+           SELECT FROM pg_catalog.pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent)) AS inherits,
+       pg_catalog.pg_get_userbyid(c.relowner) AS owner, c.relreplident::text AS identity, c.reloptions AS options,
+       c.relrowsecurity AS secured, c.relforcerowsecurity AS forced, t.typname AS of_type,
+       pg_catalog.obj_description(c.oid, 'pg_class') AS comment
+FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_type t ON t.oid = c.reloftype WHERE c.oid = %(oid)s
+
+-- name: indexes
+-- What stands behind the name of the table in the statement that makes one: USING btree (id).
+SELECT x.indexrelid::bigint AS oid, i.relname AS name, x.indisunique AS is_unique, x.indisprimary AS is_primary,
+       x.indisvalid AS is_valid, c.conname AS constraint, c.contype::text AS kind,
+       pg_catalog.pg_get_constraintdef(c.oid) AS definition,
+       pg_catalog.substr(pg_catalog.pg_get_indexdef(x.indexrelid), 1 + pg_catalog.length(
+           CASE WHEN x.indisunique THEN 'CREATE UNIQUE INDEX ' ELSE 'CREATE INDEX ' END
+           || pg_catalog.format('%%I ON %%I.%%I', i.relname, n.nspname, r.relname))) AS rest,
+       ARRAY(SELECT a.attname::text FROM unnest(x.indkey) WITH ORDINALITY AS k (number, place)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.number
+             WHERE k.place <= x.indnkeyatts ORDER BY k.place) AS columns,
+       pg_catalog.obj_description(x.indexrelid, 'pg_class') AS comment,
+       pg_catalog.obj_description(c.oid, 'pg_constraint') AS constraint_comment
+FROM pg_catalog.pg_index x
+JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+JOIN pg_catalog.pg_class r ON r.oid = x.indrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+LEFT JOIN pg_catalog.pg_constraint c ON c.conindid = x.indexrelid AND c.conrelid = x.indrelid AND c.contype IN ('p', 'u', 'x')
+WHERE x.indrelid = %(oid)s AND i.relname NOT LIKE 'lockgate\_%%' ORDER BY NOT x.indisprimary, i.relname
+
+-- name: grants
+-- Of a table or sequence and its columns, as statements for another one.
+SELECT pg_catalog.format('GRANT %%s%%s ON %%s %%s TO %%s%%s', a.privilege_type, held.column_, %(kind)s::text, %(on)s::text,
+           CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END,
+           CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM (SELECT 0 AS number, '' AS column_, c.relacl AS acl FROM pg_catalog.pg_class c WHERE c.oid = %(oid)s
+      UNION ALL
+      SELECT t.attnum, pg_catalog.format(' (%%I)', t.attname), t.attacl FROM pg_catalog.pg_attribute t
+      WHERE t.attrelid = %(oid)s AND t.attnum > 0 AND NOT t.attisdropped) AS held
+CROSS JOIN LATERAL pg_catalog.aclexplode(held.acl) AS a
+ORDER BY held.number, a.grantee, a.privilege_type
+
+-- name: granted
+-- Whom default privileges gave something.
+SELECT DISTINCT pg_catalog.format('REVOKE ALL ON %%s %%s FROM %%s', %(kind)s::text, %(on)s::text,
+           CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
+FROM pg_catalog.pg_class c CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
+WHERE c.oid = %(oid)s AND a.grantee <> c.relowner
+
+-- name: policies
+SELECT pg_catalog.format('CREATE POLICY %%I ON %%s AS %%s FOR %%s TO %%s%%s%%s', p.polname, %(on)s::text,
+           CASE WHEN p.polpermissive THEN 'PERMISSIVE' ELSE 'RESTRICTIVE' END,
+           CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+           (SELECT pg_catalog.string_agg(CASE WHEN g.oid = 0 THEN 'PUBLIC'
+                ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.oid)) END, ', ') FROM unnest(p.polroles) AS g (oid)),
+           ' USING (' || pg_catalog.pg_get_expr(p.polqual, p.polrelid) || ')',
+           ' WITH CHECK (' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) || ')') AS statement,
+       p.polname AS name, pg_catalog.obj_description(p.oid, 'pg_policy') AS comment
+FROM pg_catalog.pg_policy p WHERE p.polrelid = %(oid)s ORDER BY p.polname
+
+-- name: foreign_keys
+-- Its own.
+SELECT c.conname AS name, pg_catalog.pg_get_constraintdef(c.oid) AS definition, c.convalidated AS is_valid,
+       c.confrelid = c.conrelid AS to_itself,
+       pg_catalog.has_table_privilege(r.oid, 'REFERENCES') AS allowed, pg_catalog.format('%%I.%%I', n.nspname, r.relname) AS other,
+       pg_catalog.obj_description(c.oid, 'pg_constraint') AS comment
+FROM pg_catalog.pg_constraint c
+JOIN pg_catalog.pg_class r ON r.oid = c.confrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+WHERE c.conrelid = %(oid)s AND c.contype = 'f' AND c.conparentid = 0 ORDER BY c.conname
+
+-- name: referring
+-- Those of other tables that refer to it.
+SELECT c.conname AS name, pg_catalog.pg_get_constraintdef(c.oid) AS definition, c.convalidated AS is_valid,
+       pg_catalog.format('%%I.%%I', n.nspname, r.relname) AS other, r.relkind::text AS kind,
+       pg_catalog.pg_has_role(r.relowner, 'USAGE') AS allowed,
+       ARRAY(SELECT a.attname::text FROM unnest(c.confkey) AS k (number)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.number) AS columns,
+       pg_catalog.obj_description(c.oid, 'pg_constraint') AS comment
+FROM pg_catalog.pg_constraint c
+JOIN pg_catalog.pg_class r ON r.oid = c.conrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+WHERE c.confrelid = %(oid)s AND c.conrelid <> c.confrelid AND c.contype = 'f' AND c.conparentid = 0 ORDER BY 4, 1
+
+-- name: triggers
+SELECT t.tgname AS name, pg_catalog.pg_get_triggerdef(t.oid) AS definition, t.tgenabled::text AS enabled,
+       t.tgtype & 1 = 1 AND (t.tgnewtable IS NOT NULL OR t.tgoldtable IS NOT NULL) AS sees_rows,
+       pg_catalog.obj_description(t.oid, 'pg_trigger') AS comment
+FROM pg_catalog.pg_trigger t
+JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+WHERE t.tgrelid = %(oid)s AND NOT t.tgisinternal AND p.pronamespace <> coalesce(pg_catalog.to_regnamespace('lockgate')::oid, 0)
+ORDER BY t.tgname
+
+-- name: views
+-- Views that read it.
+SELECT DISTINCT v.oid::bigint AS oid, v.relkind::text AS kind, pg_catalog.format('%%I.%%I', n.nspname, v.relname) AS name,
+       pg_catalog.pg_get_viewdef(v.oid) AS definition, v.reloptions AS options,
+       pg_catalog.pg_has_role(v.relowner, 'USAGE') AS allowed
+FROM pg_catalog.pg_depend d
+JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid AND w.rulename = '_RETURN'
+JOIN pg_catalog.pg_class v ON v.oid = w.ev_class
+JOIN pg_catalog.pg_namespace n ON n.oid = v.relnamespace
+WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+  AND d.refobjid = %(oid)s AND v.oid <> d.refobjid ORDER BY 1
+
+-- name: sequences
+-- The sequences of its columns: of an identity column (a: always, d: by default) or owned (empty).
+SELECT a.attname AS column, a.attidentity::text AS identity, s.seqrelid::bigint AS oid,
+       pg_catalog.format('%%I.%%I', n.nspname, c.relname) AS name,
+       pg_catalog.format('SEQUENCE NAME %%I.%%I INCREMENT BY %%s MINVALUE %%s MAXVALUE %%s START WITH %%s CACHE %%s %%s',
+           n.nspname, c.relname, s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,
+           CASE WHEN s.seqcycle THEN 'CYCLE' ELSE 'NO CYCLE' END) AS options
+FROM pg_catalog.pg_depend d
+JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid
+JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+  AND d.refobjid = %(oid)s AND d.deptype IN ('a', 'i') ORDER BY a.attnum
+
+
+-- name: lockable
+-- Those that this role may lock before it changes them; the others are locked when they are changed.
+SELECT t.name FROM unnest(%(names)s::text[]) WITH ORDINALITY AS t (name, place)
+WHERE pg_catalog.has_table_privilege(t.name, 'UPDATE, DELETE, TRUNCATE') ORDER BY t.place
