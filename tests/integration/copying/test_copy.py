@@ -211,7 +211,7 @@ CREATE SCHEMA "Ö dd";
 CREATE TABLE "Ö dd"."Ta""ble %s" (
     "Key %" text, "n""o" numeric, mood mood, doubled int GENERATED ALWAYS AS (7 * 2) STORED, j jsonb, js json,
     tags text[], bin bytea, at timestamptz, day date, f float8, r real, ip inet, iv interval, c char(4), d short,
-    u uuid, moods mood[], rng int4range, b bit(3), x xml, flag boolean, nums numeric(8,2)[],
+    u uuid, moods mood[], rng int4range, b bit(3), x time, flag boolean, nums numeric(8,2)[],
     PRIMARY KEY ("Key %", "n""o"));
 CREATE TABLE empty (id uuid PRIMARY KEY, v int);
 CREATE TABLE parted (id int, at date, v text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
@@ -222,7 +222,7 @@ ODD_ROWS = r"""
 INSERT INTO "Ö dd"."Ta""ble %s" VALUES
  ('a', 1.0, 'sad', DEFAULT, '{"a": [1, 2.50, null]}', '{"a":  1}', '{"x","y z",NULL,"q\"uote"}', '\x00ff', 'infinity',
   '-infinity', 'NaN', '-0', '10.0.0.1/24', '1 mon 2 days', 'ab', 'five', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11',
-  '{sad,NULL}', '[1,5)', '101', '<a>1</a>', true, '{1.50,NULL}'),
+  '{sad,NULL}', '[1,5)', '101', '24:00', true, '{1.50,NULL}'),
  ('A', 'NaN', NULL, DEFAULT, NULL, NULL, '{}', '', '-infinity', 'infinity', 'Infinity', 1.1, NULL, NULL, NULL, NULL,
   NULL, '{}', 'empty', NULL, NULL, NULL, NULL),
  (E'tab\there\nand \\ line', 1.00000000000000000001, 'glad', DEFAULT, '"\\N"', 'null', NULL, NULL,
