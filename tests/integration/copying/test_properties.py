@@ -20,9 +20,10 @@ from lockgate.plan.models import CopyStep
 TABLE = "CREATE TABLE t (k text, n numeric, v text, PRIMARY KEY (k, n))"
 STEP = CopyStep(copy_="c", from_="X", tables=("public.t",))
 
-KEYS = st.tuples(st.sampled_from(["", "a", "A", "ä", "NULL", "\\N", "a,b", '"']), st.sampled_from(["0", "1", "NaN"]))
+# Few keys, so that both sides write the same ones.
+KEYS = st.sampled_from([("a", "0"), ("ä", "NaN"), ("\\N", "1"), ("", "0")])
 VALUES = st.one_of(st.none(), st.text("xy'", max_size=2))
-CHANGES = st.lists(st.tuples(st.sampled_from(["here", "there"]), KEYS, VALUES))
+CHANGES = st.lists(st.tuples(st.sampled_from(["here", "there"]), KEYS, VALUES), min_size=2, max_size=12)
 UPSERT = "INSERT INTO public.t VALUES (%s, %s, %s) ON CONFLICT (k, n) DO UPDATE SET v = EXCLUDED.v"
 
 Key = tuple[str, str]
