@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import backfill, comparing, draining, footprint, latency, retiring, synccost, transform
+from benchmarks import backfill, comparing, copying, draining, footprint, latency, retiring, synccost, transform
 from benchmarks.lab import Figure, lab
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -26,6 +26,7 @@ def _measures(size: float, rounds: int) -> dict[str, Callable[[], list[Figure]]]
         "backfill": lambda: backfill.measure(rows(500_000), rounds),
         "transform": lambda: transform.measure(rows(500_000), rounds),
         "comparing": lambda: comparing.measure(rows(500_000), rounds),
+        "copying": lambda: copying.measure(rows(500_000), rounds),
         "synccost": lambda: synccost.measure(rows(200_000), rounds),
         "draining": lambda: draining.measure(rows(1_000_000)),
         "latency": lambda: latency.measure(rows(300_000), pairs=max(3, rounds * 2), seconds=10.0 * min(1.0, size)),

@@ -204,4 +204,5 @@ def _undo(phase: Phase) -> str:
     count = len(phase.undo or ())
     own = f"{count} piece{'' if count == 1 else 's'} of SQL" if count else ""
     derived = "derived from the mappings" if kinds & {"map", "transform", "partition"} else ""
-    return ", then ".join(part for part in (derived, own) if part) or "nothing has to be done"
+    copied = "derived from the copy" if "copy" in kinds else ""
+    return ", then ".join(part for part in (derived, copied, own) if part) or "nothing has to be done"

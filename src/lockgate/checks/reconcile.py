@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
 from lockgate.checks.base import CheckContext, CheckResult
+from lockgate.copying import agreement
 from lockgate.cutover import draining, record, targets, wayback
 from lockgate.cutover.record import HandedOver
 from lockgate.engine.evidence import Evidence
@@ -14,7 +15,10 @@ from lockgate.errors import LedgerError
 from lockgate.mapping import accounting, install
 from lockgate.mapping import group as groups
 from lockgate.mapping.reconcile import one_snapshot, reconcile
-from lockgate.plan.models import ReconcileCheck
+from lockgate.plan.models import CopyStep, ReconcileCheck
+
+if TYPE_CHECKING:
+    from lockgate.plan.load import LoadedPlan
 
 
 class Runner:
@@ -25,6 +29,8 @@ class Runner:
         name = ctx.check.reconcile
         with ctx.sessions.open("reconcile") as conn:
             target_id = install.target_of(conn, ctx.loaded.plan.plan, name)
+            if target_id is None and _is_copy(ctx.loaded, name):
+                return agreement.judge(ctx, conn, name)
             if target_id is None:
                 raise LedgerError(f"mapping {name} has not begun", where=ctx.where, hint="run its phase first")
             handed_over = record.handed_over(conn, target_id)
@@ -35,6 +41,11 @@ class Runner:
     def describe(self, check: ReconcileCheck) -> str:
         """What is compared."""
         return f"reconcile {check.reconcile}"
+
+
+def _is_copy(loaded: LoadedPlan, name: str) -> bool:
+    steps = (step for phase in loaded.plan.phases for step in phase.steps)
+    return any(isinstance(step, CopyStep) and step.copy_ == name for step in steps)
 
 
 def _through_way_back(conn: Connection[Any], target_id: int, name: str, over: HandedOver) -> CheckResult:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 
 from lockgate.catalog.relations import Relation
+from lockgate.copying import prospect as copied
+from lockgate.copying.prospect import Copied
 from lockgate.cutover import record, scope
 from lockgate.engine import seeds
 from lockgate.engine.undoing import begun_steps, needs_sql
@@ -17,7 +19,7 @@ from lockgate.mapping import dependants, removal, stakes, unfit
 from lockgate.mapping.group import Group
 from lockgate.mapping.unfit import Unfit
 from lockgate.migrating import planned
-from lockgate.plan.models import CloseStep, CutoverStep, MapStep, PartitionStep, Phase, Step, TransformStep
+from lockgate.plan.models import CloseStep, CopyStep, CutoverStep, MapStep, PartitionStep, Phase, Step, TransformStep
 from lockgate.plan.steps import step_name
 from lockgate.script.located import located
 from lockgate.script.statements import changes_rows, dropped_schemas, dropped_tables, empties_others
@@ -123,10 +125,16 @@ def look(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> 
     :raises RollbackRefused: if rows could not be removed because others refer to them.
     """
     filled = _filled(conn, loaded, phases)
+    brought = copied.look(conn, loaded, _copies(conn, loaded, phases))
     dropped = _dropped(conn, loaded, phases)
     losses: list[Loss] = list(_of_cutovers(conn, loaded, phases))
     unknown: list[str] = []
     tables = {each.target.oid for each in filled if each.target is not None and not each.updates_only}
+    tables |= {each.target.oid for each in brought if each.goes}
+    for other in brought:
+        losses += [Loss(*loss) for loss in other.losses(dropped)]
+        if other.goes:
+            losses += _of_others(conn, other, other.target, tables, dropped)
     # What the application owns by now is weighed when the old model is the one again.
     owned = _cut_over(conn)
     filled = [each for each in filled if each.loaded.target_id not in owned]
@@ -165,6 +173,16 @@ def _filled(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) 
                     each.leaving.add(name)
                     each.turn = turn
     return list(found.values())
+
+
+def _copies(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> list[tuple[CopyStep, int]]:
+    """The copies that have begun, the last one first, with the number of the phase that takes each back."""
+    return [
+        (step, turn)
+        for turn, phase in enumerate(phases)
+        for number, _ in begun_steps(conn, loaded, phase)
+        if isinstance(step := phase.steps[number], CopyStep)
+    ]
 
 
 def _cut_over(conn: Connection[Any]) -> set[int]:
@@ -239,7 +257,7 @@ def _unknown(group: Group, found: stakes.Stakes) -> Iterator[str]:
 
 
 def _of_others(
-    conn: Connection[Any], each: _Filled, target: Relation, tables: set[int], dropped: dict[int, int]
+    conn: Connection[Any], each: _Filled | Copied, target: Relation, tables: set[int], dropped: dict[int, int]
 ) -> Iterator[Loss]:
     """Rows of other tables that refer to those of a target.
 

@@ -9,7 +9,7 @@ from typing import Any
 from weakref import WeakSet
 
 import psycopg
-from psycopg import Connection
+from psycopg import ClientCursor, Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from lockgate.engine import preflight
@@ -20,7 +20,7 @@ from lockgate.usage.own import OwnConnection, OwnCursor
 
 PLAN = "plan"
 """The mark, in ``lockgate.writer``, of what SQL of the plan writes."""
-_PINNED = {
+PINNED = {
     "TimeZone": "UTC",
     "DateStyle": "ISO, YMD",
     "IntervalStyle": "postgres",
@@ -98,6 +98,22 @@ class Sessions:
 
     def connect(self, purpose: str) -> OwnConnection:
         """A connection that nothing was said on yet, known not to go through a pooler."""
+        conn = self._connect(purpose, OwnCursor)
+        try:
+            preflight.refuse_pooler(conn, self.dsn)
+        except BaseException:
+            conn.close()
+            raise
+        return conn
+
+    def connect_through_pooler(self, purpose: str) -> OwnConnection:
+        """A connection that may go through a pooler: settings hold in a transaction only, and it counts nothing.
+
+        Parameters are put into the statements by the driver, as a pooler likes it best.
+        """
+        return self._connect(purpose, ClientCursor)
+
+    def _connect(self, purpose: str, cursor: type[Cursor[Any]]) -> OwnConnection:
         given = conninfo_to_dict(self.dsn)
         defaults: dict[str, Any] = {
             "connect_timeout": 10,
@@ -109,21 +125,15 @@ class Sessions:
         options = {name: value for name, value in defaults.items() if name not in given}
         dsn = make_conninfo(self.dsn, application_name=f"lockgate:{purpose}"[:63], **options)
         try:
-            conn = OwnConnection.connect(dsn, autocommit=True, prepare_threshold=None, cursor_factory=OwnCursor)
+            return OwnConnection.connect(dsn, autocommit=True, prepare_threshold=None, cursor_factory=cursor)
         except psycopg.OperationalError as error:
             raise preflight.explain(error, self.dsn) from None
-        try:
-            preflight.refuse_pooler(conn, self.dsn)
-        except BaseException:
-            conn.close()
-            raise
-        return conn
 
     def _pin(
         self, conn: Connection[Any], *, plan_sql: bool, read_only: bool, statement_timeout: timedelta | None
     ) -> None:
         pinned = {
-            **_PINNED,
+            **PINNED,
             "lock_timeout": _milliseconds(self.settings.lock_timeout),
             "statement_timeout": _milliseconds(statement_timeout),
         }

@@ -84,6 +84,16 @@ def claim(conn: Connection[Any], step_id: int, after: int = 0) -> Chunk | None:
     return chunk
 
 
+def claim_first(conn: Connection[Any], step_id: int) -> Chunk | None:
+    """The same, but of the first relation that has any left, what was carved off included.
+
+    :raises RuntimeError: outside a transaction.
+    """
+    require_open(conn, "Claiming a chunk")
+    with conn.cursor(row_factory=class_row(Chunk)) as cursor:
+        return cursor.execute(load("chunks.claim_first"), {"step_id": step_id}).fetchone()
+
+
 def finish(
     conn: Connection[Any], chunk_id: int, rows_read: int, rows_written: int, worker: str, seconds: float
 ) -> None:

@@ -27,7 +27,8 @@ def told_apart_by(*kinds: str) -> Discriminator:
     """Finds the kind of a value by the first of ``kinds`` that is among its keys."""
 
     def find(value: Any) -> str | None:
-        keys = value if isinstance(value, dict) else getattr(type(value), "model_fields", ())
+        fields = getattr(type(value), "model_fields", {})
+        keys = value if isinstance(value, dict) else {field.alias or name for name, field in fields.items()}
         return next((kind for kind in kinds if kind in keys), None)
 
     return Discriminator(find)

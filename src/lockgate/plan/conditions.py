@@ -132,9 +132,9 @@ class ObjectsCheck(Strict):
 
 
 class ReconcileCheck(Strict):
-    """Mapping and table must agree, and every source row must be accounted for."""
+    """Mapping and table, or both sides of a copy, must agree, and every source row must be accounted for."""
 
-    reconcile: Identifier = Field(description="Name of a mapping or transform of this or an earlier phase.")
+    reconcile: Identifier = Field(description="Name of a mapping, transform or copy of this or an earlier phase.")
 
 
 class ExplainCheck(Strict):

@@ -17,7 +17,7 @@ from lockgate.plan.steps import way_back_of
 from lockgate.plan.values import is_identifier, split_name
 from lockgate.suggest import did_you_mean
 
-_PLAN_WIDE = ("map", "transform", "measure", "cutover", "partition")
+_PLAN_WIDE = ("map", "transform", "copy", "measure", "cutover", "partition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ def cross_findings(data: Any) -> Iterator[Finding]:
     yield from _reconciles(data, phases)
     yield from _closes(data)
     yield from _old_names(data)
+    yield from _agains(data)
     yield from _migrates(data)
 
 
@@ -166,14 +167,14 @@ def _reconciles(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
     where = {
         step[kind]: phase
         for phase, _, step in _each(data, "steps")
-        for kind in ("map", "transform")
+        for kind in ("map", "transform", "copy")
         if isinstance(step.get(kind), str)
     } | {name: int(path[1]) for path, name in _ways_back(data)}
     for phase, index, check in _each(data, "after"):
         name = check.get("reconcile")
         if not isinstance(name, str) or not is_identifier(name) or where.get(name, phase + 1) <= phase:
             continue
-        what = f"no mapping or transform is called `{name}`{did_you_mean(name, where)}"
+        what = f"no mapping, transform or copy is called `{name}`{did_you_mean(name, where)}"
         if name in where:
             later = phases.get(where[name], str(where[name] + 1))
             what = f"`{name}` is only made in phase `{later}`, which comes later"
@@ -206,6 +207,17 @@ def _old_names(data: Any) -> Iterator[Finding]:
             elif parts in seen:
                 yield Finding(path, f"`{name}` is named twice", True)
             seen.add(parts or ())
+
+
+def _agains(data: Any) -> Iterator[Finding]:
+    known: list[str] = []
+    for phase, index, step in _each(data, "steps"):
+        name = step.get("again")
+        if isinstance(name, str) and is_identifier(name) and name not in known:
+            what = f"no copy before this step is called `{name}`{did_you_mean(name, known)}"
+            yield Finding(("phases", phase, "steps", index, "again"), what)
+        if isinstance(step.get("copy"), str) and name is None:
+            known.append(step["copy"])
 
 
 def _reasons(data: Any) -> Iterator[Finding]:

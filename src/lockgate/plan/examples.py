@@ -57,6 +57,16 @@ EXAMPLES = {
     "migrate step": """\
 - migrate: 12
 """,
+    "copy step": """\
+- copy: old_service
+  from: OLD_DATABASE_URL
+  tables: [public.companies, public.clients, public.bookings, public.messages]
+  named: {public.clients: crm.customers}
+  triggers: off
+  passes: 3
+  until: passes
+  back: OLD_DATABASE_WRITER_URL
+""",
     "analyze step": """\
 - analyze: [core.parties, core.party_contacts]
 """,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Annotated, Literal, assert_never
 
-from pydantic import AfterValidator, Field, Tag
+from pydantic import AfterValidator, Field, Tag, model_validator
 
 from lockgate.plan.base import Kinds, Strict, told_apart_by
 from lockgate.plan.partitions import Day, Interval, NamePattern
 from lockgate.plan.values import (
+    AddressName,
     ColumnName,
     DrivingName,
     Identifier,
@@ -19,6 +20,7 @@ from lockgate.plan.values import (
     SqlText,
     Version,
     Word,
+    split_name,
 )
 
 
@@ -289,11 +291,81 @@ class DropStep(_Step):
     id: Identifier | None = Field(None, description="Name in the ledger; left out: `drop-N`, N its place in the phase.")
 
 
+class CopyStep(_Step):
+    """Copy tables of another database into this one, and copy again what differs until nothing does."""
+
+    copy_: Identifier = Field(alias="copy", description="Name of the copy, unique in the plan.")
+    from_: AddressName | None = Field(
+        None,
+        alias="from",
+        description="Where the other database is: the name of the environment variable that holds its address, or "
+        "`service=NAME`. It is only read.",
+    )
+    tables: Annotated[tuple[RelationName, ...], AfterValidator(_distinct)] = Field(
+        (), description="The tables of this database to fill, in any order: foreign keys decide."
+    )
+    named: dict[RelationName, RelationName] = Field(
+        default_factory=dict, description="Table -> the name that it has in the other database, where it is another."
+    )
+    columns: dict[RelationName, KeyColumns] = Field(
+        default_factory=dict,
+        description="Table -> the columns to copy; left out: all there are, none of which may be missing here.",
+    )
+    where: dict[RelationName, SqlFragment] = Field(
+        default_factory=dict, description="Table -> condition on the rows to copy, over the table as `s`."
+    )
+    key: dict[RelationName, KeyColumns] = Field(
+        default_factory=dict, description="Table -> columns that identify a row, if not those of its primary key."
+    )
+    select: dict[RelationName, SqlText] = Field(
+        default_factory=dict,
+        description="Table -> a SELECT in the other database that yields its rows, under its columns' names.",
+    )
+    triggers: Literal["fire", "off"] | None = Field(
+        None,
+        description="Needed if the tables have triggers. `fire`: they fire for the rows that are copied. `off`: they "
+        "do not; other writers of the table wait for each chunk, and the role must own the table.",
+    )
+    passes: int = Field(10, ge=1, le=1000, description="How often what differs is looked for and copied, at most.")
+    until: Literal["equal", "passes"] = Field(
+        "equal",
+        description="`equal`: a pass must find no difference, else the step fails. `passes`: what is left is told.",
+    )
+    back: AddressName | None = Field(
+        None,
+        description="As `from`, with a role that may write: a rollback takes what was written here since into the "
+        "other database first. Without it a rollback says how many rows would be lost, and needs `--lose-rows`. "
+        "Not beside `where` or `select`.",
+    )
+    again: Identifier | None = Field(
+        None,
+        description="Name of an earlier copy: its tables are copied again where they differ. Nothing but `passes`, "
+        "`until` and `title` stands beside it.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> CopyStep:
+        if self.again is None:
+            if self.from_ is None or not self.tables:
+                raise ValueError("needs `from` and `tables`, or `again`")
+            known = {split_name(name) for name in self.tables}
+            for key in ("named", "columns", "where", "key", "select"):
+                for name in getattr(self, key):
+                    if split_name(name) not in known:
+                        raise ValueError(f"has `{name}` in `{key}`, which is not in `tables`")
+            if self.back is not None and (self.where or self.select):
+                raise ValueError("has `back`, but what a `where` or a `select` yields cannot be taken back")
+        elif self.model_fields_set - {"copy_", "again", "passes", "until", "title"}:
+            raise ValueError("has `again`, beside which only `passes`, `until` and `title` may stand")
+        return self
+
+
 Step = Annotated[
     Annotated[SqlStep, Tag("sql")]
     | Annotated[MapStep, Tag("map")]
     | Annotated[TransformStep, Tag("transform")]
     | Annotated[MigrateStep, Tag("migrate")]
+    | Annotated[CopyStep, Tag("copy")]
     | Annotated[AnalyzeStep, Tag("analyze")]
     | Annotated[MeasureStep, Tag("measure")]
     | Annotated[CutoverStep, Tag("cutover")]
@@ -306,6 +378,7 @@ Step = Annotated[
         "map",
         "transform",
         "migrate",
+        "copy",
         "analyze",
         "measure",
         "cutover",
@@ -325,6 +398,8 @@ def step_name(step: Step) -> str:
             name: str | None = step.map
         case TransformStep():
             name = step.transform
+        case CopyStep():
+            name = step.copy_
         case MeasureStep():
             name = step.measure
         case CutoverStep():
@@ -346,7 +421,7 @@ def way_back_of(partition: str) -> str:
 
 
 def mappings_of(step: Step) -> tuple[str, ...]:
-    """The names of the mappings that a step brings."""
+    """The names under which a step brings what must agree when its phase is done: mappings, and copies."""
     match step:
         case MapStep():
             return (step.map,)
@@ -354,5 +429,7 @@ def mappings_of(step: Step) -> tuple[str, ...]:
             return (step.transform,)
         case CutoverStep():
             return tuple(each.map for each in step.back)
+        case CopyStep():
+            return (step.copy_,) if step.until == "equal" else ()
         case _:
             return ()

@@ -24,6 +24,7 @@ _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _LONGEST = timedelta(days=36_500)
 IDENTIFIER_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SERVICE = re.compile(r"service=[\w.-]+")
 _IDENTIFIER = re.compile(IDENTIFIER_PATTERN.strip("^$"))
 _NAME_PART = re.compile(r'"(?:[^"]|"")+"|[^\W\d][\w$]*')
 _ALIASED = re.compile(
@@ -155,6 +156,15 @@ def _variable(value: str) -> str:
     return value
 
 
+def _address(value: str) -> str:
+    if not _VARIABLE.fullmatch(value) and not _SERVICE.fullmatch(value):  # not shown, for the same reason
+        raise ValueError(
+            "must be the name of an environment variable, such as OLD_DATABASE_URL, or service=NAME for one of "
+            "libpq's service file; an address does not belong here"
+        )
+    return value
+
+
 def _column(value: str) -> str:
     parts = split_name(value)
     if parts is None or len(parts) != 1:
@@ -232,6 +242,9 @@ Version = Annotated[
     BeforeValidator(_version),
     WithJsonSchema({"type": ["string", "integer"], "examples": [9, "20260101120000"]}),
     ValueKind("version of a migration"),
+]
+AddressName = Annotated[
+    str, AfterValidator(_address), ValueKind("name of an environment variable, or service=NAME of libpq")
 ]
 ColumnName = Annotated[str, AfterValidator(_column), ValueKind("column")]
 RelationName = Annotated[str, _dotted(2, "schema.name"), ValueKind("schema.name")]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lockgate.engine.session import Sessions
     from lockgate.plan.load import LoadedPlan
 
-_CHUNKED = {"map", "transform"}
+_CHUNKED = {"map", "transform", "copy"}
 
 
 def collect(

@@ -6,6 +6,7 @@ from lockgate.plan.models import (
     AnalyzeStep,
     ArchiveStep,
     CloseStep,
+    CopyStep,
     CutoverStep,
     DropStep,
     MapStep,
@@ -15,13 +16,14 @@ from lockgate.plan.models import (
     SqlStep,
     TransformStep,
 )
-from lockgate.steps import analyze, archive, close, cutover, drop, filling, measure, migrate, partition, sql
+from lockgate.steps import analyze, archive, close, copy, cutover, drop, filling, measure, migrate, partition, sql
 from lockgate.steps.base import StepRunner
 
 REGISTRY: dict[type, StepRunner] = {
     AnalyzeStep: analyze.Runner(),
     ArchiveStep: archive.Runner(),
     CloseStep: close.Runner(),
+    CopyStep: copy.Runner(),
     CutoverStep: cutover.Runner(),
     DropStep: drop.Runner(),
     MapStep: filling.Runner(),

@@ -12,6 +12,14 @@ ORDER BY id
 LIMIT 1
 FOR UPDATE SKIP LOCKED
 
+-- name: claim_first
+SELECT id, step_id, leaf, lo, hi, attempts
+FROM lockgate.chunks
+WHERE step_id = %(step_id)s AND state = 'pending'
+ORDER BY leaf, lo
+LIMIT 1
+FOR UPDATE SKIP LOCKED
+
 -- name: finish
 UPDATE lockgate.chunks
 SET state = 'done', rows_read = %(rows_read)s, rows_written = %(rows_written)s, worker = %(worker)s,
