@@ -29,26 +29,12 @@ from lockgate.plan.conditions import (
     Soak,
     SoakGate,
 )
+from lockgate.plan.filling import CopyStep, MapStep, PartitionStep, TransformStep
 from lockgate.plan.objects import Counts, Objects, Ranges, Reference, Sound
 from lockgate.plan.partitions import Partitions
 from lockgate.plan.proofs import Backup, BackupGate, RetainedGate
-from lockgate.plan.steps import (
-    AnalyzeStep,
-    ArchiveStep,
-    CloseStep,
-    CopyStep,
-    CutoverStep,
-    DropStep,
-    MapStep,
-    MeasureStep,
-    MigrateStep,
-    OldName,
-    PartitionStep,
-    SqlStep,
-    Step,
-    TransformStep,
-    mappings_of,
-)
+from lockgate.plan.retiring import ArchiveStep, CloseStep, CutoverStep, DropStep, OldName
+from lockgate.plan.steps import AnalyzeStep, MeasureStep, MigrateStep, SqlStep, Step, mappings_of
 from lockgate.plan.values import (
     Duration,
     Identifier,

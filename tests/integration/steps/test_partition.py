@@ -11,6 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from lockgate.catalog import document
 from lockgate.errors import LockgateError, PlanError, RollbackRefused
+from tests.copies import EMPTY
 from tests.integration.engine.plans import one, rows
 from tests.integration.steps.cutovers import act, apply, rollback
 from tests.integration.steps.partitioned import MESSAGES, PLAN, SETUP, Application, plan
@@ -222,6 +223,7 @@ def test_the_way_back_is_closed_and_opened_again(filled: str, tmp_path: Path) ->
     assert schema(filled) == before
 
 
+@pytest.mark.parametrize("template", [EMPTY])  # the ledger is to be the role's own
 def test_the_owner_of_the_table_may_do_it(dsn: str, tmp_path: Path) -> None:
     act(dsn, SIMPLE)
     role, word = f"owner_{token_hex(4)}", token_hex(8)
