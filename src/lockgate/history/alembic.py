@@ -98,7 +98,7 @@ class Alembic:
         heads = self._heads(conn, home)
         left = heads - {migration.version}
         covered = _ancestors(graph, left)
-        self._write(conn, home, heads, left | (set(graph[migration.version]) - covered))
+        self._write(conn, home, heads, left | (set(graph.get(migration.version, ())) - covered))
 
     def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
         """Alembic takes none."""

@@ -174,6 +174,14 @@ class Tool(Protocol):
         """The keys of the advisory locks that the tool holds while it works; empty where it takes none."""
 
 
+@runtime_checkable
+class Checksummed(Protocol):
+    """A tool that keeps a checksum of each file."""
+
+    def correct(self, conn: Connection[Any], home: Home, migration: Migration) -> None:
+        """Set the checksum of an applied migration to that of its file, in an open transaction."""
+
+
 Note = Callable[[Migration], None]
 """Called in the transaction of each migration that a program runs, behind its line in the history."""
 

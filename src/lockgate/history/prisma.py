@@ -51,6 +51,9 @@ WHERE migration_name = %(name)s AND finished_at IS NULL AND rolled_back_at IS NU
 _RECORD = """
 INSERT INTO {} (id, checksum, migration_name, started_at, finished_at, applied_steps_count)
 VALUES (%(id)s, %(checksum)s, %(name)s, %(began)s, pg_catalog.clock_timestamp(), 1)"""
+_CORRECT = """
+UPDATE {} SET checksum = %(checksum)s
+WHERE migration_name = %(name)s AND finished_at IS NOT NULL AND rolled_back_at IS NULL"""
 _REVERT = """
 UPDATE {} SET rolled_back_at = pg_catalog.clock_timestamp() WHERE migration_name = %s AND rolled_back_at IS NULL"""
 
@@ -108,6 +111,10 @@ class Prisma:
     def reverted(self, conn: Connection[Any], home: Home, migration: Migration, before: Migration | None) -> None:
         """The row stays, as rolled back: Prisma calls the migration pending again."""
         conn.execute(sql.SQL(_REVERT).format(home.named), (migration.version,))
+
+    def correct(self, conn: Connection[Any], home: Home, migration: Migration) -> None:
+        """The checksum alone."""
+        conn.execute(sql.SQL(_CORRECT).format(home.named), _values(migration))
 
     def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
         """The one key of Prisma's."""

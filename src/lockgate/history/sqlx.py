@@ -112,6 +112,12 @@ class Sqlx:
         """Its row goes."""
         conn.execute(sql.SQL("DELETE FROM {} WHERE version = %s").format(home.named), (int(migration.version),))
 
+    def correct(self, conn: Connection[Any], home: Home, migration: Migration) -> None:
+        """The checksum alone."""
+        assert migration.checksum is not None
+        values = (bytes.fromhex(migration.checksum), int(migration.version))
+        conn.execute(sql.SQL("UPDATE {} SET checksum = %s WHERE version = %s").format(home.named), values)
+
     def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
         """Of the database. The library takes it; the command line of some versions does not."""
         row = conn.execute("SELECT pg_catalog.current_database()").fetchone()

@@ -10,6 +10,7 @@ command = LazyGroup(
     commands_help={
         "status": "Compare a folder of migrations with the history in the database.",
         "apply": "Apply what is pending, and keep the tool's history.",
+        "repair": "Put a history right: changed files, failed and missing migrations.",
         "adopt": "Find out where a database stands whose history is elsewhere or nowhere, and record it.",
     },
     help="""Work with the migrations of another tool, and keep its history.
