@@ -28,12 +28,14 @@ class Script:
     :param text: the SQL, a part of the file or all of it.
     :param start: the character of the file at which ``text`` begins.
     :param transaction: whether the tool runs it in a transaction of its own.
+    :param apart: whether the tool commits each statement by itself, so that one may need that another is committed.
     """
 
     source: Source = field(compare=False)
     text: str
     start: int = 0
     transaction: bool = True
+    apart: bool = False
 
     def at(self, offset: int = 0) -> str:
         """``file:line:column`` of a character of ``text``."""

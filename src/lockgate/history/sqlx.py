@@ -165,7 +165,9 @@ def _down(reader: Reader, file: Path | None) -> Script | None:
 
 
 def _script(source: Source, content: bytes) -> Script:
-    return Script(source, source.text, transaction=not content.startswith(_NO_TRANSACTION.encode()))
+    """A file that wants no transaction is run statement by statement, each of which holds no other's locks."""
+    apart = content.startswith(_NO_TRANSACTION.encode())
+    return Script(source, source.text, transaction=not apart, apart=apart)
 
 
 _NAME = re.compile(r"[+-]?[0-9]+_.+\.sql")

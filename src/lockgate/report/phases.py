@@ -138,9 +138,13 @@ def _way_back(part: Mapping[str, Any]) -> str:
     sql = any(step.get("kind") == "sql" for step in part.get("steps", ()))
     if any(step.get("kind") == "drop" for step in part.get("steps", ())):
         return "none once a table is dropped: its rows are in backups"
-    derived = any(step.get("kind") in {"map", "transform"} for step in part.get("steps", ()))
-    if part.get("undo"):
-        return "derived, then the phase's own SQL" if derived else "the phase's own SQL"
     if part.get("undo") is None and sql:
         return "none: the plan says nothing about how its SQL is taken back"
-    return "derived"
+    derived = any(step.get("kind") in {"map", "transform"} for step in part.get("steps", ()))
+    migrated = any(step.get("kind") == "migrate" for step in part.get("steps", ()))
+    ways = (
+        "derived" if derived else "",
+        "down scripts" if migrated else "",
+        "the phase's own SQL" * bool(part.get("undo")),
+    )
+    return ", then ".join(way for way in ways if way) or "derived"

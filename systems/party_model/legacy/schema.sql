@@ -156,3 +156,13 @@ FROM core.party_iptus i
 LEFT JOIN core.party_emails m ON m.party_id = i.party_id
 LEFT JOIN core.party_phones t ON t.party_id = i.party_id
 GROUP BY i.party_id;
+
+-- The team's files are applied by sqlx, which has made its history; what came before 0007 was squashed away.
+CREATE TABLE public._sqlx_migrations (
+    version bigint PRIMARY KEY,
+    description text NOT NULL,
+    installed_on timestamptz NOT NULL DEFAULT now(),
+    success boolean NOT NULL,
+    checksum bytea NOT NULL,
+    execution_time bigint NOT NULL
+);

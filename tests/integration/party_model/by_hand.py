@@ -7,8 +7,11 @@ from typing import Any
 
 import psycopg
 
+from lockgate.history.base import Migration, Script
+from lockgate.history.naming import found
+from lockgate.migrating import planned
 from lockgate.plan.load import LoadedPlan, load_plan
-from lockgate.plan.models import CutoverStep, MapStep, Phase, SqlStep, TransformStep
+from lockgate.plan.models import CutoverStep, MapStep, MigrateStep, Phase, TransformStep
 from lockgate.sql.split import split
 
 Connection = psycopg.Connection[Any]
@@ -22,10 +25,21 @@ def one(conn: Connection, query: str) -> Any:
     return row[0]
 
 
-def run(conn: Connection, step: SqlStep) -> None:
-    """Run a step's statements."""
-    for statement in split(step.sql):
-        conn.execute(statement.text)
+def migrations(loaded: LoadedPlan, step: MigrateStep) -> list[Migration]:
+    """The files that a step applies when all steps before it are done."""
+    steps = [each for phase in loaded.plan.phases for each in phase.steps if isinstance(each, MigrateStep)]
+    known = list(planned.tool_of(loaded).migrations())
+    ends = [known.index(found(known, each.migrate, "plan.yaml")) + 1 for each in steps]
+    number = next(n for n, each in enumerate(steps) if each is step)
+    return known[ends[number - 1] if number else 0 : ends[number]]
+
+
+def run(conn: Connection, *scripts: Script | None) -> None:
+    """Run the statements of files."""
+    for script in scripts:
+        assert script is not None
+        for statement in split(script.text):
+            conn.execute(statement.text)
 
 
 def fill(conn: Connection, step: MapStep) -> None:
@@ -64,11 +78,12 @@ def until_cutover(loaded: LoadedPlan) -> list[Phase]:
 
 def migrate(conn: Connection) -> None:
     """Run the phases that make the new model."""
-    for phase in until_cutover(load()):
+    loaded = load()
+    for phase in until_cutover(loaded):
         for step in phase.steps:
             match step:
-                case SqlStep():
-                    run(conn, step)
+                case MigrateStep():
+                    run(conn, *(migration.up for migration in migrations(loaded, step)))
                 case MapStep():
                     fill(conn, step)
                 case TransformStep():

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 
 from lockgate.plan.load import LoadedPlan
-from lockgate.plan.models import MapStep, MeasureStep, QueryCheck, QueryGate, SqlStep, TransformStep
+from lockgate.plan.models import MapStep, MeasureStep, MigrateStep, QueryCheck, QueryGate, TransformStep
 from systems.party_model.counts import MINIMUM_SCALE, expected
 from systems.party_model.generate import generate
 
-from .by_hand import fill, load, one, run, transform, until_cutover
+from .by_hand import fill, load, migrations, one, run, transform, until_cutover
 
 Connection = psycopg.Connection[Any]
 
@@ -48,8 +48,8 @@ def test_the_new_model_is_what_was_announced(conn: Connection, loaded: LoadedPla
             assert _holds(conn, gate), gate.title
         for step in phase.steps:
             match step:
-                case SqlStep():
-                    run(conn, step)
+                case MigrateStep():
+                    run(conn, *(migration.up for migration in migrations(loaded, step)))
                 case MapStep():
                     rows_before = one(conn, f"SELECT count(*) FROM {step.into}")
                     fill(conn, step)
@@ -95,11 +95,8 @@ def test_the_undo_takes_everything_back(conn: Connection, loaded: LoadedPlan) ->
     )
     columns = "SELECT count(*) FROM pg_catalog.pg_attribute WHERE attrelid = 'core.property_transactions'::regclass"
     at_start = [one(conn, relations), one(conn, columns + " AND NOT attisdropped")]
-    for phase in until_cutover(loaded):
-        for step in phase.steps:
-            if isinstance(step, SqlStep):
-                run(conn, step)
-    for phase in reversed(until_cutover(loaded)):
-        for undo in phase.undo or ():
-            run(conn, undo)
+    steps = [step for phase in until_cutover(loaded) for step in phase.steps if isinstance(step, MigrateStep)]
+    done = [migration for step in steps for migration in migrations(loaded, step)]
+    run(conn, *(migration.up for migration in done))
+    run(conn, *(migration.down for migration in reversed(done)))
     assert [one(conn, relations), one(conn, columns + " AND NOT attisdropped")] == at_start

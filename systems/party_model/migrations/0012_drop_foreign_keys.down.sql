@@ -1,3 +1,4 @@
+-- no-transaction
 -- What was left of entities that were erased meanwhile goes, as it would have gone with them.
 DELETE FROM core.entity_emails s WHERE NOT EXISTS (SELECT FROM core.entities e WHERE e.entity_id = s.entity_id);
 DELETE FROM core.entity_phones s WHERE NOT EXISTS (SELECT FROM core.entities e WHERE e.entity_id = s.entity_id);

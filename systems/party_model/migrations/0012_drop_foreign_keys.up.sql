@@ -1,3 +1,4 @@
+-- no-transaction
 -- The twelve that point at core.entities.
 ALTER TABLE core.entity_emails DROP CONSTRAINT fk_emails_entity;
 ALTER TABLE core.entity_phones DROP CONSTRAINT fk_phones_entity;
