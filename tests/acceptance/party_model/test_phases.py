@@ -19,8 +19,8 @@ from lockgate.ledger import dropped
 
 from .team import Team, live
 
-# The models that hold everything when a phase was taken back: before `financials` the new one is made, and from `archive`
-# on the old one is closed.
+# The models that hold everything when a phase was taken back: before `financials` the new one is still being made, and
+# from `archive` on the old one is closed.
 BOTH = ("old", "new")
 HOLDING = {
     "setup": ("old",),
