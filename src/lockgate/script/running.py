@@ -79,6 +79,8 @@ def patiently(ctx: Working, conn: Connection[Any], work: Callable[[], T]) -> T:
 
     def stop(attempt: int, error: Failure, pause: float) -> None:
         if ctx.stop.is_set():
-            raise Interrupted("Stopped while something else was at work", hint="Run the command again: it goes on there.")
+            raise Interrupted(
+                "Stopped while something else was at work", hint="Run the command again: it goes on there."
+            )
 
     return retrying(attempt, policy=_PATIENCE, clock=ctx.clock, on_retry=stop, may_retry=lost_conflict)
