@@ -1,7 +1,8 @@
 """The service that applies: one thread, all targets of a plan, for minutes inside `apply` or weeks as `lockgate sync`.
 
-One service at a time works a target: it holds the target's epoch. Another one stands by until nothing was
-applied for a while, so that a killed service is followed by the next without anybody's help.
+One service at a time works a target: it holds the target's epoch. Another one stands by while a runner of the plan is
+alive, whose own service may be slow, and until nothing was applied for a while, so that a killed service is followed by
+the next without anybody's help.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from lockgate.engine.faults import fault
 from lockgate.engine.retry import Policy, lost_conflict, lost_connection, passing
 from lockgate.engine.session import Sessions
 from lockgate.errors import ConnectionFailed, LeaseLost, LedgerError, LockgateError
-from lockgate.ledger import home
+from lockgate.ledger import home, runs
 from lockgate.mapping import group, install, upkeep
 from lockgate.mapping.applier import Applier
 from lockgate.mapping.intake import Batch
@@ -127,16 +128,21 @@ class Service:
             f"FROM lockgate.sync_targets WHERE plan = %s AND {_FOLLOWED} ORDER BY id".encode(),
             (_STANDBY, self.plan),
         ).fetchall()
-        present = {int(row[0]) for row in rows}
-        for gone in set(self._worked) - present:
-            self._leave(gone)
-        for target_id, name, epoch, alive in rows:
-            worked = self._worked.get(target_id)
-            if worked is not None and worked.applier.epoch != epoch:
+        epochs = {int(target_id): int(epoch) for target_id, _, epoch, _ in rows}
+        for target_id, worked in list(self._worked.items()):
+            if epochs.get(target_id) != worked.applier.epoch:
                 self._leave(target_id)
-            if target_id not in self._worked and (self.takes_over or not alive) and not self._rests(target_id):
+        waiting = [(int(row[0]), str(row[1])) for row in rows if row[0] not in self._worked]
+        if not self.takes_over:
+            alive = {int(row[0]) for row in rows if row[3]}
+            waiting = [each for each in waiting if each[0] not in alive]
+            # However slow it is: two that take targets from each other would load them all the time, and apply nothing.
+            if waiting and runs.under_way(conn, self.plan):
+                return
+        for target_id, name in waiting:
+            if not self._rests(target_id):
                 with self._isolated(target_id, name):
-                    self._take(conn, int(target_id), str(name))
+                    self._take(conn, target_id, name)
 
     def _take(self, conn: Connection[Any], target_id: int, name: str) -> None:
         row = conn.execute(

@@ -145,6 +145,9 @@ def waiting(watched: Watched, what: str, evidence: tuple[Evidence, ...]) -> Gate
         for restart in window.restarts[-1:]
         if restart.at == window.since
     )
+    late = [name for name, window in watched.windows.items() if window.since + watched.needed > watched.now]
+    if len(late) < len(watched.windows):
+        why = f"; the time is over for all but {listed(late)}{why}"
     return GateResult(
         False,
         f"{what} for {format_duration(watched.needed)} cannot be told before {at(watched.ready_at)}{why}",

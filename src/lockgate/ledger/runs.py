@@ -59,3 +59,8 @@ def finish(conn: Connection[Any], run_id: int, outcome: str) -> None:
 def of_plan(conn: Connection[Any], plan: str) -> list[RunRow]:
     """All runs of a plan, the oldest first."""
     return conn.cursor(row_factory=class_row(RunRow)).execute(load("runs.of_plan"), {"plan": plan}).fetchall()
+
+
+def under_way(conn: Connection[Any], plan: str) -> bool:
+    """Whether a runner is at work at the plan and alive, as far as its lease tells."""
+    return bool(conn.cursor(row_factory=scalar_row).execute(load("runs.under_way"), {"plan": plan}).fetchone())

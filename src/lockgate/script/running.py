@@ -10,13 +10,15 @@ from psycopg import Connection
 
 from lockgate.engine import sqlerrors
 from lockgate.engine.context import Working
-from lockgate.engine.retry import Policy, lost_conflict, passing, retrying
+from lockgate.engine.retry import Failure, Policy, lost_conflict, passing, retrying
 from lockgate.engine.strong import Seat, StrongLock
+from lockgate.errors import Interrupted
 from lockgate.script.located import Located
 
 T = TypeVar("T")
 
 _PATIENCE = Policy(retries=100, base=0.05, cap=1.0)
+_BATCH = "5s"
 
 
 def counted(number: int) -> str:
@@ -54,6 +56,20 @@ def strong_lock(work: Working, where: str, relations: Sequence[str], seat: Seat 
     )
 
 
+def between_batches(ctx: Working, conn: Connection[Any], work: Callable[[], T]) -> T:
+    """Do ``work`` patiently that needs nothing but the ledger's rows of targets.
+
+    An applier holds such a row for as long as a batch takes, and begins the next one at once where much is left to do.
+    Nobody of the application's stands behind who waits for it, so that one wait may outlast a batch.
+    """
+
+    def attempt() -> T:
+        conn.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (_BATCH,))
+        return work()
+
+    return patiently(ctx, conn, attempt)
+
+
 def patiently(ctx: Working, conn: Connection[Any], work: Callable[[], T]) -> T:
     """Do ``work`` in a fenced transaction, again after a lost conflict: an applier may hold the target's row."""
 
@@ -61,4 +77,10 @@ def patiently(ctx: Working, conn: Connection[Any], work: Callable[[], T]) -> T:
         with ctx.fenced(conn):
             return work()
 
-    return retrying(attempt, policy=_PATIENCE, clock=ctx.clock, may_retry=lost_conflict)
+    def stop(attempt: int, error: Failure, pause: float) -> None:
+        if ctx.stop.is_set():
+            raise Interrupted(
+                "Stopped while something else was at work", hint="Run the command again: it goes on there."
+            )
+
+    return retrying(attempt, policy=_PATIENCE, clock=ctx.clock, on_retry=stop, may_retry=lost_conflict)

@@ -13,7 +13,7 @@ from lockgate.engine.faults import fault
 from lockgate.engine.settling import settle
 from lockgate.errors import PlanError
 from lockgate.plan.models import CloseStep, Phase
-from lockgate.script.running import patiently
+from lockgate.script.running import between_batches
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.holding import drain, drop_logs
 
@@ -33,7 +33,7 @@ class Runner:
             found = self._found(ctx, conn)
             if "live" in targets.states(conn, found.back):
                 drain(ctx, conn, found.back)
-                patiently(ctx, conn, lambda: targets.close(conn, found.back))
+                between_batches(ctx, conn, lambda: targets.close(conn, found.back))
             fault("close.closed")
             drop_logs(ctx, conn, found.back)
         return StepResult(f"the way back of {ctx.step.close} is closed")
@@ -49,7 +49,7 @@ class Runner:
             if not found.back:
                 return StepResult("there was no way back")
             if "closed" in targets.states(conn, found.back):
-                patiently(ctx, conn, lambda: targets.go_back(conn, found.back))
+                between_batches(ctx, conn, lambda: targets.go_back(conn, found.back))
             fault("close.opened")
             for target in found.back:
                 settle(ctx.sessions, target, ctx.clock, ctx.stop, place(ctx.loaded, ctx.phase, ctx.step), ctx.progress)

@@ -25,7 +25,7 @@ from lockgate.mapping.definition import Definition, from_step
 from lockgate.mapping.describe import describe
 from lockgate.mapping.unfit import Unfit
 from lockgate.plan.models import MapStep, Phase, TransformStep
-from lockgate.script.running import patiently, strong_lock
+from lockgate.script.running import between_batches, patiently, strong_lock
 from lockgate.steps.base import StepResult, place
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ class Runner:
             loaded = group.load(conn, target_id)
             with ctx.fenced(conn):
                 updating.mark_repeated(conn, loaded, compiled)
-            patiently(ctx, conn, lambda: install.go_live(conn, target_id))
+            between_batches(ctx, conn, lambda: install.go_live(conn, target_id))
             fault("map.live")
             _until_settled(ctx, target_id)
             fault("map.settled")
@@ -201,14 +201,14 @@ class Runner:
         return target_id
 
     def _take_back(self, ctx: StepContext, conn: Connection[Any], loaded: group.Group, lose_rows: bool) -> None:
-        patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded.target_id))
+        between_batches(ctx, conn, lambda: removal.stop_applying(conn, loaded.target_id))
         fault("undo.stopped")
         if not loaded.evaluation.updates_only:
             stakes.find_own(conn, loaded)
         _in_pieces(ctx, conn, lambda block: removal.take_back(conn, loaded, block, born_too=lose_rows))
 
     def _take_back_unfit(self, ctx: StepContext, conn: Connection[Any], loaded: Unfit, lose_rows: bool) -> None:
-        patiently(ctx, conn, lambda: removal.stop_applying(conn, loaded.target_id))
+        between_batches(ctx, conn, lambda: removal.stop_applying(conn, loaded.target_id))
         fault("undo.stopped")
         _in_pieces(ctx, conn, lambda block: unfit.take_back(conn, loaded, block, lose_rows=lose_rows))
 

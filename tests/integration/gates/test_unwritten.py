@@ -81,6 +81,17 @@ def test_it_waits_until_the_time_is_over(shop: Shop) -> None:
     assert all(fact.result["passed"] for fact in result.evidence)
 
 
+def test_a_table_that_came_later_is_named_when_only_its_time_is_too_short(shop: Shop) -> None:
+    shop.sample()
+    shop.passes(days=1)
+    shop.act("CREATE TABLE core.old_letters (id int)")
+    shop.sample()
+    shop.passes(hours=1)
+    result = shop.ask()
+    assert (result.passed, result.refusal) == (False, Refusal.TIME)
+    assert "before 2026-01-03 00:00:00 UTC; the time is over for all but core.old_letters" in result.what
+
+
 def test_a_write_since_the_last_sample_is_named(shop: Shop) -> None:
     shop.sample()
     shop.passes(days=2)

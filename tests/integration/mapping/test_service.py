@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import timedelta
+
 import pytest
 
 from lockgate.engine import applying as module
-from lockgate.engine.applying import applying
+from lockgate.engine.applying import applying, serve
 from lockgate.engine.clock import SystemClock
 from lockgate.errors import PlanError
+from lockgate.ledger import lease, runs
 from lockgate.mapping import removal, upkeep
 from lockgate.mapping.changelog import ChangeLog
 from tests.integration.mapping.harness import PLAN, Bench, Mapped, Step
@@ -146,3 +150,41 @@ def test_what_nobody_foresaw_is_said_and_raised(bench: Bench, monkeypatch: pytes
     with pytest.raises(ZeroDivisionError), applying(bench.sessions, PLAN, SystemClock(), told.append):
         wait_until(lambda: told, what="the service to stop")
     assert told == ["sync stopped: ZeroDivisionError('unforeseen')"]
+
+
+class Rounds(SystemClock):
+    """A clock on which a service makes three rounds, and ends."""
+
+    def __init__(self) -> None:
+        self.left = 3
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        self.left -= 1
+        if not self.left:
+            event.set()
+        return super().wait(event, 0)
+
+
+def test_a_service_stands_by_while_a_runner_of_its_plan_is_alive_however_slow_it_is(bench: Bench) -> None:
+    """Taking from each other what neither gets round to applying, two services would never be through."""
+    two_targets(bench)
+
+    def taken() -> bool:
+        """Whether a service takes the targets, which nobody applied for long."""
+        bench.sql("UPDATE lockgate.sync_targets SET last_applied_at = now() - interval '1 minute'")
+        before = bench.rows("SELECT epoch FROM lockgate.sync_targets ORDER BY id")
+        serve(bench.sessions, PLAN, Rounds(), threading.Event(), lambda line: None)
+        return bench.rows("SELECT epoch FROM lockgate.sync_targets ORDER BY id") != before
+
+    held = lease.acquire(bench.conn, "apply", timedelta(minutes=10))
+    other = runs.start(bench.conn, plan="another", digest="", command="apply")
+    assert taken(), "the runner is another plan's"
+    runs.finish(bench.conn, other, "done")
+    run = runs.start(bench.conn, plan=PLAN, digest="", command="apply")
+    assert not taken()
+    bench.sql("UPDATE lockgate.lease SET expires_at = now()")
+    assert taken(), "the runner was killed"
+    lease.heartbeat(bench.conn, held)
+    assert not taken()
+    runs.finish(bench.conn, run, "done")
+    assert taken(), "the run has ended"

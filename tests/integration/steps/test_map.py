@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -14,6 +16,7 @@ from tests.integration.engine.plans import one, rows, sessions, write_plan
 from tests.waiting import wait_until
 
 PLAN = """
+settings: {lock_timeout: 300ms}
 phases:
   - id: copy
     steps:
@@ -68,3 +71,30 @@ def test_when_it_is_done_only_what_the_mapping_reads_is_logged(
         (log,) = rows(dsn, "SELECT id FROM lockgate.logs WHERE relid = 'old.p'::regclass")[0]
         app.execute("UPDATE old.p SET note = 'y'")
         assert one(dsn, f"SELECT count(*) FROM lockgate.log_{log}_a") == 0
+
+
+def test_a_long_batch_of_the_applier_is_outwaited(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds the target's row until its end; waits that are given up before it may never find the row free."""
+    told: list[int] = []
+    waits = (
+        "SELECT count(*)::int FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database() "
+        "AND application_name = 'lockgate:map' AND clock_timestamp() - query_start > interval '1 second'"
+    )
+
+    def release(batch: psycopg.Connection[Any]) -> None:
+        try:
+            told.append(wait_until(lambda: one(dsn, waits), what="one wait that lasts"))
+        finally:
+            batch.commit()
+
+    with psycopg.connect(dsn) as batch:
+        batch.execute(TABLES)
+        batch.commit()
+
+        def hold() -> None:
+            batch.execute("SELECT FROM lockgate.sync_targets FOR NO KEY UPDATE")
+            threading.Thread(target=release, args=(batch,)).start()
+
+        copy(dsn, tmp_path, monkeypatch, map_copied=hold)
+    assert told == [1]
+    assert one(dsn, "SELECT state FROM lockgate.sync_targets") == "live"

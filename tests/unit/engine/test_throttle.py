@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lockgate.engine.throttle import LARGEST, SMALLEST, Limits, Pace, adapt, next_rows
+from lockgate.engine.throttle import LARGEST, SMALLEST, Cost, Limits, Pace, adapt, next_rows
 
 
 @pytest.mark.parametrize(
@@ -17,23 +19,58 @@ from lockgate.engine.throttle import LARGEST, SMALLEST, Limits, Pace, adapt, nex
         (1000, 0.7, 1429),
         (1000, 0.01, 2000),
         (1000, 60.0, 500),
-        (SMALLEST, 60.0, SMALLEST),
+        (SMALLEST, 60.0, 2 * SMALLEST),
         (LARGEST, 0.01, LARGEST),
         (0, 0.0, SMALLEST),
     ],
 )
 def test_follows_the_target_time_in_bounded_steps(rows: int, seconds: float, expected: int) -> None:
-    assert next_rows(rows, seconds, 1.0) == expected
+    assert next_rows(Cost(rows, seconds), 1.0) == expected
+
+
+def settled(first: int, seconds: Callable[[int], float]) -> int:
+    """The size of chunks after many of them, which must not change any more but where one is tried out."""
+    cost = Cost()
+    rows = first
+    for _ in range(60):
+        cost = cost.after(rows, seconds(rows))
+        rows = next_rows(cost, 1.0)
+    assert next_rows(cost.after(rows, seconds(rows)), 1.0) == rows
+    return rows
 
 
 @given(rate=st.floats(200, 1_000_000), first=st.integers(SMALLEST, LARGEST))
 def test_settles_near_the_target(rate: float, first: int) -> None:
-    rows = first
-    for _ in range(40):
-        rows = next_rows(rows, rows / rate, 1.0)
-    settled = next_rows(rows, rows / rate, 1.0)
-    assert settled == rows
+    rows = settled(first, lambda rows: rows / rate)
     assert rows in (SMALLEST, LARGEST) or 0.8 < rows / rate < 1.25
+
+
+@given(rate=st.floats(200, 1_000_000), first=st.integers(SMALLEST, LARGEST), fixed=st.floats(0.0, 10.0))
+def test_what_a_chunk_takes_whatever_its_size_makes_it_no_smaller(rate: float, first: int, fixed: float) -> None:
+    """Chunks that shrink until nothing but waiting is left would never be through."""
+    rows = settled(first, lambda rows: fixed + rows / rate)
+    wanted = min(max(1.0 - fixed, fixed), 2.0)
+    near = 0.8 < fixed + rows / rate < 1.25  # where it begins so, it learns nothing, and need not
+    assert rows in (SMALLEST, LARGEST) or near or 0.8 * wanted < rows / rate < 1.25 * wanted
+
+
+def test_a_moment_of_waiting_does_not_last() -> None:
+    """It was one chunk's, and is forgotten when chunks of other sizes go as they should."""
+    cost = Cost()
+    rows = 1000
+    for number in range(60):
+        cost = cost.after(rows, rows / 1000 + (20.0 if number == 3 else 0.0))
+        rows = next_rows(cost, 1.0)
+    assert 800 < rows < 1250
+
+
+@pytest.mark.parametrize(("latency", "small"), [(0.1, True), (None, False)])
+def test_under_a_limit_of_latency_chunks_are_small_whatever_it_costs(latency: float | None, small: bool) -> None:
+    limits = Limits(chunk_seconds=0.005, latency=latency)
+    pace = Pace(5000)
+    for _ in range(20):
+        pace = adapt(pace, pace.rows, 0.02 + pace.rows / 100_000, 0.001, limits)
+    assert (pace.rows == SMALLEST) == small
 
 
 LIMITS = Limits(chunk_seconds=1.0, latency=0.01)
@@ -53,7 +90,7 @@ def test_never_stops_working_altogether() -> None:
 
 def test_comes_back_in_small_steps_the_duty_first() -> None:
     pace = adapt(Pace(1000, 0.5), 1000, 0.2, 0.001, LIMITS)
-    assert pace == Pace(1000, 0.6)
+    assert (pace.rows, pace.duty) == (1000, 0.6)
     for _ in range(10):
         pace = adapt(pace, pace.rows, 0.2, 0.001, LIMITS)
     assert pace.duty == 1.0
@@ -61,7 +98,7 @@ def test_comes_back_in_small_steps_the_duty_first() -> None:
 
 
 def test_without_a_limit_latency_does_not_matter() -> None:
-    assert adapt(Pace(1000), 1000, 1.0, 99.0, Limits(1.0)) == Pace(1000)
+    assert adapt(Pace(1000), 1000, 1.0, 99.0, Limits(1.0)).rows == 1000
 
 
 def test_a_size_that_was_asked_for_stays() -> None:
