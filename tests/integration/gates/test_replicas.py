@@ -16,6 +16,7 @@ from lockgate.gates.base import GateResult, Refusal
 from lockgate.sampling import Sampled
 from tests.conftest import StartServer
 from tests.copies import standby_of
+from tests.databases import with_ledger
 from tests.integration.gates.test_unwritten import Shop
 from tests.waiting import wait_until
 
@@ -55,6 +56,7 @@ class Pair:
 @pytest.fixture
 def pair(own_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pair]:
     primary = own_server(fsync="off")
+    with_ledger(primary.dsn())
     with standby_of(primary, fsync="off") as standby:
         monkeypatch.setenv("REPORTS_URL", standby.dsn())
         with psycopg.connect(primary.dsn(), autocommit=True) as conn:
