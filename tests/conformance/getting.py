@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import pytest
 
-CACHE = Path(os.environ.get("LOCKGATE_CONFORMANCE_CACHE") or Path.home() / ".cache" / "lockgate-conformance")
+from tests.conformance.packages import CACHE, node_modules
+
 HERE = Path(__file__).parent
 
 T = TypeVar("T")
@@ -21,9 +22,10 @@ T = TypeVar("T")
 @cache
 def dbmate() -> Path:
     """Its npm package carries the program."""
-    folder = CACHE / "dbmate"
-    program = folder / "node_modules" / "@dbmate" / "linux-x64" / "bin" / "dbmate"
-    return _got(program, folder, ["npm", "install", "--no-audit", "--no-fund", "--prefix", ".", "dbmate@2.36.0"])
+    program = node_modules("dbmate", ["dbmate@2.36.0"]) / "node_modules" / "@dbmate" / "linux-x64" / "bin" / "dbmate"
+    if not program.exists():
+        raise FileNotFoundError("its package holds no program for this machine")
+    return program
 
 
 @cache

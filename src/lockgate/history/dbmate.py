@@ -52,7 +52,9 @@ class Dbmate:
                 continue
             _, source = reader.read(file)
             up, down = _blocks(reader, source)
-            found[version] = Migration(version, file.name.removesuffix(".sql"), file, up, down)
+            found[version] = Migration(
+                version, file.name.removesuffix(".sql"), file, up, down, reversible=down is not None
+            )
         reader.finish()
         return list(found.values())
 

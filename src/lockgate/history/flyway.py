@@ -34,6 +34,7 @@ _COLUMNS = (
     "success",
 )
 _LOCK = 77431708279161  # "Flyway" in ASCII, as a number
+_REPEATABLE = "R__"  # before the description: what we know a repeatable by, whose version is NULL in the table
 _APPLIED = {"SQL", "SQL_BASELINE"}
 _GONE = {"UNDO_SQL", "DELETE"}
 
@@ -109,7 +110,7 @@ class Flyway:
             if kind == "SCHEMA":
                 continue
             number = None if version is None else _number(str(version))
-            key = f"R__{description}" if number is None else versions.get(number, str(version))
+            key = f"{_REPEATABLE}{description}" if number is None else versions.get(number, str(version))
             if kind in _GONE:
                 found.pop(key, None)
             elif kind == "BASELINE" and number is not None:
@@ -138,11 +139,17 @@ class Flyway:
 
     def reverted(self, conn: Connection[Any], home: Home, migration: Migration, before: Migration | None) -> None:
         """Its rows go: the free edition of Flyway knows no row that says "undone"."""
-        if migration.repeatable:
+        if migration.version.startswith(_REPEATABLE):
             query = sql.SQL("DELETE FROM {} WHERE version IS NULL AND description = %s").format(home.named)
-            conn.execute(query, (migration.facts["description"],))
+            conn.execute(query, (migration.version.removeprefix(_REPEATABLE),))
         else:
             conn.execute(sql.SQL("DELETE FROM {} WHERE version = %s").format(home.named), (migration.version,))
+
+    def correct(self, conn: Connection[Any], home: Home, migration: Migration) -> None:
+        """The checksum alone, as ``repair`` sets it."""
+        assert migration.checksum is not None
+        query = sql.SQL("UPDATE {} SET checksum = %s WHERE version = %s").format(home.named)
+        conn.execute(query, (int(migration.checksum), migration.version))
 
     def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
         """Of the history's table; Flyway's own may be one of a transaction, which this one excludes as well."""
@@ -169,11 +176,12 @@ class Flyway:
         description = (named[3] if named[1] else named[4]) or ""
         words = description.replace("_", " ")
         return Migration(
-            version=version or f"R__{words}",
+            version=version or f"{_REPEATABLE}{words}",
             name=file.name.removesuffix(".sql"),
             path=file,
             up=script,
             down=self._script(reader, undo[0])[0] if undo is not None else None,
+            reversible=undo is not None,
             checksum=str(checksum),
             repeatable=not version,
             facts={

@@ -115,7 +115,8 @@ def _migration(reader: Reader, version: int, up: Path | None, down: Path | None)
     assert file is not None
     name = re.sub(r"\.(down|up)\..*$", "", file.name)
     forth = _script(reader, up) if up is not None else Script(Source(str(file), ""), "")  # it only sets the version
-    return Migration(str(version), name, file, forth, _script(reader, down) if down is not None else None)
+    back = _script(reader, down) if down is not None else None
+    return Migration(str(version), name, file, forth, back, reversible=back is not None)
 
 
 def _script(reader: Reader, file: Path) -> Script:

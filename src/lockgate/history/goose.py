@@ -62,7 +62,7 @@ class Goose:
                 reader.wrong(file, f"{other} has version {version} already; each version is one file")
                 continue
             up, down = (None, None) if file.suffix == ".go" else _Annotated(reader, reader.read(file)[1]).scripts()
-            found[version] = Migration(str(version), file.stem, file, up, down)
+            found[version] = Migration(str(version), file.stem, file, up, down, reversible=down is not None)
         reader.finish()
         return [found[version] for version in sorted(found)]
 

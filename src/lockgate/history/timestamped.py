@@ -103,6 +103,11 @@ class Timestamped:
         """Its row goes."""
         conn.execute(sql.SQL("DELETE FROM {} WHERE version = %s").format(home.named), (migration.version,))
 
+    def correct(self, conn: Connection[Any], home: Home, migration: Migration) -> None:
+        """The checksum alone."""
+        query = sql.SQL("UPDATE {} SET checksum = %s WHERE version = %s").format(home.named)
+        conn.execute(query, (migration.checksum, migration.version))
+
     def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
         """None: nobody but Lockgate writes it, under its own lease."""
         return ()
@@ -129,6 +134,7 @@ def _migration(reader: Reader, file: Path, number: str, down: Path | None) -> Mi
         path=file,
         up=Script(source, source.text),
         down=Script(back, back.text) if back is not None else None,
+        reversible=back is not None,
         checksum=sha256(source.text.replace("\r\n", "\n").encode()).hexdigest(),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,12 @@ from lockgate.engine import runner
 from lockgate.engine.rollback import rollback
 from lockgate.errors import DatabaseError
 from lockgate.history import detect, standing
+from lockgate.history.base import Tool
 from lockgate.history.files import HistoryError
 from lockgate.history.standing import State
+from lockgate.migrating.repairing import Said, mend, propose
 from lockgate.plan.load import LoadedPlan, load_plan
-from tests.integration.engine.plans import one, rows, sessions, write_plan
+from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
 
 UP = {
     1: "CREATE TABLE things (id int PRIMARY KEY);",
@@ -212,3 +215,34 @@ def test_a_repeatable_that_changed_is_run_again(dsn: str, tmp_path: Path) -> Non
     runner.apply(loaded, sessions(dsn))
     (tmp_path / "migrations/R__view.sql").write_text("CREATE OR REPLACE VIEW v AS SELECT 2 AS a;")
     assert states(dsn, tmp_path, case) == [State.APPLIED, State.AGAIN]
+
+
+@pytest.mark.one_server
+def test_a_program_that_only_the_tool_can_run_is_refused_before_anything_is_applied(dsn: str, tmp_path: Path) -> None:
+    case = Case("goose", {"1_a.sql": f"-- +goose Up\n{UP[1]}\n", "2_b.go": "package migrations"}, "", [], [])
+    loaded = project(tmp_path, case)
+    with pytest.raises(HistoryError, match="2_b is a program, which only goose can run"):
+        runner.apply(loaded, sessions(dsn))
+    assert one(dsn, "SELECT to_regclass('things')") is None
+
+
+@pytest.mark.one_server
+@pytest.mark.parametrize("case", [CASES[2], CASES[3], CASES[5]], ids=str)
+def test_repair_settles_what_is_half_done_and_what_changed(dsn: str, tmp_path: Path, case: Case) -> None:
+    loaded = project(tmp_path, case, broken=True)
+    with pytest.raises(DatabaseError, match="division by zero"):
+        runner.apply(loaded, sessions(dsn))
+    tool = detect.opened(tmp_path / "migrations", case.tool)
+    last = tool.migrations()[-1].version
+    repair(dsn, tool, Said(applied=[last]))
+    assert rows(dsn, case.query) == case.held
+    if case.tool != "golang-migrate":
+        (tmp_path / "migrations" / next(iter(case.files))).write_text(f"-- only a comment\n{UP[1]}")
+        assert states(dsn, tmp_path, case)[0] is State.CHANGED
+        repair(dsn, tool, Said())
+        assert states(dsn, tmp_path, case)[0] is State.APPLIED
+
+
+def repair(dsn: str, tool: Tool, said: Said) -> None:
+    proposal = propose(sessions(dsn), tool, said)
+    mend(sessions(dsn), tool, said, proposal, Told(), threading.Event())
