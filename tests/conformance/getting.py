@@ -30,8 +30,9 @@ def dbmate() -> Path:
 
 @cache
 def goose() -> Path:
-    """Built by Go."""
-    return _built("goose", ["go", "install", "github.com/pressly/goose/v3/cmd/goose@v3.30.0"])
+    """Built by Go, without its drivers for other databases."""
+    others = "no_clickhouse no_libsql no_mssql no_mysql no_sqlite3 no_vertica no_ydb no_duckdb"
+    return _built("goose", ["go", "install", "-tags", others, "github.com/pressly/goose/v3/cmd/goose@v3.30.0"])
 
 
 @cache

@@ -95,7 +95,7 @@ class Dbmate:
 class Goose:
     name = "goose"
     table = "public.goose_db_version"
-    times = ("tstamp",)
+    times: tuple[str, ...] = ("tstamp",)
     half = ""
     locked = False
     has_down = True
@@ -152,7 +152,7 @@ class GolangMigrate:
 class Sqlx:
     name = "sqlx"
     table = "public._sqlx_migrations"
-    times = ("installed_on", "execution_time")
+    times: tuple[str, ...] = ("installed_on", "execution_time")
     half = "partially applied"
     locked = False
     has_down = True
@@ -180,7 +180,7 @@ class Sqlx:
 class Flyway:
     name = "flyway"
     table = "public.flyway_schema_history"
-    times = ("installed_on", "execution_time")
+    times: tuple[str, ...] = ("installed_on", "execution_time")
     half = "failed"
     locked = True
     has_down = False
