@@ -11,7 +11,18 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks import backfill, comparing, copying, draining, footprint, latency, retiring, synccost, transform
+from benchmarks import (
+    backfill,
+    comparing,
+    copying,
+    draining,
+    footprint,
+    histories,
+    latency,
+    retiring,
+    synccost,
+    transform,
+)
 from benchmarks.lab import Figure, lab
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
@@ -32,6 +43,7 @@ def _measures(size: float, rounds: int) -> dict[str, Callable[[], list[Figure]]]
         "latency": lambda: latency.measure(rows(300_000), pairs=max(3, rounds * 2), seconds=10.0 * min(1.0, size)),
         "retiring": lambda: retiring.measure(rows(500_000), rounds),
         "footprint": lambda: footprint.measure(rows(500_000), rounds * 2),
+        "histories": lambda: histories.measure(max(20, int(500 * size)), rounds),
     }
 
 

@@ -54,6 +54,7 @@ class Migration:
     :param reversible: whether it can be taken back by what the folder holds.
     :param checksum: as the history holds it, in the tool's own form; None where the tool keeps none.
     :param accepts: further checksums that the tool takes for the same, such as that of other line ends.
+    :param other_ends: the checksums of the same text with other line ends, where the tool calls that a change.
     :param repeatable: whether it is run again whenever it changes.
     :param facts: whatever else the tool's own module needs of it.
     """
@@ -66,6 +67,7 @@ class Migration:
     reversible: bool = False
     checksum: str | None = None
     accepts: frozenset[str] = frozenset()
+    other_ends: frozenset[str] = frozenset()
     repeatable: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
 

@@ -81,6 +81,18 @@ def refuse(tool: Tool, now: Standing) -> None:
         )
 
 
+def require_scripts(tool: Tool, wanted: Sequence[Migration]) -> None:
+    """:raises HistoryError: if one of them is a program that only the tool can run, and Lockgate cannot call it."""
+    programs = [each for each in wanted if each.up is None and not isinstance(tool, Program)]
+    if programs:
+        raise HistoryError(
+            f"{programs[0].name} is a program, which only {tool.name} can run",
+            where=str(programs[0].path),
+            why="Nothing was applied.",
+            hint=f"Apply what comes before it (`lockgate history apply --to`), then let {tool.name} run it.",
+        )
+
+
 def foreseen(sessions: Sessions, tool: Tool, target: Migration | None) -> list[Migration]:
     """What ``bring`` would apply now; looks only.
 
@@ -90,7 +102,9 @@ def foreseen(sessions: Sessions, tool: Tool, target: Migration | None) -> list[M
         home = tool.home(conn)
         now = looked(conn, tool, home) if store.version(conn) is not None else standing.look(conn, tool, home)
     refuse(tool, now)
-    return todo(now, target)
+    wanted = todo(now, target)
+    require_scripts(tool, wanted)
+    return wanted
 
 
 def bring(files: Files, target: Migration | None) -> list[Migration]:
@@ -103,6 +117,7 @@ def bring(files: Files, target: Migration | None) -> list[Migration]:
         now = looked(conn, files.tool, files.home)
     refuse(files.tool, now)
     wanted = todo(now, target)
+    require_scripts(files.tool, wanted)
     if isinstance(files.tool, Program):
         programs.perform(files, wanted, "up")
         return wanted
