@@ -25,6 +25,7 @@ from lockgate.ledger import backups, chain, install, phases, steps
 from lockgate.ledger.backups import BackupRow
 from tests.integration.backup.shop import SHOP, back_up
 
+pytestmark = pytest.mark.one_server  # it is about folders
 NOW = datetime(2026, 5, 31, tzinfo=UTC)
 
 
@@ -201,7 +202,6 @@ import sys
 from lockgate.backup.retention import Keep, retire
 from lockgate.engine.session import Sessions
 
-pytestmark = pytest.mark.one_server  # it is about folders
 retire(Sessions(sys.argv[1]), int(sys.argv[2]), Keep(newest=1))
 """
 

@@ -20,6 +20,7 @@ from lockgate.engine.session import Sessions
 from lockgate.errors import ConnectionFailed, ExitCode, LeaseLost, PrivilegeMissing
 from lockgate.plan.models import Settings
 from tests.conftest import StartServer
+from tests.copies import EMPTY
 from tests.integration.engine.plans import one
 from tests.pooling import Pooler
 from tests.waiting import wait_until
@@ -164,6 +165,7 @@ def test_a_replica(own_server: StartServer) -> None:
     assert "primary" in str(caught.value)
 
 
+@pytest.mark.parametrize("template", [EMPTY])  # the right to make a ledger is asked for where there is none
 def test_missing_privilege_with_the_grant_that_helps(dsn: str) -> None:
     role = f"powerless_{token_hex(4)}"
     with psycopg.connect(dsn, autocommit=True) as admin:

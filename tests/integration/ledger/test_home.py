@@ -14,7 +14,7 @@ from lockgate.embedded import EmbeddedServer
 from lockgate.errors import LedgerError
 from lockgate.ledger import chain, copied, install, require, require_home, uninstall
 from tests.conftest import StartServer
-from tests.copies import another_database, copy_files, dump_and_restore, template_copy, upgrade
+from tests.copies import EMPTY, another_database, copy_files, dump_and_restore, template_copy, upgrade
 
 
 def opened(dsn: str) -> Connection[Any]:
@@ -56,6 +56,7 @@ def test_one_that_is_older_than_the_question_is_at_home_once_it_is_upgraded(ledg
     assert ledger.execute("SELECT database FROM lockgate.home").fetchone() == (ledger.info.dbname,)
 
 
+@pytest.mark.parametrize("template", [EMPTY])  # the ledger is to be made here
 def test_one_that_was_restored_from_a_dump_is_not_worked_with(
     dsn: str, ledger: Connection[Any], programs: Path
 ) -> None:
