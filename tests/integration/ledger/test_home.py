@@ -60,6 +60,7 @@ def test_one_that_is_older_than_the_question_is_at_home_once_it_is_upgraded(ledg
 def test_one_that_was_restored_from_a_dump_is_not_worked_with(
     dsn: str, ledger: Connection[Any], programs: Path
 ) -> None:
+    install(ledger)
     chain.append(ledger, kind="event", plan="p", payload={})
     with another_database(dsn) as other:
         dump_and_restore(programs, dsn, other)
