@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -159,14 +159,14 @@ def keep(
     *,
     step: tuple[str, str, str],
     into: str,
-    why: str | None,
-    replacement: str | None,
+    said: Mapping[str, str | None],
     at: datetime,
     until: datetime,
 ) -> None:
     """Write into the ledger that a table is in the archive, in the transaction that moves it.
 
     :param step: plan, phase and step.
+    :param said: what the plan says of it: ``why``, ``replacement``, ``purpose`` and ``basis``.
     """
     conn.execute(
         load("tables.keep"),
@@ -182,8 +182,7 @@ def keep(
             "bytes": measured.bytes,
             "content": measured.content,
             "measured_by": measured.query,
-            "why": why,
-            "replacement": replacement,
+            **said,
             "archived_at": at,
             "retain_until": until,
         },

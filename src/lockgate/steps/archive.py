@@ -134,8 +134,7 @@ class Runner:
                     measured,
                     step=(ctx.plan, ctx.phase.id, ctx.step_id),
                     into=ctx.step.into,
-                    why=ctx.step.why,
-                    replacement=ctx.step.replacement,
+                    said={name: getattr(ctx.step, name) for name in ("why", "replacement", "purpose", "basis")},
                     at=now,
                     until=now + ctx.step.retain,
                 )
@@ -226,17 +225,19 @@ def _sql(table: Table) -> str:
 
 def _evidence(conn: Connection[Any], kept: Kept) -> Evidence:
     row = conn.execute(
-        "SELECT row_count, bytes, content, measured_by, archived_at, retain_until, answered_by "
+        "SELECT row_count, bytes, content, measured_by, purpose, basis, archived_at, retain_until, answered_by "
         "FROM lockgate.archived WHERE relid = %s",
         (kept.table.oid,),
     ).fetchone()
     assert row is not None
-    rows, size, content, query, at, until, answered_by = row
+    rows, size, content, query, purpose, basis, at, until, answered_by = row
     result = {
         "table": kept.table.label,
         "rows": int(rows),
         "bytes": int(size),
         "digest": content,
+        "purpose": purpose,
+        "basis": basis,
         "archived_at": at,
         "retain_until": until,
         "old_name_answered_by": answered_by,
