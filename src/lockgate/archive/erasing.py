@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, cast
+from uuid import UUID
 
 import psycopg
 from psycopg import Connection, sql
@@ -66,9 +67,7 @@ def count(conn: Connection[Any], table: Archived, rows: Rows, where: str) -> int
         raise UsageError(f"Values of this column of {table.was.label} cannot be compared", where=where) from None
     except psycopg.DataError:
         why = "It is not shown: it may tell who it is."
-        raise UsageError(
-            f"The value is none of the column's type in {table.was.label}", where=where, why=why
-        ) from None
+        raise UsageError(f"The value is none of the column's type in {table.was.label}", where=where, why=why) from None
     assert row is not None
     return int(row[0])
 
@@ -194,6 +193,7 @@ def keep(
     plan: str,
     table: Archived,
     *,
+    request: UUID,
     column: str,
     rows: int,
     left: Content,
@@ -203,6 +203,7 @@ def keep(
 ) -> None:
     """Write into the ledger what was erased and what is left, in the transaction that did it."""
     values = {
+        "request": request,
         "archived": table.id,
         "plan": plan,
         "from_schema": table.was.schema,
@@ -221,6 +222,11 @@ def keep(
     }
     conn.execute(load("erasing.measured"), values)
     conn.execute(load("erasing.keep"), values)
+
+
+def done(conn: Connection[Any], request: UUID) -> dict[int, int]:
+    """How many rows a request has erased, by the number of the table's stay in the archive."""
+    return {int(archived): int(rows) for archived, rows in conn.execute(load("erasing.done"), {"request": request})}
 
 
 def since(conn: Connection[Any], labels: Sequence[str], at: datetime) -> list[tuple[str, int, list[str]]]:

@@ -36,10 +36,13 @@ UPDATE lockgate.archived SET row_count = %(rows_after)s, content = %(content_aft
 WHERE id = %(archived)s
 
 -- name: keep
-INSERT INTO lockgate.erased (archived, plan, from_schema, name, to_schema, by_column, rows, rows_before, content_before,
+INSERT INTO lockgate.erased (request, archived, plan, from_schema, name, to_schema, by_column, rows, rows_before, content_before,
                              rows_after, content_after, measured_by, because, erased_by, erased_at)
-VALUES (%(archived)s, %(plan)s, %(from_schema)s, %(name)s, %(to_schema)s, %(by_column)s, %(rows)s, %(rows_before)s,
+VALUES (%(request)s, %(archived)s, %(plan)s, %(from_schema)s, %(name)s, %(to_schema)s, %(by_column)s, %(rows)s, %(rows_before)s,
         %(content_before)s, %(rows_after)s, %(content_after)s, %(measured_by)s, %(because)s, %(erased_by)s, %(erased_at)s)
+
+-- name: done
+SELECT archived, rows FROM lockgate.erased WHERE request = %(request)s
 
 -- name: since
 -- What was erased after a time from tables that had, or have, one of these names.

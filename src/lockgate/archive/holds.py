@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,17 +14,21 @@ from lockgate.archive.dropping import Archived
 from lockgate.archive.queries import load
 from lockgate.errors import CheckFailed, GateRefused
 
+RELEASE = "When the reason is gone, release it with `lockgate archive release`, then run this again."
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
     """A hold that stands.
 
     :param archived: the number of the table's stay in the archive.
+    :param phase: that put it there; None of a table that somebody dropped.
     :param from_schema: where the table was before; ``to_schema`` is the archive.
     """
 
     id: int
     plan: str
+    phase: str | None
     archived: int
     from_schema: str
     name: str
@@ -48,25 +53,22 @@ def stand(conn: Connection[Any], *, plan: str | None = None, archived: int | Non
     return conn.cursor(row_factory=class_row(Hold)).execute(load("holds.stand"), given).fetchall()
 
 
-def words(label: str, found: list[Hold]) -> str:
-    """In a sentence, that a table is held, why, by whom and since when."""
-    return f"{label} is under legal hold: {'; '.join(str(hold) for hold in found)}"
+def words(found: Sequence[Hold]) -> str:
+    """In a sentence, which tables are held, why, by whom and since when."""
+    labels = list(dict.fromkeys(hold.label for hold in found))
+    said = "; ".join(str(hold) if len(labels) == 1 else f"{hold.label}, {hold}" for hold in found)
+    return f"{', '.join(labels)} {'is' if len(labels) == 1 else 'are'} under legal hold: {said}"
 
 
-def refuse(conn: Connection[Any], table: Archived, where: str) -> None:
+def refuse(conn: Connection[Any], archived: int, label: str, where: str) -> None:
     """Look whether a table is held. Nobody can put a hold on it before the open transaction ends.
 
     :raises GateRefused: if it is.
     :raises CheckFailed: if somebody dropped it or took it out just now.
     """
-    _lock(conn, table)
-    if found := stand(conn, archived=table.id):
-        raise GateRefused(words(table.was.label, found), where=where, hint=release_hint(table.was.label))
-
-
-def release_hint(label: str) -> str:
-    """What lets it go on."""
-    return f"When the reason is gone: `lockgate archive release {label} --reason ...`, then run this again."
+    _lock(conn, archived, label)
+    if found := stand(conn, archived=archived):
+        raise GateRefused(words(found), where=where, hint=RELEASE)
 
 
 def place(conn: Connection[Any], table: Archived, because: str, by: str, at: datetime) -> Hold:
@@ -74,11 +76,10 @@ def place(conn: Connection[Any], table: Archived, because: str, by: str, at: dat
 
     :raises CheckFailed: if somebody dropped it or took it out just now.
     """
-    _lock(conn, table)
-    given = {"archived": table.id, "because": because, "by": by, "at": at}
-    made = conn.cursor(row_factory=class_row(Hold)).execute(load("holds.place"), given).fetchone()
-    assert made is not None
-    return made
+    _lock(conn, table.id, table.was.label)
+    row = conn.execute(load("holds.place"), {"archived": table.id, "because": because, "by": by, "at": at}).fetchone()
+    assert row is not None
+    return next(hold for hold in stand(conn, archived=table.id) if hold.id == row[0])
 
 
 def release(conn: Connection[Any], hold: Hold, because: str, by: str, at: datetime) -> None:
@@ -91,6 +92,6 @@ def release(conn: Connection[Any], hold: Hold, because: str, by: str, at: dateti
         raise CheckFailed(f"Hold {hold.id} on {hold.label} was released by somebody else just now")
 
 
-def _lock(conn: Connection[Any], table: Archived) -> None:
-    if conn.execute(load("holds.lock"), {"archived": table.id}).fetchone() is None:
-        raise CheckFailed(f"{table.was.label} was dropped, or taken out of the archive, just now")
+def _lock(conn: Connection[Any], archived: int, label: str) -> None:
+    if conn.execute(load("holds.lock"), {"archived": archived}).fetchone() is None:
+        raise CheckFailed(f"{label} was dropped, or taken out of the archive, just now")

@@ -47,7 +47,8 @@ ORDER BY 1
 
 -- name: of_step
 -- Where it is now, NULL if it was dropped: somebody may have renamed it.
-SELECT a.relid::bigint, a.from_schema, a.name, n.nspname, c.relname
+SELECT a.id, a.relid::bigint, a.from_schema, a.name, n.nspname, c.relname,
+       (SELECT coalesce(sum(e.rows), 0)::bigint FROM lockgate.erased e WHERE e.archived = a.id)
 FROM lockgate.archived a
 LEFT JOIN pg_catalog.pg_class c ON c.oid = a.relid AND c.relkind = 'r'
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

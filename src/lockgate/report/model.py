@@ -234,6 +234,7 @@ class Backup:
     :param what: the tables that were chosen, in words.
     :param restore_seconds: how long the restore took by which it was proven; None without one.
     :param proof: the entry of that.
+    :param copy: how far a copy that was reached by an address was compared; None for files.
     """
 
     seq: int
@@ -244,6 +245,7 @@ class Backup:
     rows: int
     restore_seconds: float | None
     proof: int | None
+    copy: str | None
 
 
 @dataclass(frozen=True, slots=True)

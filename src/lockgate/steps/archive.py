@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
-from lockgate.archive import oldname, tables
+from lockgate.archive import holds, oldname, tables
 from lockgate.archive import place as archive_place
 from lockgate.archive.oldname import Left
 from lockgate.archive.tables import Kept, Measured, Table
@@ -91,7 +91,11 @@ class Runner:
         gone = [each.table.label for each in kept if each.now is None]
         count = len(kept) - len(gone)
         said = f"{count} table{'' if count == 1 else 's'} put back"
-        return StepResult(f"{said}; dropped by somebody: {', '.join(gone)}" if gone else said)
+        if gone:
+            said += f"; dropped by somebody: {', '.join(gone)}"
+        if erased := [_rows(each) for each in kept if each.erased_rows]:
+            said += f"; erased while they were in the archive, and gone: {', '.join(erased)}"
+        return StepResult(said)
 
     # --- forth ----------------------------------------------------------------------------------------------
 
@@ -152,6 +156,7 @@ class Runner:
 
         def attempt(conn: Connection[Any]) -> None:
             with ctx.fenced(conn):
+                holds.refuse(conn, kept.id, kept.table.label, where)
                 oldname.clear(conn, kept.table, where)
                 if kept.now is not None:
                     oldname.refuse_taken(conn, kept.table, where)
@@ -217,6 +222,8 @@ def _answers(left: Sequence[Left]) -> str:
         for of_model, what in said
         if any(view.of_model is of_model for view in left)
     )
+def _rows(kept: Kept) -> str:
+    return f"{kept.erased_rows} row{'' if kept.erased_rows == 1 else 's'} of {kept.table.label}"
 
 
 def _sql(table: Table) -> str:

@@ -37,6 +37,8 @@ class BackedUp:
     def _newest(self, table: Archived, now: Content, alone: bool, what: str, where: str) -> dict[str, Any]:
         label, schema = table.now.label, table.now.schema
         kind = [row for row in self._known if archive_only(tuple(row.chosen), schema) is alone]
+        if alone:  # a copy is of the whole database, whatever of it was compared
+            kind = [row for row in kind if row.kind == "files"]
         why = f"No backup that was restored is {what}."
         for row in kind:
             held = row.tables.get(label)

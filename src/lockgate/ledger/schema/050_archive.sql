@@ -30,6 +30,7 @@ COMMENT ON COLUMN lockgate.archived.purpose IS 'What rows of people are kept for
 
 CREATE TABLE lockgate.erased (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    request        uuid NOT NULL,
     archived       bigint NOT NULL,
     plan           text NOT NULL,
     from_schema    text NOT NULL,
@@ -64,6 +65,7 @@ CREATE TABLE lockgate.holds (
     released_at      timestamptz,
     CHECK ((released_at IS NULL) = (released_by IS NULL) AND (released_at IS NULL) = (released_because IS NULL))
 );
+COMMENT ON COLUMN lockgate.erased.request IS 'The same for all tables from which rows were erased together.';
 COMMENT ON COLUMN lockgate.erased.archived IS 'The id in lockgate.archived, where no row is left of a table that was taken out or dropped.';
 COMMENT ON TABLE lockgate.holds IS 'Legal holds: while one that was not released lies on an archived table, nothing of it is erased or dropped, and it stays in the archive.';
 COMMENT ON COLUMN lockgate.archived.answered_by IS 'What a view that was left at the old name reads: the archived table, or the new model. NULL: no view was left.';
