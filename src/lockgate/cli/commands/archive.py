@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,7 +90,7 @@ def erase(
 
     _refuse_both(tables, every)
     if value == "-":
-        value = click.get_text_stream("stdin").read().rstrip("\r\n")
+        value = sys.stdin.read().rstrip("\r\n")
     sessions, name = _place(plan, database)
     wanted = erasure.Wanted(name, tables, column, value, reason, by or _user())
     found = erasure.look(sessions, wanted)
