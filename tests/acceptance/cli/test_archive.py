@@ -61,7 +61,7 @@ def test_erase_hold_and_release(shop: Shop, tmp_path: Path) -> None:
     assert shop.sql(f"SELECT FROM archive.orders WHERE customer_id = {customer}") == []
     assert shop.run("archive", "erase", "old.orders", *by, "--yes").stdout.endswith("nothing was changed.\n")
     report = shop.run("report", plan).stdout
-    assert f"old.orders: {orders} rows erased by column customer\\_id" in report or "customer_id" in report
+    assert f"old.orders: {orders} rows erased by column customer_id, " in report
     assert "| claims of customers | Art. 17(3)(e) GDPR |" in report
     [table] = [each for each in shop.object("report", plan)["in_archive"] if each["table"] == "old.orders"]
     assert (table["erased_rows"], table["held"]) == (orders, [])
