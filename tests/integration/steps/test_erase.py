@@ -328,7 +328,7 @@ def test_backups_that_may_still_hold_the_rows_are_named(filled: str, tmp_path: P
         (1, "files", ("archive.Pe%ople", "archive.phones"))
     ]
     record.keep(sessions(filled), "people", back_up(filled, tmp_path / "later"))
-    assert [each.id for each in erase(filled, replace(WANTED, value="bob")).backups] == [1, 3]
+    assert [each.id for each in erase(filled, replace(WANTED, value="bob")).backups] == [3, 1]
 
 
 def test_the_ledgers_log_cannot_be_changed(filled: str) -> None:
