@@ -3,6 +3,7 @@
 A provider's snapshot or branch is of a moment that nobody here knows: after the mark that it holds was written, and
 while the application wrote. A table that is now as it was measured before the mark must be the same in the copy. One
 that was written meanwhile can only be looked at: it is there, with the schema that it has, and all of it can be read.
+An archived one is written by nobody: the copy holds it as it was, or as an erasure since has left it.
 """
 
 from __future__ import annotations
@@ -19,21 +20,23 @@ from psycopg.conninfo import conninfo_to_dict
 
 from lockgate import sqlfiles
 from lockgate.backup.compare import listed
-from lockgate.catalog import relations
+from lockgate.catalog import document, relations
 from lockgate.catalog.content import Content, content
+from lockgate.catalog.differences import differences
+from lockgate.catalog.document import Document
 from lockgate.engine.address import describe
 from lockgate.engine.context import Progress
 from lockgate.engine.evidence import Evidence
-from lockgate.engine.fingerprint import fingerprint
 from lockgate.engine.recording import evidence
 from lockgate.engine.session import Sessions
 from lockgate.engine.sqlerrors import message
 from lockgate.errors import CheckFailed, LedgerError, LockgateError
-from lockgate.ledger import backups, canonical, chain, require_home
+from lockgate.ledger import backups, canonical, chain, require_home, schemas
 from lockgate.ledger.backups import Mark
 
-As = Literal["mark", "now", "written"]
-"""Equal to what was measured before the mark, or to what is here now, or written meanwhile and not compared."""
+As = Literal["mark", "now", "erased", "written"]
+"""Equal to what was measured before the mark, to what is here now, or to what an erasure from the archive has left since
+the mark; or written meanwhile and not compared."""
 _AGAIN = "Mark the database with `lockgate snapshot mark`, have a new snapshot taken and restored, and prove that one."
 _QUERY = "count and hash of each table there, compared with those of the mark and, where they differ, of the table now"
 
@@ -141,19 +144,14 @@ def _refuse_itself(here: Connection[Any], there: Connection[Any], held: Mark, wh
 
 def _refuse_schema(here: Connection[Any], there: Connection[Any], held: Mark, where: str) -> None:
     """:raises CheckFailed: if its schema is neither that of the mark nor the present one."""
-    one, other = here.info.server_version // 10_000, there.info.server_version // 10_000
-    if one != other:
-        why = f"It is of PostgreSQL {other}, and the database of {one}: their schemas cannot be compared."
-        raise CheckFailed("This copy is of another version", where=where, why=why)
-    found = fingerprint(there)
-    differs = found.differs(held.schema)
-    if differs and found.differs(fingerprint(here).parts):
-        raise CheckFailed(
-            "The copy has another schema than the database",
-            where=where,
-            why=listed([f"not as it was: {part}" for part in differs]),
-            hint=_AGAIN,
-        )
+    found = document.read(there, passing=False)
+    if found.digest in {held.schema, document.read(here, passing=False).digest}:
+        return
+    kept = schemas.find(here, held.schema)
+    assert kept is not None, "it is kept with the mark"
+    differs = [str(each) for each in differences(Document.from_json(kept), found) if not each.note]
+    what = "The copy has another schema than the database"
+    raise CheckFailed(what, where=where, why=listed(differs), hint=_AGAIN)
 
 
 def _tables(here: Connection[Any], there: Connection[Any], held: Mark, where: str) -> dict[str, Held]:
@@ -179,8 +177,8 @@ def _compared(here: Connection[Any], there: Connection[Any], label: str, was: Ma
 
     :raises CheckFailed: if it is not there, cannot be read, or is not what it must be.
     """
-    copied = relations.find(there, was["schema"], was["name"])
-    oid = relations.find(here, was["schema"], was["name"])
+    copied = _find(there, was)
+    oid = _find(here, was)
     if copied is None:
         if oid is None:
             return None
@@ -191,16 +189,41 @@ def _compared(here: Connection[Any], there: Connection[Any], label: str, was: Ma
         raise CheckFailed(f"table {label} cannot be read: {message(error)}") from error
     if _same(held, was):
         return Held(held.rows, held.hash, "mark")
+    if was["archived"] is not None:
+        if (held.rows, f"{held.way}:{held.hash}") in _left(here, was):
+            return Held(held.rows, held.hash, "erased")
+        raise _differs(label, held, was, "is archived, no erasure since the mark has left it so, and it ")
     now = content(here, oid, was["way"]) if oid is not None else None
     if now is not None and (now.rows, now.hash) == (held.rows, held.hash):
         return Held(held.rows, held.hash, "now")
     if now is not None and _same(now, was):
-        if held.rows != was["rows"]:
-            raise CheckFailed(f"table {label} has {held.rows} rows instead of {was['rows']}")
-        raise CheckFailed(f"table {label} has other content in its {held.rows} rows")
+        raise _differs(label, held, was)
     if held.rows == 0 and was["rows"] and (now is None or now.rows):
         raise CheckFailed(f"table {label} is empty")
     return Held(held.rows, held.hash, "written")
+
+
+def _find(conn: Connection[Any], was: Mapping[str, Any]) -> int | None:
+    """The table of this name; a view may answer there since the table was archived."""
+    oid = relations.find(conn, was["schema"], was["name"])
+    return oid if oid is not None and relations.read(conn, oid).kind in {"r", "p"} else None
+
+
+def _left(here: Connection[Any], was: Mapping[str, Any]) -> set[tuple[int, str]]:
+    """Rows and content that erasures have left of an archived table, one after the other, since it was as measured."""
+    left: set[tuple[int, str]] = set()
+    reached = (was["rows"], f"{was['way']}:{was['hash']}")
+    for rows_before, before, rows_after, after in here.execute(_load("erasures"), {"archived": was["archived"]}):
+        if (rows_before, before) == reached:
+            reached = (rows_after, after)
+            left.add(reached)
+    return left
+
+
+def _differs(label: str, held: Content, was: Mapping[str, Any], so: str = "") -> CheckFailed:
+    if held.rows != was["rows"]:
+        return CheckFailed(f"table {label} {so}has {held.rows} rows instead of {was['rows']}")
+    return CheckFailed(f"table {label} {so}has other content in its {held.rows} rows")
 
 
 def _same(found: Content, was: Mapping[str, Any]) -> bool:
@@ -218,7 +241,7 @@ def _keep(conn: Connection[Any], held: Mark, where: str, host: str, tables: Mapp
         "address": where,
         "chosen": held.chosen,
         "manifest_sha256": digest,
-        "compared": len(made.labels("mark", "now")),
+        "compared": len(made.labels("mark", "now", "erased")),
         "written_meanwhile": len(made.labels("written")),
         "tables": facts,
     }

@@ -14,3 +14,7 @@ SELECT EXISTS (SELECT FROM lockgate.chain WHERE seq = %(seq)s AND hash = %(hash)
 
 -- name: cluster
 SELECT c.system_identifier FROM pg_catalog.pg_control_system() AS c
+
+-- name: erasures
+-- What each erasure in one stay of a table in the archive found and left, in their order.
+SELECT rows_before, content_before, rows_after, content_after FROM lockgate.erased WHERE archived = %(archived)s ORDER BY id

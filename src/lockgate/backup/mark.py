@@ -8,15 +8,14 @@ from typing import Any
 from psycopg import Connection
 
 from lockgate.backup.make import refuse_foreign
-from lockgate.catalog import tables
+from lockgate.catalog import document, tables
 from lockgate.catalog.content import content
 from lockgate.catalog.tables import Table
 from lockgate.engine.context import Progress
 from lockgate.engine.evidence import Evidence
-from lockgate.engine.fingerprint import fingerprint
 from lockgate.engine.recording import evidence
 from lockgate.engine.session import Sessions
-from lockgate.ledger import backups, require_home
+from lockgate.ledger import backups, require_home, schemas
 from lockgate.ledger.backups import Mark
 
 _LEDGER = "lockgate"
@@ -34,19 +33,34 @@ def mark(sessions: Sessions, plan: str, patterns: Sequence[str], progress: Progr
         require_home(conn)
         chosen = [table for table in tables.choose(conn, patterns) if table.schema != _LEDGER]
         refuse_foreign(chosen)
-        schema = fingerprint(conn).parts
+        schema = document.read(conn, passing=False)
         progress.event(f"counts and hashes {len(chosen)} tables")
         measured = {table.label: _measured(conn, table) for table in chosen}
         with conn.transaction():
+            schemas.keep(conn, schema.digest, schema.to_json())
             made = backups.mark(
-                conn, plan=plan, at=sessions.clock.of(conn), chosen=patterns, schema=schema, tables=measured
+                conn, plan=plan, at=sessions.clock.of(conn), chosen=patterns, schema=schema.digest, tables=measured
             )
-            facts = {"at": made.at, "chosen": list(patterns), "token": str(made.token), "tables": measured}
+            facts = {
+                "at": made.at,
+                "chosen": list(patterns),
+                "token": str(made.token),
+                "schema": made.schema,
+                "tables": measured,
+            }
             query = "count and hash of each table, then INSERT INTO lockgate.marks"
             evidence(conn, plan, None, None, [Evidence(f"backup_mark:{made.id}", query, facts)], run_id=None)
     return made
 
 
 def _measured(conn: Connection[Any], table: Table) -> dict[str, Any]:
+    stay = conn.execute("SELECT id FROM lockgate.archived WHERE relid = %s", (table.oid,)).fetchone()
     held = content(conn, table.oid)
-    return {"schema": table.schema, "name": table.name, "rows": held.rows, "way": held.way, "hash": held.hash}
+    return {
+        "schema": table.schema,
+        "name": table.name,
+        "archived": stay[0] if stay else None,
+        "rows": held.rows,
+        "way": held.way,
+        "hash": held.hash,
+    }

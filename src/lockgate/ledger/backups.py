@@ -76,8 +76,9 @@ class Mark:
     :param token: that no other mark of any database has.
     :param at: when it was written, as the database tells the time.
     :param chosen: patterns of tables; none: the whole database.
-    :param schema: part of the schema -> its hash, before the mark was written.
-    :param tables: ``schema.table`` -> its ``schema``, ``name``, ``rows``, ``way`` and ``hash`` before that.
+    :param schema: the digest of the schema before the mark was written.
+    :param tables: ``schema.table`` -> its ``schema``, ``name``, ``rows``, ``way`` and ``hash`` before that, and in
+        ``archived`` the number of its stay in the archive; None if it was in none.
     """
 
     id: int
@@ -85,7 +86,7 @@ class Mark:
     plan: str
     at: datetime
     chosen: list[str]
-    schema: dict[str, str]
+    schema: str
     tables: dict[str, dict[str, Any]]
 
 
@@ -95,13 +96,13 @@ def mark(
     plan: str,
     at: datetime,
     chosen: Sequence[str],
-    schema: Mapping[str, str],
+    schema: str,
     tables: Mapping[str, Mapping[str, Any]],
 ) -> Mark:
     """Write a mark, in the open transaction."""
     token = uuid4()
     values = {"token": token, "plan": plan, "at": at, "chosen": Jsonb(list(chosen))}
-    values |= {"schema": Jsonb(dict(schema)), "tables": Jsonb(dict(tables))}
+    values |= {"schema": schema, "tables": Jsonb(dict(tables))}
     made = conn.cursor(row_factory=scalar_row).execute(load("backups.mark"), values).fetchone()
     return next(each for each in marks(conn, plan) if each.id == made)
 

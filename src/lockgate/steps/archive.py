@@ -222,6 +222,8 @@ def _answers(left: Sequence[Left]) -> str:
         for of_model, what in said
         if any(view.of_model is of_model for view in left)
     )
+
+
 def _rows(kept: Kept) -> str:
     return f"{kept.erased_rows} row{'' if kept.erased_rows == 1 else 's'} of {kept.table.label}"
 

@@ -30,9 +30,9 @@ CREATE TABLE lockgate.marks (
     plan       text NOT NULL,
     at         timestamptz NOT NULL,
     chosen     jsonb NOT NULL,
-    schema     jsonb NOT NULL,
+    schema     text NOT NULL,
     tables     jsonb NOT NULL
 );
 COMMENT ON TABLE lockgate.marks IS 'A copy of the database that holds a row of this table was taken after the row was written.';
-COMMENT ON COLUMN lockgate.marks.schema IS 'The parts of the schema and their hashes, before the row was written.';
-COMMENT ON COLUMN lockgate.marks.tables IS 'schema.table of each table that was measured before the row was written, with rows, way and hash.';
+COMMENT ON COLUMN lockgate.marks.schema IS 'The digest of the schema before the row was written; lockgate.schemas has what it stands for.';
+COMMENT ON COLUMN lockgate.marks.tables IS 'schema.table of each table that was measured before the row was written, with rows, way and hash, and its id in lockgate.archived.';

@@ -27,7 +27,8 @@ def command(plan: Path | None, database: str | None, address: str, number: int |
 
     It must hold a mark of this database, and have its schema. Each table must hold what was measured before the mark,
     unless it was written meanwhile. A table that was written is there, and all of it can be read; what is in it
-    is of a moment that nobody knows, and is not compared. Both kinds are listed. Nothing is written there. The ledger
+    is of a moment that nobody knows, and is not compared. Both kinds are listed. An archived table must hold what was
+    measured, or what an erasure since has left of it. Nothing is written there. The ledger
     keeps the address without its password.
 
     \b
@@ -50,7 +51,7 @@ def command(plan: Path | None, database: str | None, address: str, number: int |
 
 
 def _tell(output: Output, found: Copy) -> None:
-    equal, written = found.labels("mark", "now"), found.labels("written")
+    equal, written = found.labels("mark", "now", "erased"), found.labels("written")
     if output.json:
         output.event(
             {
@@ -67,7 +68,7 @@ def _tell(output: Output, found: Copy) -> None:
         return
     at = f"{found.mark.at:%Y-%m-%d %H:%M:%S} UTC"
     output.line(f"Backup {found.id}: the copy at {found.address}, no older than mark {found.mark.id} of {at}", "good")
-    output.line(f"{len(equal)} tables hold the same rows as the database.", "good")
+    output.line(f"{len(equal)} tables hold the same rows as the database, at the mark or since.", "good")
     if written:
         more = f" and {len(written) - SHOWN} more" if len(written) > SHOWN else ""
         output.line(
