@@ -35,8 +35,8 @@ from lockgate.ledger import backups, canonical, chain, require_home, schemas
 from lockgate.ledger.backups import Mark
 
 As = Literal["mark", "now", "erased", "written"]
-"""Equal to what was measured before the mark, to what is here now, or to what an erasure from the archive has left since
-the mark; or written meanwhile and not compared."""
+"""Equal to what was measured before the mark, to what is here now, or to what an erasure since the mark has left in the
+archive; or written meanwhile and not compared."""
 _AGAIN = "Mark the database with `lockgate snapshot mark`, have a new snapshot taken and restored, and prove that one."
 _QUERY = "count and hash of each table there, compared with those of the mark and, where they differ, of the table now"
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from lockgate import erasure
 from lockgate.backup import copy
 from lockgate.backup.copy import Copy
 from lockgate.backup.mark import mark
+from lockgate.engine import runner
 from lockgate.engine.context import Silent
+from lockgate.erasure import Wanted
 from lockgate.errors import CheckFailed, LedgerError
 from lockgate.ledger import audit, backups, install
 from lockgate.ledger.backups import Mark
 from tests.conftest import StartServer
 from tests.copies import another_database, template_copy
 from tests.integration.backup.shop import SHOP
-from tests.integration.engine.plans import one, rows, sessions
+from tests.integration.engine.plans import one, rows, sessions, write_plan
 
 CUSTOMERS, ORDERS = "core.customers", "core.orders"
 FIRST = (
@@ -98,8 +104,9 @@ def test_what_was_written_before_the_copy_and_not_since_is_equal_now(shop: str) 
          "table core.customers has other content in its 500 rows"),
         ("DELETE FROM core.orders WHERE id = 3", "The copy is not what the database was",
          "table core.orders has 499 rows instead of 500"),
-        ('DROP TABLE "Odd ""one"""."Größe *"', "The copy has another schema", 'columns of schema Odd "one"'),
-        ("DROP INDEX core.by_price", "The copy has another schema", "not as it was: indexes of schema core"),
+        ('DROP TABLE "Odd ""one"""."Größe *"', "The copy has another schema",
+         'table "Odd ""one"""."Größe *": is missing'),
+        ("DROP INDEX core.by_price", "The copy has another schema", "index core.by_price: is missing"),
         ("TRUNCATE lockgate.marks", "The database there does not hold mark 1", "It has no mark of this database."),
         ("DROP SCHEMA lockgate CASCADE", "The database there does not hold mark 1", "It has no mark of this database."),
     ],
@@ -152,6 +159,62 @@ def test_the_database_itself_is_no_copy(shop: str) -> None:
 def test_without_a_mark(shop: str) -> None:
     with pytest.raises(LedgerError, match="Plan shop has no mark"):
         proven(shop, shop)
+
+
+PLAN = """
+phases:
+  - id: retire
+    steps:
+      - archive: [core.orders]
+        retain: 90d
+        tombstone: true
+"""
+GUARD = "ALTER TABLE archive.orders {} TRIGGER lockgate_archived"
+CHANGED = GUARD.format("DISABLE"), "DELETE FROM archive.orders WHERE id = 9", GUARD.format("ENABLE ALWAYS")
+
+
+@pytest.fixture
+def archived(shop: str, tmp_path: Path) -> str:
+    runner.apply(write_plan(tmp_path, PLAN), sessions(shop))
+    return shop
+
+
+def erase(dsn: str, customer: int) -> None:
+    wanted = Wanted("shop", (), "customer", str(customer), "request 7", "Ana Souza")
+    assert erasure.erase(sessions(dsn), wanted, progress=Silent(), stop=threading.Event()).rows == 1
+
+
+def test_an_archived_table_is_what_an_erasure_has_left(archived: str) -> None:
+    """Each of two, and not only the last one."""
+    erase(archived, 1)
+    marked(archived)
+    erase(archived, 2)
+    with template_copy(archived) as there:
+        erase(archived, 3)
+        assert proven(archived, there).labels("erased") == ["archive.orders"]
+        act(there, *CHANGED)
+        with pytest.raises(CheckFailed) as caught:
+            proven(archived, there)
+    assert caught.value.why == (
+        "table archive.orders is archived, no erasure since the mark has left it so, and it has 497 rows instead of 499"
+    )
+
+
+@pytest.mark.one_server
+def test_an_archived_table_that_was_changed_here_and_there(archived: str) -> None:
+    marked(archived)
+    act(archived, *CHANGED)
+    with template_copy(archived) as there:
+        refused(archived, there, "The copy is not what the database was", "no erasure since the mark has left it so")
+
+
+@pytest.mark.one_server
+def test_a_table_that_was_archived_after_the_mark(shop: str, tmp_path: Path) -> None:
+    """A view answers at its name, which is no table."""
+    marked(shop)
+    runner.apply(write_plan(tmp_path, PLAN), sessions(shop))
+    with template_copy(shop) as there:
+        assert set(proven(shop, there).tables) == {CUSTOMERS, "core.events", 'Odd "one".Größe *'}
 
 
 def test_some_tables_only(shop: str) -> None:

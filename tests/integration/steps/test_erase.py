@@ -313,6 +313,31 @@ def test_rollback_says_that_rows_are_gone(filled: str, tmp_path: Path) -> None:
     assert rows(filled, "SELECT sum(erased_rows) FROM archive.size_report") == [(0,)]
 
 
+def test_what_answers_at_the_old_names_goes_on_without_the_rows(dsn: str, tmp_path: Path) -> None:
+    """Views of the archived rows, and of the new model: an erasure is none of the application's deletes."""
+    act(dsn, SETUP, 'CREATE TABLE core.people AS SELECT id, "pers%on" FROM core."Pe%ople"')
+    views = """
+        tombstone: true
+        views:
+          'core."Pe%ople"':
+            select: SELECT id, "pers%on", NULL::json AS doc FROM core.people
+            delete: DELETE FROM core.people WHERE id = OLD.id
+            rights: owner
+"""
+    loaded = write_plan(tmp_path, PLAN.rstrip() + views)
+    runner.apply(loaded, sessions(dsn, QUICK))
+    assert erase(dsn).rows == 3
+    assert rows(dsn, "SELECT phone FROM core.phones ORDER BY 1") == [("4",), (None,)]
+    assert rows(dsn, 'SELECT id FROM archive."Pe%ople" ORDER BY 1') == [(2,), (3,)]
+    assert one(dsn, 'SELECT count(*) FROM core."Pe%ople"') == 3
+    assert rows(dsn, "SELECT FROM core.seen") == []
+    with psycopg.connect(dsn) as conn, pytest.raises(errors.ObjectNotInPrerequisiteState):
+        conn.execute("DELETE FROM core.phones")
+    act(dsn, 'DELETE FROM core."Pe%ople" WHERE id = 1')
+    runner.rollback(loaded, sessions(dsn, QUICK))
+    assert rows(dsn, 'SELECT id FROM core."Pe%ople" ORDER BY 1') == [(2,), (3,)]
+
+
 def test_the_view_of_sizes_says_what_for_and_what_was_erased(filled: str) -> None:
     erase(filled)
     query = "SELECT table_name, rows, purpose, basis, erased_rows FROM archive.size_report ORDER BY 1"
@@ -346,7 +371,7 @@ def test_an_owner_who_is_no_superuser(filled: str) -> None:
             for schema in ("archive", "lockgate"):
                 conn.execute(f"ALTER SCHEMA {schema} OWNER TO {name}".encode())
                 for (table,) in conn.execute(
-                    "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE schemaname = %s", (schema,)
+                    "SELECT format('%%I.%%I', schemaname, tablename) FROM pg_tables WHERE schemaname = %s", (schema,)
                 ).fetchall():
                     conn.execute(f"ALTER TABLE {table} OWNER TO {name}".encode())
             conn.execute(f"ALTER FUNCTION lockgate.refuse_archived() OWNER TO {name}".encode())

@@ -18,7 +18,7 @@ from lockgate.ledger import audit
 from lockgate.report import collect
 from lockgate.report.markdown import render
 from tests.integration.engine.plans import QUICK, one, rows, sessions, write_plan
-from tests.integration.steps.retiring import DROPPED, Shop, at, nothing_is_dropped
+from tests.integration.steps.retiring import DROPPED, Shop, Tombstoned, at, nothing_is_dropped
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.one_server
@@ -30,6 +30,7 @@ phases:
     steps:
       - archive: [core.phones, core.faxes]
         retain: 90d
+        tombstone: true
 """
 SETUP = """
 CREATE SCHEMA core;
@@ -86,6 +87,7 @@ def test_no_rollback_takes_it_out_of_the_archive(filled: str, tmp_path: Path) ->
     with pytest.raises(RollbackRefused, match=r"Phase retire cannot be taken back: core\.faxes is under legal hold"):
         runner.rollback(loaded, sessions(filled, QUICK))
     assert one(filled, "SELECT to_regclass('archive.phones') IS NOT NULL")
+    assert rows(filled, "SELECT person FROM core.phones ORDER BY 1") == [(1,), (2,)]
     release(filled)
     runner.rollback(loaded, sessions(filled, QUICK))
     with pytest.raises(PlanError, match="has not archived"):
@@ -127,7 +129,8 @@ def test_the_view_and_the_report_say_so(filled: str) -> None:
 
 @pytest.fixture
 def shop(dsn: str, tmp_path: Path) -> Shop:
-    return Shop(dsn, tmp_path)
+    """Its tables leave views at their old names, which stay and go with them."""
+    return Tombstoned(dsn, tmp_path)
 
 
 def test_what_is_held_is_not_dropped(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,6 +140,7 @@ def test_what_is_held_is_not_dropped(shop: Shop, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(GateRefused, match=r"core\.phones is under legal hold"):
         shop.apply()
     assert nothing_is_dropped(shop)
+    assert one(shop.dsn, "SELECT count(*) FROM core.phones") == 3
     release(shop.dsn)
 
     def late() -> None:
@@ -183,6 +187,7 @@ def test_a_table_is_dropped_as_it_is_after_an_erasure(shop: Shop) -> None:
         shop.apply()
     assert caught.value.why is not None
     assert caught.value.why.startswith("Backup 1 still holds the 2 rows that were erased from core.phones")
+    assert one(shop.dsn, "SELECT count(*) FROM core.phones") == 1
     shop.back_up(name="anew")
     shop.back_up("archive.*", name="alone anew")
     shop.sample()
@@ -191,3 +196,4 @@ def test_a_table_is_dropped_as_it_is_after_an_erasure(shop: Shop) -> None:
         ('Cust"omer ä', 2, 0),
         ("phones", 1, 2),
     ]
+    assert one(shop.dsn, "SELECT to_regclass('core.phones')") is None
