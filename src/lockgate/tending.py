@@ -275,8 +275,12 @@ class _Care:
                 measured,
                 step=(self._job.plan, PHASE, care.table),
                 into=care.archive,
-                why=f"An old partition of {known.label}",
-                replacement=None,
+                said={
+                    "why": f"An old partition of {known.label}",
+                    "replacement": None,
+                    "purpose": None,
+                    "basis": None,
+                },
                 at=now,
                 until=now + care.retain,
             )

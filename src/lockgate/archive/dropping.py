@@ -16,21 +16,29 @@ from lockgate.catalog.content import Content, Way, content
 from lockgate.errors import CheckFailed, PlanError
 from lockgate.suggest import did_you_mean
 
+_READ = ("id", "rows", "content", "measured_by", "purpose", "basis", "erased_rows", "archived_at", "retain_until")
+
 
 @dataclass(frozen=True, slots=True)
 class Archived:
     """A table that is in the archive.
 
+    :param id: its number in the ledger, which names this stay in the archive.
     :param was: its name before.
     :param now: its name there.
-    :param content: of its rows when it was put there, with the way in which they were hashed.
+    :param content: of its rows when it was put there or rows were erased last, with the way in which they were hashed.
+    :param erased_rows: that were erased since it is there; ``rows`` is without them.
     """
 
+    id: int
     was: Table
     now: Table
     rows: int
     content: str
     measured_by: str
+    purpose: str | None
+    basis: str | None
+    erased_rows: int
     archived_at: datetime
     retain_until: datetime
 
@@ -58,13 +66,9 @@ def find(conn: Connection[Any], plan: str, parts: Sequence[str], where: str) -> 
     :raises PlanError: if there is none, or not as it was put there.
     """
     schema, name = parts
-    there = ledger_is_there(conn)
-    rows: list[dict[str, Any]] = []
-    if there:
-        given = {"plan": plan, "schema": schema, "name": name}
-        rows = conn.cursor(row_factory=dict_row).execute(load("tables.to_drop"), given).fetchall()
+    rows = _rows(conn, plan, schema, name)
     if not rows:
-        meant = did_you_mean(f"{schema}.{name}", archived(conn)) if there else ""
+        meant = did_you_mean(f"{schema}.{name}", archived(conn)) if ledger_is_there(conn) else ""
         raise PlanError(f"This plan has not archived {schema}.{name}{meant}", where=where)
     left = [row for row in rows if row["name_now"] is not None]
     if not left:
@@ -77,7 +81,26 @@ def find(conn: Connection[Any], plan: str, parts: Sequence[str], where: str) -> 
     if len(left) > 1:
         names = " and ".join(f"{row['from_schema']}.{row['name']} in {row['to_schema']}" for row in left)
         raise PlanError(f"{schema}.{name} is the name of two archived tables", where=where, why=f"There is {names}.")
-    [row] = left
+    return _archived(left[0], where)
+
+
+def of_plan(conn: Connection[Any], plan: str, where: str) -> list[Archived]:
+    """All tables that this plan has in the archive, in the order in which they came; without those somebody dropped.
+
+    :raises PlanError: if one is not as it was put there.
+    """
+    return [_archived(row, where) for row in _rows(conn, plan) if row["name_now"] is not None]
+
+
+def _rows(conn: Connection[Any], plan: str, schema: str | None = None, name: str | None = None) -> list[dict[str, Any]]:
+    if not ledger_is_there(conn):
+        return []
+    given = {"plan": plan, "schema": schema, "name": name}
+    return conn.cursor(row_factory=dict_row).execute(load("tables.kept"), given).fetchall()
+
+
+def _archived(row: dict[str, Any], where: str) -> Archived:
+    schema, name = row["from_schema"], row["name"]
     now = Table(row["oid"], row["schema_now"], row["name_now"])
     if (now.schema, now.name) != (row["to_schema"], row["name"]):
         raise PlanError(
@@ -86,8 +109,7 @@ def find(conn: Connection[Any], plan: str, parts: Sequence[str], where: str) -> 
             why=f"It is {now.label} now, and was put into {row['to_schema']} as {row['name']}.",
             hint="Give it that name back.",
         )
-    was = Table(row["oid"], row["from_schema"], row["name"])
-    return Archived(was, now, row["rows"], row["content"], row["measured_by"], row["archived_at"], row["retain_until"])
+    return Archived(was=Table(row["oid"], schema, name), now=now, **{each: row[each] for each in _READ})
 
 
 def state(conn: Connection[Any], table: Table) -> State:

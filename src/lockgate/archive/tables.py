@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,12 +54,16 @@ class Measured:
 class Kept:
     """A table that was put into the archive.
 
+    :param id: the number of its stay there.
     :param table: what it was.
     :param now: what it is now; None if somebody dropped it.
+    :param erased_rows: that were erased since it is there, and do not come back.
     """
 
+    id: int
     table: Table
     now: Table | None
+    erased_rows: int
 
 
 def find(conn: Connection[Any], parts: Sequence[str], where: str) -> Table:
@@ -159,14 +163,14 @@ def keep(
     *,
     step: tuple[str, str, str],
     into: str,
-    why: str | None,
-    replacement: str | None,
+    said: Mapping[str, str | None],
     at: datetime,
     until: datetime,
 ) -> None:
     """Write into the ledger that a table is in the archive, in the transaction that moves it.
 
     :param step: plan, phase and step.
+    :param said: what the plan says of it: ``why``, ``replacement``, ``purpose`` and ``basis``.
     """
     conn.execute(
         load("tables.keep"),
@@ -182,8 +186,7 @@ def keep(
             "bytes": measured.bytes,
             "content": measured.content,
             "measured_by": measured.query,
-            "why": why,
-            "replacement": replacement,
+            **said,
             "archived_at": at,
             "retain_until": until,
         },
@@ -194,8 +197,13 @@ def kept_by(conn: Connection[Any], plan: str, phase: str, step: str) -> list[Kep
     """What a step has put into the archive and is there now."""
     rows = conn.execute(load("tables.of_step"), {"plan": plan, "phase": phase, "step": step}).fetchall()
     return [
-        Kept(Table(int(oid), schema, name), Table(int(oid), now, called) if called is not None else None)
-        for oid, schema, name, now, called in rows
+        Kept(
+            int(id_),
+            Table(int(oid), schema, name),
+            Table(int(oid), now, called) if called is not None else None,
+            int(erased),
+        )
+        for id_, oid, schema, name, now, called, erased in rows
     ]
 
 

@@ -47,7 +47,8 @@ ORDER BY 1
 
 -- name: of_step
 -- Where it is now, NULL if it was dropped: somebody may have renamed it.
-SELECT a.relid::bigint, a.from_schema, a.name, n.nspname, c.relname
+SELECT a.id, a.relid::bigint, a.from_schema, a.name, n.nspname, c.relname,
+       (SELECT coalesce(sum(e.rows), 0)::bigint FROM lockgate.erased e WHERE e.archived = a.id)
 FROM lockgate.archived a
 LEFT JOIN pg_catalog.pg_class c ON c.oid = a.relid AND c.relkind = 'r'
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -55,9 +56,9 @@ WHERE a.plan = %(plan)s AND a.phase = %(phase)s AND a.step = %(step)s ORDER BY a
 
 -- name: keep
 INSERT INTO lockgate.archived (plan, phase, step, relid, from_schema, name, to_schema, row_count, bytes, content, measured_by,
-                               why, replacement, archived_at, retain_until)
+                               why, replacement, purpose, basis, archived_at, retain_until)
 VALUES (%(plan)s, %(phase)s, %(step)s, %(relid)s, %(from_schema)s, %(name)s, %(to_schema)s, %(row_count)s, %(bytes)s,
-        %(content)s, %(measured_by)s, %(why)s, %(replacement)s, %(archived_at)s, %(retain_until)s)
+        %(content)s, %(measured_by)s, %(why)s, %(replacement)s, %(purpose)s, %(basis)s, %(archived_at)s, %(retain_until)s)
 
 -- name: forget
 DELETE FROM lockgate.archived WHERE relid = %(relid)s
@@ -73,14 +74,17 @@ SELECT count(*) FROM pg_catalog.pg_trigger WHERE tgrelid = %(oid)s AND tgname = 
 -- name: names
 SELECT from_schema || '.' || name FROM lockgate.archived ORDER BY 1
 
--- name: to_drop
--- Where each is now, NULL if somebody dropped it. One name may have been archived more than once.
-SELECT a.relid::bigint AS oid, a.from_schema, a.name, a.to_schema, n.nspname AS schema_now, c.relname AS name_now,
-       a.row_count AS rows, a.content, a.measured_by, a.archived_at, a.retain_until
+-- name: kept
+-- Where each is now, NULL if somebody dropped it. One name may have been archived more than once; no name: all of the plan.
+SELECT a.id, a.relid::bigint AS oid, a.from_schema, a.name, a.to_schema, n.nspname AS schema_now, c.relname AS name_now,
+       a.row_count AS rows, a.content, a.measured_by, a.purpose, a.basis, a.archived_at, a.retain_until,
+       (SELECT coalesce(sum(e.rows), 0)::bigint FROM lockgate.erased e WHERE e.archived = a.id)
+           AS erased_rows
 FROM lockgate.archived a
 LEFT JOIN pg_catalog.pg_class c ON c.oid = a.relid AND c.relkind = 'r'
 LEFT JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE a.plan = %(plan)s AND a.name = %(name)s AND %(schema)s IN (a.from_schema, a.to_schema)
+WHERE a.plan = %(plan)s
+  AND (%(name)s::text IS NULL OR a.name = %(name)s AND %(schema)s IN (a.from_schema, a.to_schema))
 ORDER BY c.oid IS NULL, a.id
 
 -- name: there

@@ -94,7 +94,7 @@ def _make(
     with taken(sessions, standby) as seen, Limit(seen.conn, longest, sessions.clock, progress) as limit:
         conn = seen.conn
         chosen = tables.choose(conn, patterns)
-        _refuse_foreign(chosen)
+        refuse_foreign(chosen)
         if seen.standby:
             _refuse_unlogged(conn, chosen, seen.standby)
         sizes = {table.oid: tables.size(conn, table) for table in chosen}
@@ -129,7 +129,8 @@ def _free(to: Path, name: str) -> Path:
     return next((path for each in names if not (path := (to / each).resolve()).exists()), (to / name).resolve())
 
 
-def _refuse_foreign(chosen: Sequence[Table]) -> None:
+def refuse_foreign(chosen: Sequence[Table]) -> None:
+    """:raises PlanError: if a table has rows on another server."""
     for table in chosen:
         if table.foreign_parts:
             raise PlanError(

@@ -14,6 +14,7 @@ import psycopg
 from psycopg import Connection, sql
 
 from lockgate import manifest, sqlfiles
+from lockgate.archive import erasing
 from lockgate.backup import clients as programs
 from lockgate.backup import contents, record, selection
 from lockgate.backup.compare import SHOWN, changed_parts, checked, description, differences, listed
@@ -64,6 +65,7 @@ class Restored:
     :param changed: ``schema.table`` -> in what it and its parts are not as they were, a line a difference.
     :param schema_changed: in what else the schema is not as it was, where all of it was restored.
     :param backup: its number in this database's ledger; None where the ledger does not know it.
+    :param erased: tables from which rows were erased after it was made, how many, and why: they are back.
     """
 
     manifest: Manifest
@@ -73,6 +75,7 @@ class Restored:
     changed: Mapping[str, list[str]]
     schema_changed: tuple[str, ...]
     backup: int | None
+    erased: tuple[tuple[str, int, list[str]], ...]
 
 
 def restore(sessions: Sessions, wanted: Wanted) -> Restored:
@@ -124,6 +127,7 @@ def _restore(conn: Connection[Any], wanted: Wanted, said: Manifest, clock: Clock
         {label: lines for label, lines in by_table.items() if lines},
         tuple(line for line in whole if line not in {told for lines in by_table.values() for told in lines}),
         row.id if row else None,
+        tuple(erasing.since(conn, [table.label for table in todo.tables], said.snapshot_at)) if row else (),
     )
     if row is not None:
         record.restored(conn, row, restored)

@@ -50,9 +50,11 @@ def superfluous(rows: Sequence[BackupRow], new: BackupRow, keep: Keep, now: date
     """The backups that a new one of the same kind (plan and tables) makes superfluous, the newest first.
 
     One that was never proven does not count, and goes with those that are older than what stays. The newest proven one
-    always stays.
+    always stays. A copy that was reached by an address is none of them: nothing of it could be removed from here.
     """
-    kind = [row for row in rows if row.plan == new.plan and sorted(row.chosen) == sorted(new.chosen)]
+    kind = [
+        row for row in rows if row.kind == "files" and row.plan == new.plan and sorted(row.chosen) == sorted(new.chosen)
+    ]
     proven = [row for row in kind if row.proven_at is not None]
     limits = []
     if keep.newest is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from lockgate.catalog import relations
 from lockgate.catalog.relations import Column, Relation
@@ -44,13 +44,20 @@ class Content:
     query: str
 
 
-def content(conn: Connection[Any], oid: int, way: Way | None = None) -> Content:
+def content(
+    conn: Connection[Any],
+    oid: int,
+    way: Way | None = None,
+    *,
+    only: sql.Composed | None = None,
+) -> Content:
     """Count and hash a table in one query that the server can run in parallel; reads all of it.
 
     A partitioned table is taken as a whole, any other without the tables that inherit from it. The texts of values
     depend on the settings that our sessions pin.
 
     :param way: that of the content to compare with; a table that was restored without its key has lost what decides.
+    :param only: a condition of the rows that are meant; all of them without.
     :raises PlanError: if it was dropped, or holds no rows of its own.
     """
     relation = relations.read(conn, oid)
@@ -59,6 +66,8 @@ def content(conn: Connection[Any], oid: int, way: Way | None = None) -> Content:
     plain = {int(row[0]) for row in conn.execute(_PLAIN)}
     chosen = way or ("xor" if _has_key(relation) else "sums")
     query = _query(relation, plain, chosen)
+    if only is not None:
+        query = f"{query} WHERE {only.as_string(conn)}"
     row = conn.execute(query.encode()).fetchone()
     assert row is not None
     rows, first, second = row

@@ -68,6 +68,9 @@ def lines(status: Status) -> Iterator[Styled]:
         yield asked, None
     for sync in status.sync:
         yield _sync(sync), None
+    for held in status.holds:
+        since = f"{held.held_at:%Y-%m-%d %H:%M:%S} UTC"
+        yield f"Legal hold {held.number}: {held.table}, by {held.held_by} since {since}: {held.because}", "warn"
     for wait in status.waiting:
         yield f"Waiting: {wait.reason}", "warn"
         yield f"  Do: {wait.release}", None

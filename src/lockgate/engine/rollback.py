@@ -52,13 +52,15 @@ def rollback(
 
     :param to: the phase that stays, or ``undoing.BEGINNING``.
     :param lose_rows: whether rows may be lost.
-    :raises RollbackRefused: before anything is done, if a phase dropped tables or has no undo, or rows would be lost.
+    :raises RollbackRefused: before anything is done, if a phase dropped tables, has tables under legal hold or has no
+        undo, or rows would be lost.
     """
 
     def work(job: Job) -> Iterator[str]:
         wanted = job.ledger(lambda conn: undoing.to_undo(loaded, phases.states(conn, job.plan), to))
         with job.sessions.open("rollback", plan_sql=True) as conn:
             undoing.refuse_dropped(conn, loaded, wanted)
+            undoing.refuse_held(conn, loaded, wanted)
             undoing.refuse_without_undo(conn, loaded, wanted)
             accepted = lose_rows or any(
                 phases.state(conn, job.plan, phase.id) is PhaseState.UNDOING

@@ -89,7 +89,7 @@ def run(
         preflight.require_create(conn)
         store.install(conn)
     fault("ledger.installed")
-    holder = f"{command} of {loaded.plan.plan} by {_user()}"
+    holder = f"{command} of {loaded.plan.plan} by {user()}"
     with holding(ours, holder, progress=progress, stop=stop) as held:
         governor = Governor(ours, loaded.plan.plan, ours.clock, progress, loaded.plan.settings)
         run_id = _start(ours, loaded, command)
@@ -171,7 +171,8 @@ def _mappings_applied(job: Job) -> AbstractContextManager[object]:
     return applying(job.sessions, job.plan, job.clock, job.progress.event)
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this, as the system knows them."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user need not have a name

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
+from lockgate.archive import holds
 from lockgate.engine.phases import PhaseState
 from lockgate.errors import RollbackRefused, UsageError
 from lockgate.ledger import chain, dropped, steps
@@ -88,6 +89,19 @@ def refuse_without_undo(conn: Connection[Any], loaded: LoadedPlan, phases: Seque
 
 def _without_down(conn: Connection[Any], loaded: LoadedPlan, phase: Phase) -> list[str]:
     return [migration.name for migration in planned.applied(conn, loaded, phase) if not migration.reversible]
+
+
+def refuse_held(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> None:
+    """:raises RollbackRefused: if a phase has archived tables that are under legal hold, and stay where they are."""
+    places = {phase.id: loaded.where("phases", loaded.plan.phases.index(phase)) for phase in phases}
+    held = [hold for hold in holds.stand(conn, plan=loaded.plan.plan) if hold.phase in places]
+    if held:
+        raise RollbackRefused(
+            f"Phase {held[0].phase} cannot be taken back: {holds.words(held)}",
+            where=places[str(held[0].phase)],
+            why="What is held stays in the archive, where nobody can write to it.",
+            hint=holds.RELEASE,
+        )
 
 
 def refuse_dropped(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> None:

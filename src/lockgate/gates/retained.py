@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lockgate.archive import dropping
+from lockgate.archive import dropping, holds
 from lockgate.engine.evidence import Evidence
 from lockgate.errors import PlanError
 from lockgate.gates.base import GateContext, GateResult, Refusal
@@ -24,6 +24,7 @@ class Runner:
                 found.append(dropping.find(ctx.conn, ctx.loaded.plan.plan, parts, ctx.where))
             except PlanError as error:
                 return GateResult(False, f"{error.what}: {error.why}" if error.why else error.what, Refusal.REFUSED)
+        held = [hold for one in found for hold in holds.stand(ctx.conn, archived=one.id)]
         now = ctx.clock.of(ctx.conn)
         waiting = sorted((one.retain_until, one.was.label) for one in found if one.retain_until > now)
         evidence = tuple(
@@ -34,11 +35,14 @@ class Runner:
                     "archived_at": one.archived_at,
                     "retain_until": one.retain_until,
                     "now": now,
-                    "passed": one.retain_until <= now,
+                    "holds": [hold.id for hold in held if hold.archived == one.id],
+                    "passed": one.retain_until <= now and not any(hold.archived == one.id for hold in held),
                 },
             )
             for one in found
         )
+        if held:
+            return GateResult(False, holds.words(held), Refusal.REFUSED, hint=holds.RELEASE, evidence=evidence)
         if not waiting:
             count = len(found)
             return GateResult(True, f"{count} table{'' if count == 1 else 's'} kept long enough", evidence=evidence)

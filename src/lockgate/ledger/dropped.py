@@ -18,11 +18,13 @@ class DroppedRow:
     """One table that is gone.
 
     :param from_schema: where it was before it was archived; ``to_schema`` is the archive.
-    :param content: count and hash of its rows were these when it was archived, and when it was dropped.
+    :param content: of its rows when it was archived or rows of it were erased last, and when it was dropped.
     :param definition: SQL that makes it anew, without its rows.
     :param dependents: what was dropped before it: ``kind``, ``name``, ``statement`` and ``definition`` of each.
     :param backups: that hold its rows: ``id``, ``folder``, ``host``, ``snapshot_at``, and whether ``archive_only``.
     :param database_bytes: of the database, before.
+    :param purpose: what rows of people were kept for, on the legal ``basis``.
+    :param erased_rows: that were erased while it was in the archive.
     """
 
     plan: str
@@ -40,6 +42,9 @@ class DroppedRow:
     dependents: list[dict[str, Any]]
     backups: list[dict[str, Any]]
     database_bytes: int
+    purpose: str | None
+    basis: str | None
+    erased_rows: int
     archived_at: datetime
     retain_until: datetime
     dropped_at: datetime

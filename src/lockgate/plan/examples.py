@@ -114,6 +114,8 @@ EXAMPLES = {
         INSERT INTO core.party_contacts (party_id, contact_type, value)
         SELECT p.id, 'email', lower(btrim(NEW.email)) FROM core.parties p WHERE p.entity_id = NEW.entity_id
       delete: core.forget_email
+  purpose: Answering claims of customers
+  basis: Art. 17(3)(e) GDPR, legal claims
 """,
     "drop step": """\
 - drop: [core.entity_emails, core.entity_phones]

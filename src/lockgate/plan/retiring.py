@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from lockgate.plan.base import Strict
 from lockgate.plan.filling import MapStep
@@ -61,9 +61,22 @@ class ArchiveStep(AnyStep):
         default_factory=dict,
         description="Table -> what answers at its old name instead: the new model.",
     )
+    purpose: Word | None = Field(
+        None, description="What rows of people are kept for. With it goes `basis`; neither is given without the other."
+    )
+    basis: Word | None = Field(
+        None, description="The law, contract or consent by which they may be kept until the retention is over."
+    )
     id: Identifier | None = Field(
         None, description="Name in the ledger; left out: `archive-N`, N its place in the phase."
     )
+
+    @model_validator(mode="after")
+    def _purpose_and_basis(self) -> ArchiveStep:
+        if (self.purpose is None) != (self.basis is None):
+            said, missing = ("purpose", "basis") if self.basis is None else ("basis", "purpose")
+            raise ValueError(f"has `{said}` and no `{missing}`: data of people is kept for a purpose, on a legal basis")
+        return self
 
 
 class CutoverStep(AnyStep):

@@ -10,7 +10,7 @@ from psycopg import Connection
 from lockgate.errors import LedgerError
 from lockgate.ledger import audit, chain, require
 from lockgate.ledger.chain import ChainEntry
-from lockgate.report import listings, measurements, model, phases, removed, retiring, tell, visible
+from lockgate.report import keeping, listings, measurements, model, phases, removed, retiring, tell, visible
 
 ACCOUNTING, RECONCILE = "accounting:", "reconcile:"
 
@@ -54,6 +54,8 @@ def collect(conn: Connection[Any], plan: str, *, show_values: bool = False) -> m
         measurements=tuple(measurements.collect(_exhibit(entry, show_values) for entry in _standing(entries))),
         handovers=tuple(retiring.handovers(_standing(entries), entries)),
         backups=tuple(retiring.backups(entries)),
+        in_archive=tuple(keeping.in_archive(_standing(entries))),
+        erasures_and_holds=tuple(keeping.events(entries)),
         removed=tuple(removed.collect(entries)),
         approvals=tuple(tell.lines(entries, {"approval"})),
         events=tuple(tell.line(entry) for entry in entries if tell.remarkable(entry)),

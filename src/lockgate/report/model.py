@@ -183,6 +183,8 @@ class Removed:
 
     :param archived_as: the name under which the backups hold it.
     :param dependents: kind and name of what was dropped before it.
+    :param erased_rows: that were erased while it was in the archive.
+    :param purpose: what rows of people were kept for, on the legal ``basis``.
     :param backups: numbers of the backups that hold its rows.
     """
 
@@ -194,6 +196,31 @@ class Removed:
     bytes: int
     dependents: tuple[str, ...]
     backups: tuple[int, ...]
+    erased_rows: int
+    purpose: str | None
+    basis: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InArchive:
+    """A table that is in the archive.
+
+    :param rows: without those that were erased.
+    :param retain_until: ISO 8601.
+    :param purpose: what rows of people are kept for, on the legal ``basis``.
+    :param held: the reasons of the legal holds that stand.
+    """
+
+    seq: int
+    at: datetime
+    table: str
+    rows: int
+    bytes: int
+    retain_until: str
+    purpose: str | None
+    basis: str | None
+    erased_rows: int
+    held: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +261,7 @@ class Backup:
     :param what: the tables that were chosen, in words.
     :param restore_seconds: how long the restore took by which it was proven; None without one.
     :param proof: the entry of that.
+    :param copy: how far a copy that was reached by an address was compared; None for files.
     """
 
     seq: int
@@ -244,6 +272,7 @@ class Backup:
     rows: int
     restore_seconds: float | None
     proof: int | None
+    copy: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +324,8 @@ class Report:
     measurements: tuple[Measurement, ...]
     handovers: tuple[Handover, ...]
     backups: tuple[Backup, ...]
+    in_archive: tuple[InArchive, ...]
+    erasures_and_holds: tuple[Line, ...]
     removed: tuple[Removed, ...]
     approvals: tuple[Line, ...]
     events: tuple[Line, ...]

@@ -26,4 +26,7 @@ def collect(entries: Iterable[ChainEntry]) -> Iterator[Removed]:
             bytes=found["bytes"],
             dependents=tuple(f"{each['kind']} {each['name']}" for each in found["dependents"]),
             backups=tuple(each["id"] for each in found["backups"]),
+            erased_rows=found.get("erased_rows", 0),
+            purpose=found.get("purpose"),
+            basis=found.get("basis"),
         )

@@ -9,6 +9,7 @@ from lockgate.ledger.chain import ChainEntry
 from lockgate.report.model import Backup, Handover, LetPass, Line, WayBack
 
 _HELD, _BACK, _BACKUP, _RESTORED, _FORWARD = "held:", "way_back:", "backup:", "backup_restored:", "fast_forward"
+_COPY = "backup_copy:"
 
 
 def handovers(standing: Sequence[ChainEntry], entries: Sequence[ChainEntry]) -> Iterator[Handover]:
@@ -41,7 +42,7 @@ def backups(entries: Iterable[ChainEntry]) -> Iterator[Backup]:
     restored: dict[str, ChainEntry] = {}
     for entry in entries:
         name = _name(entry)
-        for prefix, found in ((_BACKUP, made), (_RESTORED, restored)):
+        for prefix, found in ((_BACKUP, made), (_RESTORED, restored), (_COPY, made)):
             if entry.kind == "evidence" and name.startswith(prefix):
                 found[name.removeprefix(prefix)] = entry
     for number, entry in made.items():
@@ -55,7 +56,15 @@ def backups(entries: Iterable[ChainEntry]) -> Iterator[Backup]:
             rows=sum(int(table["rows"]) for table in said["tables"].values()),
             restore_seconds=float(_result(proof)["restore_seconds"]) if proof else None,
             proof=proof.seq if proof else None,
+            copy=_copy(said),
         )
+
+
+def _copy(said: Mapping[str, Any]) -> str | None:
+    if "compared" not in said:
+        return None
+    written = f", {said['written_meanwhile']} written meanwhile and not compared" if said["written_meanwhile"] else ""
+    return f"a copy: {said['compared']} tables equal{written}"
 
 
 def let_pass(entries: Iterable[ChainEntry]) -> LetPass | None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 
 from lockgate import sqlfiles
+from lockgate.archive import holds
 from lockgate.engine.clock import Clock
 from lockgate.engine.outline import outline
 from lockgate.ledger import chain, chunks, control, home, lease, phases, steps, store
 from lockgate.ledger.steps import StepRow
 from lockgate.report.phases import outline as outline_of
 from lockgate.status import sync, waiting
-from lockgate.status.model import Chunks, Control, Lease, Phase, Status, Step
+from lockgate.status.model import Chunks, Control, Held, Lease, Phase, Status, Step
 
 if TYPE_CHECKING:
     from lockgate.engine.session import Sessions
@@ -61,6 +62,9 @@ def collect(
         head=chain.head(conn),
         copied=copied.what if copied else None,
         copied_release=copied.hint if copied else None,
+        holds=tuple(
+            Held(each.id, each.label, each.because, each.held_by, each.held_at) for each in holds.stand(conn, plan=plan)
+        ),
     )
 
 

@@ -90,6 +90,17 @@ class Sync:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A legal hold that stands on an archived table."""
+
+    number: int
+    table: str
+    because: str
+    held_by: str
+    held_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Why nothing goes on, and what releases it."""
 
@@ -127,6 +138,7 @@ class Status:
     head: str | None
     copied: str | None = None
     copied_release: str | None = None
+    holds: tuple[Held, ...] = ()
 
     @property
     def done(self) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
-from lockgate.archive import oldname, tables
+from lockgate.archive import holds, oldname, tables
 from lockgate.archive import place as archive_place
 from lockgate.archive.oldname import Left
 from lockgate.archive.tables import Kept, Measured, Table
@@ -91,7 +91,11 @@ class Runner:
         gone = [each.table.label for each in kept if each.now is None]
         count = len(kept) - len(gone)
         said = f"{count} table{'' if count == 1 else 's'} put back"
-        return StepResult(f"{said}; dropped by somebody: {', '.join(gone)}" if gone else said)
+        if gone:
+            said += f"; dropped by somebody: {', '.join(gone)}"
+        if erased := [_rows(each) for each in kept if each.erased_rows]:
+            said += f"; erased while they were in the archive, and gone: {', '.join(erased)}"
+        return StepResult(said)
 
     # --- forth ----------------------------------------------------------------------------------------------
 
@@ -134,8 +138,7 @@ class Runner:
                     measured,
                     step=(ctx.plan, ctx.phase.id, ctx.step_id),
                     into=ctx.step.into,
-                    why=ctx.step.why,
-                    replacement=ctx.step.replacement,
+                    said={name: getattr(ctx.step, name) for name in ("why", "replacement", "purpose", "basis")},
                     at=now,
                     until=now + ctx.step.retain,
                 )
@@ -153,6 +156,7 @@ class Runner:
 
         def attempt(conn: Connection[Any]) -> None:
             with ctx.fenced(conn):
+                holds.refuse(conn, kept.id, kept.table.label, where)
                 oldname.clear(conn, kept.table, where)
                 if kept.now is not None:
                     oldname.refuse_taken(conn, kept.table, where)
@@ -220,23 +224,29 @@ def _answers(left: Sequence[Left]) -> str:
     )
 
 
+def _rows(kept: Kept) -> str:
+    return f"{kept.erased_rows} row{'' if kept.erased_rows == 1 else 's'} of {kept.table.label}"
+
+
 def _sql(table: Table) -> str:
     return table.named().as_string(None)
 
 
 def _evidence(conn: Connection[Any], kept: Kept) -> Evidence:
     row = conn.execute(
-        "SELECT row_count, bytes, content, measured_by, archived_at, retain_until, answered_by "
+        "SELECT row_count, bytes, content, measured_by, purpose, basis, archived_at, retain_until, answered_by "
         "FROM lockgate.archived WHERE relid = %s",
         (kept.table.oid,),
     ).fetchone()
     assert row is not None
-    rows, size, content, query, at, until, answered_by = row
+    rows, size, content, query, purpose, basis, at, until, answered_by = row
     result = {
         "table": kept.table.label,
         "rows": int(rows),
         "bytes": int(size),
         "digest": content,
+        "purpose": purpose,
+        "basis": basis,
         "archived_at": at,
         "retain_until": until,
         "old_name_answered_by": answered_by,

@@ -6,6 +6,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from lockgate.archive import erasing
 from lockgate.archive.dropping import Archived
 from lockgate.catalog.content import Content, Way, content
 from lockgate.errors import CheckFailed
@@ -37,6 +38,8 @@ class BackedUp:
     def _newest(self, table: Archived, now: Content, alone: bool, what: str, where: str) -> dict[str, Any]:
         label, schema = table.now.label, table.now.schema
         kind = [row for row in self._known if archive_only(tuple(row.chosen), schema) is alone]
+        if alone:  # a copy is of the whole database, whatever of it was compared
+            kind = [row for row in kind if row.kind == "files"]
         why = f"No backup that was restored is {what}."
         for row in kind:
             held = row.tables.get(label)
@@ -44,6 +47,8 @@ class BackedUp:
                 why = f"Backup {row.id} does not hold {label}."
             elif (held["rows"], held["hash"]) != (now.rows, self._hash(table, now, held["hash"])):
                 why = f"Backup {row.id} holds other rows of {label} than it has now."
+                if gone := sum(rows for _, rows, _ in erasing.since(self._conn, [label], row.snapshot_at)):
+                    why = f"Backup {row.id} still holds the {gone} rows that were erased from {table.was.label} since."
             elif fault := self._fault(row):
                 why = f"Backup {row.id} {fault}."
             else:

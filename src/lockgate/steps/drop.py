@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection, sql
 
-from lockgate.archive import dropping, hanging, oldname
+from lockgate.archive import dropping, hanging, holds, oldname
 from lockgate.archive.dropping import Archived, State
 from lockgate.archive.hanging import Hanging, Thing
 from lockgate.catalog.content import Content
@@ -126,6 +126,7 @@ class Runner:
                 todo.append((table, where, demands.allowed(ctx.phase, name)))
         oids = [table.now.oid for table, _, _ in todo]
         for table, where, _ in todo:
+            holds.refuse(conn, table.id, table.was.label, where)
             _refuse_too_early(ctx, conn, table, where)
         hung = [(table.was.label, _look(conn, ctx.step, table, oids, allowed)) for table, _, allowed in todo]
         here = place(ctx.loaded, ctx.phase, ctx.step)
@@ -182,6 +183,7 @@ class Runner:
     ) -> None:
         now_in_archive = (one.table.now.schema, one.table.now.name)
         table = dropping.find(conn, ctx.plan, now_in_archive, one.where)  # its retention may be another one by now
+        holds.refuse(conn, table.id, table.was.label, one.where)
         at = _refuse_too_early(ctx, conn, table, one.where)
         found = _look(conn, ctx.step, table, together, one.allowed)
         hanging.refuse([(table.was.label, found)], one.where)
@@ -204,6 +206,9 @@ class Runner:
             dependents=[_told(thing) for thing in things],
             backups=one.backups,
             database_bytes=now.database_bytes,
+            purpose=table.purpose,
+            basis=table.basis,
+            erased_rows=table.erased_rows,
             archived_at=table.archived_at,
             retain_until=table.retain_until,
             dropped_at=at,
@@ -276,6 +281,9 @@ def _evidence(row: DroppedRow, statements: str) -> Evidence:
             "definition": row.definition,
             "dependents": row.dependents,
             "backups": row.backups,
+            "purpose": row.purpose,
+            "basis": row.basis,
+            "erased_rows": row.erased_rows,
             "archived_at": row.archived_at,
             "retain_until": row.retain_until,
             "dropped_at": row.dropped_at,

@@ -65,11 +65,17 @@ def kept(conn: Connection[Any], dsn: str, tmp_path: Path) -> Backups:
 
 def rows(*days: int, unproven: tuple[int, ...] = ()) -> list[BackupRow]:
     """Backups of days of May, the newest first."""
-    empty = BackupRow(0, "shop", NOW, NOW, "", "", [], "", {}, NOW, 1.0)
+    empty = BackupRow(0, "shop", "files", NOW, NOW, "", "", [], "", {}, NOW, 1.0)
     return [
         replace(empty, id=day, snapshot_at=NOW.replace(day=day), proven_at=None if day in unproven else NOW)
         for day in sorted(days, reverse=True)
     ]
+
+
+def test_a_copy_at_an_address_neither_counts_nor_goes() -> None:
+    newest, *others = rows(30, 20, 10)
+    copies = [replace(row, kind="copy") for row in rows(29, 5)]
+    assert superfluous([newest, *others, *copies], newest, Keep(newest=2), NOW) == [others[1]]
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from psycopg import Connection
 
 from lockgate import manifest
-from lockgate.backup import record
+from lockgate.backup import copy, record
 from lockgate.backup.make import Made
+from lockgate.backup.mark import mark
 from lockgate.backup.prove import Proof
 from lockgate.engine import runner
+from lockgate.engine.context import Silent
 from lockgate.errors import GateRefused
+from tests.copies import template_copy
 from tests.integration.backup.shop import SHOP, back_up
 from tests.integration.engine.plans import Told, rows, sessions, write_plan
 
@@ -49,7 +53,7 @@ def keep(dsn: str, to: Path, *patterns: str, restored: bool = True) -> Made:
 def opened(dsn: str, folder: Path, gate: str) -> str:
     told = Told()
     runner.apply(write_plan(folder / "plan", PLAN.format(gate=gate)), sessions(dsn), progress=told)
-    return next(line for line in told.events if line.startswith("gate of retire: "))
+    return "\n".join(line for line in told.events if line.startswith("gate of retire: "))
 
 
 def refused(dsn: str, folder: Path, gate: str) -> GateRefused:
@@ -128,6 +132,26 @@ def test_a_folder_that_is_gone_here_or_is_elsewhere(shop: str, conn: Connection[
     assert "backup 1 is gone" in refused(shop, tmp_path, CORE).what
     conn.execute("UPDATE lockgate.backups SET host = 'elsewhere'")
     assert f"its files in {made.folder} on elsewhere cannot be reached from here" in opened(shop, tmp_path, CORE)
+
+
+def test_a_copy_that_is_reached_by_an_address(shop: str, conn: Connection[Any], tmp_path: Path) -> None:
+    """Its age counts from its mark, and what of it was not compared is said."""
+    of = mark(sessions(shop), "shop", (), Silent())
+    conn.execute("UPDATE core.orders SET price = 0 WHERE id = 1")
+    conn.close()
+    with template_copy(shop) as there:
+        with psycopg.connect(there, autocommit=True) as other:
+            other.execute("UPDATE core.orders SET price = 1 WHERE id = 1")
+        copy.prove(sessions(shop), sessions(there), "shop", of.id, Silent())
+    older = "UPDATE lockgate.backups SET snapshot_at = snapshot_at - interval '{} min'"
+    with psycopg.connect(shop, autocommit=True) as again:
+        again.execute(older.format(61).encode())
+        assert "backup 1 is 1:0" in refused(shop, tmp_path / "old", CORE).what
+        again.execute(older.format(-61).encode())
+    told = opened(shop, tmp_path / "new", CORE + "\n      - backup: {within: 1h}")
+    assert "backup 1 of 3 tables is 0:0" in told
+    assert "old at most, 2 tables equal to the database's, 1 written meanwhile and not compared; it was at " in told
+    assert "3 tables equal to the database's, 1 written" in told
 
 
 def test_an_older_one_that_is_good_opens_it(shop: str, tmp_path: Path) -> None:

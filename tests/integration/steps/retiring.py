@@ -16,7 +16,7 @@ from lockgate.backup.prove import Proof
 from lockgate.catalog import document
 from lockgate.engine import runner
 from lockgate.engine.clock import FakeClock
-from lockgate.plan.load import LoadedPlan
+from lockgate.plan.load import LoadedPlan, load_plan
 from lockgate.sampling import sample
 from tests.integration.backup.shop import back_up
 from tests.integration.engine.plans import QUICK, Told, one, rows, sessions, write_plan
@@ -157,6 +157,18 @@ class Shop:
         """Keep the counters, when all of this process's own reads are in them."""
         self.act("SELECT pg_stat_force_next_flush()")
         sample(self.loaded, self.sessions, self.clock)
+
+
+class Tombstoned(Shop):
+    """The shop whose customers and phones leave a view behind."""
+
+    def plan(self, named: str = "", allow: str = "") -> LoadedPlan:
+        """Write the plan."""
+        loaded = super().plan(named, allow)
+        text = (loaded.folder / "plan.yaml").read_text().replace("retain: 90d", "retain: 90d\n        tombstone: true")
+        (loaded.folder / "plan.yaml").write_text(text)
+        self.loaded = load_plan(loaded.folder)
+        return self.loaded
 
 
 def schema(dsn: str) -> str:

@@ -21,7 +21,7 @@ from lockgate.plan.load import load_plan
 from lockgate.preview import preview
 from lockgate.report.collect import collect
 from tests.integration.engine.plans import QUICK, Told, one, rows, sessions, write_plan
-from tests.integration.steps.retiring import Shop, nothing_is_dropped
+from tests.integration.steps.retiring import Tombstoned, nothing_is_dropped
 from tests.killing import call
 
 PLAN = """
@@ -314,17 +314,6 @@ def test_the_plan_the_doctor_and_the_report_tell_of_it(filled: str, tmp_path: Pa
 
 
 # --- the gate and the drop --------------------------------------------------------------------------------------
-
-
-class Tombstoned(Shop):
-    """The shop whose customers and phones leave a view behind."""
-
-    def plan(self, named: str = "", allow: str = "") -> object:  # type: ignore[override]
-        loaded = super().plan(named, allow)
-        text = (loaded.folder / "plan.yaml").read_text().replace("retain: 90d", "retain: 90d\n        tombstone: true")
-        (loaded.folder / "plan.yaml").write_text(text)
-        self.loaded = load_plan(loaded.folder)
-        return self.loaded
 
 
 @pytest.fixture

@@ -73,6 +73,9 @@ def _tell(output: Output, folder: Path, restored: Restored) -> None:
                 "missing": [asdict(missing) for missing in restored.missing],
                 "changed": restored.changed,
                 "schema_changed": list(restored.schema_changed),
+                "erased_before": [
+                    {"table": table, "rows": rows, "because": because} for table, rows, because in restored.erased
+                ],
             }
         )
         return
@@ -85,6 +88,12 @@ def _tell(output: Output, folder: Path, restored: Restored) -> None:
         output.line(f"Not as it was: {line}", "warn")
     if len(changed) > SHOWN:
         output.line(f"... and {len(changed) - SHOWN} more; --format json lists all.", "warn")
+    for table, erased, because in restored.erased:
+        output.line(
+            f"Back again: {erased} rows that were erased from {table} after this backup was made "
+            f"({'; '.join(because)}): erase them again.",
+            "warn",
+        )
     for missing in restored.missing[:SHOWN]:
         output.line(f"Not restored: {missing.what}: {missing.why}", "warn")
         if missing.sql:

@@ -17,6 +17,9 @@ CREATE TABLE lockgate.dropped (
     dependents       jsonb NOT NULL,
     backups          jsonb NOT NULL,
     database_bytes   bigint NOT NULL,
+    purpose          text,
+    basis            text,
+    erased_rows      bigint NOT NULL,
     archived_at      timestamptz NOT NULL,
     retain_until     timestamptz NOT NULL,
     dropped_at       timestamptz NOT NULL
@@ -25,6 +28,7 @@ COMMENT ON TABLE lockgate.dropped IS 'Append-only. One row for each table that w
 COMMENT ON COLUMN lockgate.dropped.definition IS 'SQL that makes the table anew in the archive schema, without its rows.';
 COMMENT ON COLUMN lockgate.dropped.dependents IS 'What was dropped before it, in this order: kind, name, the statement, and the definition.';
 COMMENT ON COLUMN lockgate.dropped.backups IS 'Proven backups that hold these very rows: id, folder, host, and whether of the archive alone.';
+COMMENT ON COLUMN lockgate.dropped.erased_rows IS 'Rows that were erased while it was in the archive, as lockgate.erased has them; row_count is without them.';
 COMMENT ON COLUMN lockgate.dropped.database_bytes IS 'Size of the whole database before this table was dropped.';
 
 CREATE TRIGGER dropped_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON lockgate.dropped

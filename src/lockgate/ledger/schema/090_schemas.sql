@@ -4,7 +4,7 @@ CREATE TABLE lockgate.schemas (
     digest           text PRIMARY KEY,
     description      text NOT NULL
 );
-COMMENT ON TABLE lockgate.schemas IS 'Append-only. The schemas that approvals are for, each once, by the hash that the approval holds.';
+COMMENT ON TABLE lockgate.schemas IS 'Append-only. The schemas that approvals and marks are for, each once, by the hash that these hold.';
 
 CREATE TRIGGER schemas_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON lockgate.schemas
     FOR EACH STATEMENT EXECUTE FUNCTION lockgate.refuse_change();

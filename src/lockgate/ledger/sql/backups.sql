@@ -11,16 +11,30 @@ UPDATE lockgate.backups SET proven_at = clock_timestamp(), restore_seconds = %(s
 RETURNING id
 
 -- name: known
-SELECT id, plan, made_at, snapshot_at, host, folder, chosen, manifest_sha256, tables, proven_at, restore_seconds
+SELECT id, plan, kind, made_at, snapshot_at, host, folder, chosen, manifest_sha256, tables, proven_at, restore_seconds
 FROM lockgate.backups WHERE removed_at IS NULL
 ORDER BY snapshot_at DESC, id DESC
+
+-- name: keep_copy
+INSERT INTO lockgate.backups (plan, kind, snapshot_at, host, folder, chosen, manifest_sha256, tables, proven_at)
+VALUES (%(plan)s, 'copy', %(snapshot_at)s, %(host)s, %(folder)s, %(chosen)s, %(manifest_sha256)s, %(tables)s,
+        clock_timestamp())
+RETURNING id
+
+-- name: mark
+INSERT INTO lockgate.marks (token, plan, at, chosen, schema, tables)
+VALUES (%(token)s, %(plan)s, %(at)s, %(chosen)s, %(schema)s, %(tables)s)
+RETURNING id
+
+-- name: marks
+SELECT id, token, plan, at, chosen, schema, tables FROM lockgate.marks WHERE plan = %(plan)s ORDER BY id DESC
 
 -- name: removed
 UPDATE lockgate.backups SET removed_at = clock_timestamp() WHERE id = %(id)s AND removed_at IS NULL
 RETURNING id
 
 -- name: given_up
-SELECT folder, manifest_sha256 FROM lockgate.backups WHERE removed_at IS NOT NULL AND host = %(host)s
+SELECT folder, manifest_sha256 FROM lockgate.backups WHERE kind = 'files' AND removed_at IS NOT NULL AND host = %(host)s
 
 -- name: relied_on
 -- Backups that something must be able to go back to, and what: gates that opened a phase which has not ended well, or
