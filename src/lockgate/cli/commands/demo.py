@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     "--fast-forward",
     "to_end",
     is_flag=True,
-    help="Retire the old model (of party-model): backup, archive and drop, while days are let pass, as the report says.",
+    help="Retire the old model of party-model: backup, archive and drop, while days are let pass, as the report says.",
 )
 @click.option("--keep", is_flag=True, help="Keep the database; it says where it is.")
 @click.option(
