@@ -16,13 +16,14 @@ from lockgate.errors import RollbackRefused
 from lockgate.mapping import dependants, removal, stakes, unfit
 from lockgate.mapping.group import Group
 from lockgate.mapping.unfit import Unfit
-from lockgate.migrating import planned
+from lockgate.migrating import planned, rehearsing
 from lockgate.plan.models import CloseStep, CutoverStep, MapStep, PartitionStep, Phase, Step, TransformStep
 from lockgate.plan.steps import step_name
 from lockgate.script.located import located
 from lockgate.script.statements import changes_rows, dropped_schemas, dropped_tables, empties_others
 
 if TYPE_CHECKING:
+    from lockgate.engine.session import Sessions
     from lockgate.plan.load import LoadedPlan
 
 _LABEL = b"""
@@ -114,6 +115,21 @@ class _Filled:
         if isinstance(self.loaded, Unfit):
             return unfit.removed(self.loaded, self.leaving, alias)
         return stakes.removed(self.loaded, stakes.remaining(self.loaded, self.leaving), alias)
+
+
+def foresee(sessions: Sessions, loaded: LoadedPlan, phases: Sequence[Phase]) -> Prospect:
+    """What taking these phases back would lose now, with what migrations that are programs would drop.
+
+    :param phases: all that are taken back, the last one first.
+    :raises RollbackRefused: if rows could not be removed because others refer to them.
+    """
+    with sessions.open("rollback", plan_sql=True) as conn:
+        prospect = look(conn, loaded, phases)
+    rehearsal = rehearsing.rehearse(sessions, loaded, phases)
+    why = f"dropped when {', '.join(rehearsal.names)} are taken back, as a trial of it has shown"
+    prospect.losses += [Loss(f"{each.kind} {each.name}", each.count, why) for each in rehearsal.destroyed]
+    prospect.unknown += [rehearsal.unknown] if rehearsal.unknown else []
+    return prospect
 
 
 def look(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> Prospect:
