@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass
 MINIMUM_SCALE = 0.005
 """Below it there are too few parties for their roles."""
 
+FEWEST_COMMITMENTS = 5_000
+"""At every scale: on a smaller table the planner needs no index, and the plan asks for one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -39,11 +42,12 @@ _AT_ONE = Counts(
 
 
 def counts(scale: float) -> Counts:
-    """The rows at a scale; all but the users grow with it.
+    """The rows at a scale, of all but the users.
 
     :raises ValueError: if it is too small.
     """
     if scale < MINIMUM_SCALE:
         raise ValueError(f"scale {scale:g} is too small, it must be at least {MINIMUM_SCALE:g}")
     found = {name: round(rows * scale) for name, rows in asdict(_AT_ONE).items()}
-    return Counts(**{**found, "users": _AT_ONE.users, "document_links": 3 * found["documents"]})
+    found |= {"users": _AT_ONE.users, "document_links": 3 * found["documents"]}
+    return Counts(**{**found, "commitments": max(found["commitments"], FEWEST_COMMITMENTS)})

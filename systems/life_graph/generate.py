@@ -45,14 +45,16 @@ def fill(
     seed: int = 1,
     *,
     tables: Iterable[str] = YEAR,
+    rows: Counts | None = None,
     report: Report = _nothing,
 ) -> Counts:
     """Fill the tables that the revisions make, as a year of use would.
 
     :param tables: of :data:`YEAR`, those to fill.
+    :param rows: how many there are of each; left out: as the scale says.
     :raises ValueError: if the scale is too small.
     """
-    rows = counts(scale)
+    rows = rows or counts(scale)
     wanted = set(tables)
     _fill(conn, "year", [name for name in YEAR if name in wanted], rows, seed, report)
     return rows

@@ -64,21 +64,29 @@ class Prospect:
 
     :param losses: rows of the application's.
     :param unknown: what of the application's might be lost besides and cannot be counted, for people.
+    :param uncounted: what migrations would drop that could not be tried, for people.
     :param misfits: why mappings fit the database no more, so that more must be taken for lost than would be.
     """
 
     losses: list[Loss]
     unknown: list[str]
     misfits: list[str] = field(default_factory=list)
+    uncounted: list[str] = field(default_factory=list)
 
     def refuse(self) -> None:
-        """:raises RollbackRefused: if there are losses, listing them."""
+        """:raises RollbackRefused: if there are losses, listing them, or they could not be counted."""
         if self.losses:
             raise RollbackRefused(
                 f"Going back would lose {sum(loss.rows for loss in self.losses)} rows",
                 why="; ".join(f"{loss.table}: {loss.rows} rows, {loss.why}" for loss in self.losses),
                 hint=self._other_way()
                 + "Save them first, or say that they may be lost: `lockgate rollback --lose-rows`.",
+            )
+        if self.uncounted:
+            raise RollbackRefused(
+                "What going back would lose cannot be told",
+                why="; ".join(self.uncounted),
+                hint="Mend what failed, or say that rows may be lost: `lockgate rollback --lose-rows`.",
             )
 
     def _other_way(self) -> str:
@@ -127,9 +135,9 @@ def foresee(sessions: Sessions, loaded: LoadedPlan, phases: Sequence[Phase]) -> 
         prospect = look(conn, loaded, phases)
     rehearsal = rehearsing.rehearse(sessions, loaded, phases)
     why = f"dropped when {', '.join(rehearsal.names)} are taken back, as a trial of it has shown"
-    prospect.losses += [Loss(f"{each.kind} {each.name}", each.count, why) for each in rehearsal.destroyed]
-    prospect.unknown += [rehearsal.unknown] if rehearsal.unknown else []
-    return prospect
+    shown = [Loss(f"{each.kind} {each.name}", each.count, why) for each in rehearsal.destroyed]
+    untried = [rehearsal.unknown] if rehearsal.unknown else []
+    return Prospect(prospect.losses + shown, prospect.unknown + untried, prospect.misfits, untried)
 
 
 def look(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> Prospect:
