@@ -65,12 +65,13 @@ class Application:
             self.acknowledged[str(row[0])] = content
             self.stored_since += is_next
 
-    def lost(self, *, stored: bool) -> int:
+    def lost(self, conn: psycopg.Connection[Any], *, stored: bool) -> int:
         """How many acknowledged documents are not there as they were sent.
 
+        :param conn: any connection to the database.
         :param stored: whether they must have a place, too.
         """
         ids, contents = list(self.acknowledged), list(self.acknowledged.values())
-        row = self.conn.execute(_LOST, (ids, contents, stored)).fetchone()
+        row = conn.execute(_LOST, (ids, contents, stored)).fetchone()
         assert row is not None
         return int(row[0])

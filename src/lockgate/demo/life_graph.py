@@ -105,9 +105,9 @@ class _Demo:
             failed = self._check_again(loaded, sessions)
             with sessions.open("demo", plan_sql=True) as conn:
                 found = import_system(SYSTEM, "search").find_parties(conn, _SOUGHT, 1)
+                lost = application.lost(conn, stored=True)
                 differences = tuple(self._differences(conn, application))
                 report = collect(conn, loaded.plan.plan, show_values=True)  # all of them were made up
-            lost = application.lost(stored=True)
         report_md, report_json = self.folder / "report.md", self.folder / "report.json"
         report_md.write_text(render(report), encoding="utf-8")
         report_json.write_text(json.dumps(as_json(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -158,6 +158,7 @@ class _Demo:
         finally:
             end.set()
             thread.join()
+            conn.close()
 
     def _backup(self, loaded: LoadedPlan, sessions: Sessions) -> None:
         plan = loaded.plan.plan

@@ -54,7 +54,7 @@ def rehearse(sessions: Sessions, loaded: LoadedPlan, phases: Sequence[Phase]) ->
         return Rehearsal(names, unknown=f"what {tool.name} drops when it takes back {', '.join(names)}")
     try:
         after = _taken_back(sessions, tool, tool, wanted)
-    except (MigrationFailed, HistoryError) as error:
+    except HistoryError as error:
         cause = error.cause if isinstance(error, MigrationFailed) else None
         if cause is not None and passing(cause):
             raise sqlerrors.explain(cause, error.where or "", "What would be lost cannot be told now") from error
