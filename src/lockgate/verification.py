@@ -51,12 +51,14 @@ def verify(
     sessions: Sessions,
     *,
     only: str | None,
+    kinds: tuple[type, ...] = (),
     progress: Progress,
     clock: Clock,
     stop: threading.Event,
 ) -> Iterator[Verified]:
     """Make the checks of every phase that is done, or of one.
 
+    :param kinds: models of the checks that are made; empty: all.
     :raises UsageError: when there is no such phase, or it is not done.
     :raises LedgerError: when there is no ledger, or it was copied from another database: what a comparison would
         forgive as still to be applied, it would read from there.
@@ -68,6 +70,8 @@ def verify(
         for number, check in enumerate(phase.checks):
             if stop.is_set():
                 return
+            if kinds and not isinstance(check, kinds):
+                continue
             where = loaded.where("phases", loaded.plan.phases.index(phase), "after", number)
             kind = REGISTRY[type(check)]
             asks = kind.describe(check)

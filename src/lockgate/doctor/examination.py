@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from lockgate.doctor import history, server, sync
+from typing import TYPE_CHECKING
+
+from lockgate.doctor import history, plans, server, sync
 from lockgate.doctor.findings import Finding, Verdict
 from lockgate.engine.session import Sessions
 from lockgate.ledger import store
 from lockgate.report.plans import names
 
+if TYPE_CHECKING:
+    from lockgate.plan.load import LoadedPlan
 
-def examine(sessions: Sessions, plan: str | None, known_head: str | None = None) -> list[Finding]:
+
+def examine(
+    sessions: Sessions, plan: str | None, known_head: str | None = None, loaded: LoadedPlan | None = None
+) -> list[Finding]:
     """Look at everything; changes nothing.
 
     :param plan: name of the plan to look at; None: all that have a history here.
     :param known_head: the chain's head as an earlier report or ``plan.lock.json`` has it.
+    :param loaded: the plan itself, if it is at hand: its migrations' history and its objects are looked at, too.
     :raises ConnectionFailed: when the database cannot be used at all.
     """
     found = list(server.server(sessions.preflight()))
@@ -37,4 +45,7 @@ def examine(sessions: Sessions, plan: str | None, known_head: str | None = None)
         found += sync.closed(conn)
         found += sync.old_names(conn)
         found += sync.orphans(conn)
+        if loaded is not None:
+            found += plans.history(conn, loaded)
+            found += plans.objects(loaded, sessions)
     return found

@@ -18,13 +18,14 @@ from lockgate.errors import RollbackRefused
 from lockgate.mapping import dependants, removal, stakes, unfit
 from lockgate.mapping.group import Group
 from lockgate.mapping.unfit import Unfit
-from lockgate.migrating import planned
+from lockgate.migrating import planned, rehearsing
 from lockgate.plan.models import CloseStep, CopyStep, CutoverStep, MapStep, PartitionStep, Phase, Step, TransformStep
 from lockgate.plan.steps import step_name
 from lockgate.script.located import located
 from lockgate.script.statements import changes_rows, dropped_schemas, dropped_tables, empties_others
 
 if TYPE_CHECKING:
+    from lockgate.engine.session import Sessions
     from lockgate.plan.load import LoadedPlan
 
 _LABEL = b"""
@@ -65,21 +66,29 @@ class Prospect:
 
     :param losses: rows of the application's.
     :param unknown: what of the application's might be lost besides and cannot be counted, for people.
+    :param uncounted: what migrations would drop that could not be tried, for people.
     :param misfits: why mappings fit the database no more, so that more must be taken for lost than would be.
     """
 
     losses: list[Loss]
     unknown: list[str]
     misfits: list[str] = field(default_factory=list)
+    uncounted: list[str] = field(default_factory=list)
 
     def refuse(self) -> None:
-        """:raises RollbackRefused: if there are losses, listing them."""
+        """:raises RollbackRefused: if there are losses, listing them, or they could not be counted."""
         if self.losses:
             raise RollbackRefused(
                 f"Going back would lose {sum(loss.rows for loss in self.losses)} rows",
                 why="; ".join(f"{loss.table}: {loss.rows} rows, {loss.why}" for loss in self.losses),
                 hint=self._other_way()
                 + "Save them first, or say that they may be lost: `lockgate rollback --lose-rows`.",
+            )
+        if self.uncounted:
+            raise RollbackRefused(
+                "What going back would lose cannot be told",
+                why="; ".join(self.uncounted),
+                hint="Mend what failed, or say that rows may be lost: `lockgate rollback --lose-rows`.",
             )
 
     def _other_way(self) -> str:
@@ -116,6 +125,21 @@ class _Filled:
         if isinstance(self.loaded, Unfit):
             return unfit.removed(self.loaded, self.leaving, alias)
         return stakes.removed(self.loaded, stakes.remaining(self.loaded, self.leaving), alias)
+
+
+def foresee(sessions: Sessions, loaded: LoadedPlan, phases: Sequence[Phase]) -> Prospect:
+    """What taking these phases back would lose now, with what migrations that are programs would drop.
+
+    :param phases: all that are taken back, the last one first.
+    :raises RollbackRefused: if rows could not be removed because others refer to them.
+    """
+    with sessions.open("rollback", plan_sql=True) as conn:
+        prospect = look(conn, loaded, phases)
+    rehearsal = rehearsing.rehearse(sessions, loaded, phases)
+    why = f"dropped when {', '.join(rehearsal.names)} are taken back, as a trial of it has shown"
+    shown = [Loss(f"{each.kind} {each.name}", each.count, why) for each in rehearsal.destroyed]
+    untried = [rehearsal.unknown] if rehearsal.unknown else []
+    return Prospect(prospect.losses + shown, prospect.unknown + untried, prospect.misfits, untried)
 
 
 def look(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> Prospect:

@@ -67,7 +67,7 @@ def rollback(
                 and undoing.accepted(conn, job.plan, phase.id)
                 for phase in wanted
             )
-            prospect = losing.look(conn, loaded, wanted)
+        prospect = losing.foresee(job.sessions, loaded, wanted)
         if not accepted:
             prospect.refuse()
         facts: dict[str, Any] = {

@@ -17,7 +17,7 @@ from psycopg import Connection, sql
 
 from lockgate.errors import UsageError
 from lockgate.history import place
-from lockgate.history.base import Home, Late, Migration, Note, Ran, Row
+from lockgate.history.base import Home, Late, Migration, Note, Ran, Row, T
 from lockgate.history.files import FolderError, HistoryError
 from lockgate.textfile import Problem
 
@@ -118,6 +118,12 @@ class Alembic:
         from lockgate.history import alembic_run
 
         alembic_run.perform(self, conn, home, wanted, up=up, note=note, stop=stop)
+
+    def rehearse(self, conn: Connection[Any], home: Home, wanted: Sequence[Migration], seen: Callable[[], T]) -> T:
+        """By Alembic, in a transaction of ours; one with an ``autocommit_block`` is refused by it."""
+        from lockgate.history import alembic_run
+
+        return alembic_run.rehearse(self, conn, home, wanted, seen)
 
     # --- the folder -----------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from lockgate.errors import UsageError
 from lockgate.history.alembic import Alembic, innermost
-from lockgate.history.base import Home, Migration, Note
+from lockgate.history.base import Home, Migration, Note, T
 from lockgate.history.files import HistoryError, MigrationFailed
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ def perform(
     :param stop: asked before each.
     :raises MigrationFailed: with file and line.
     """
-    from alembic.runtime.environment import EnvironmentContext
-    from alembic.util import CommandError
-
     by_version = {each.version: each for each in wanted}
 
     def steps(heads: Any, context: Any) -> Iterator[Any]:
@@ -52,24 +49,57 @@ def perform(
     def applied(*, ctx: Any, step: Any, heads: Any, run_args: Any) -> None:
         note(by_version[str(step.up_revision_id)])
 
+    with _engine(conn) as connection:
+        _run(tool, connection, conn, home, steps, applied)
+
+
+def rehearse(tool: Alembic, conn: Connection[Any], home: Home, wanted: Sequence[Migration], seen: Callable[[], T]) -> T:
+    """Take revisions back in this order in one transaction, ask ``seen`` at its end, and roll it back.
+
+    :param conn: is used and closed.
+    :raises MigrationFailed: with file and line; also for a revision with an ``autocommit_block``.
+    """
+
+    def steps(heads: Any, context: Any) -> Iterator[Any]:
+        yield from (_step(tool, migration, up=False) for migration in wanted)
+
+    # In a transaction that is open when it comes, Alembic begins and commits none of its own.
+    with _engine(conn) as connection, connection.begin() as transaction:
+        try:
+            _run(tool, connection, conn, home, steps, lambda **_: None)
+            return seen()
+        finally:
+            transaction.rollback()
+
+
+def _run(
+    tool: Alembic,
+    connection: Any,
+    conn: Connection[Any],
+    home: Home,
+    steps: Callable[..., Iterator[Any]],
+    applied: Callable[..., None],
+) -> None:
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.util import CommandError
+
     folder = Path(tool.scripts.dir)
     environment = EnvironmentContext(tool.config, tool.scripts, fn=steps)
-    with _engine(conn) as connection:
-        _take_over(environment, connection, home, applied)
-        _address(tool, conn)
-        try:
-            with environment, warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                tool.scripts.run_env()
-        except CommandError as error:
-            raise HistoryError("Alembic cannot go on", where=str(folder), why=str(error)) from error
-        except (HistoryError, UsageError):
-            raise
-        except Exception as error:  # env.py and revisions are programs: whatever they raise is their fault
-            file, line = innermost(error, folder)
-            cause = _of_server(error)
-            why = f"{type(cause or error).__name__}: {cause or error}".strip()
-            raise MigrationFailed(f"{file}:{line}:1", why, cause) from error
+    _take_over(environment, connection, home, applied)
+    _address(tool, conn)
+    try:
+        with environment, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tool.scripts.run_env()
+    except CommandError as error:
+        raise HistoryError("Alembic cannot go on", where=str(folder), why=str(error)) from error
+    except (HistoryError, UsageError):
+        raise
+    except Exception as error:  # env.py and revisions are programs: whatever they raise is their fault
+        file, line = innermost(error, folder)
+        cause = _of_server(error)
+        why = f"{type(cause or error).__name__}: {cause or error}".strip()
+        raise MigrationFailed(f"{file}:{line}:1", why, cause) from error
 
 
 def _step(tool: Alembic, migration: Migration, *, up: bool) -> Any:

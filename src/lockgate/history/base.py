@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from psycopg import Connection, sql
 
 from lockgate.textfile import Source
+
+T = TypeVar("T")
 
 Late = Literal["applied", "refused", "never"]
 """What a tool does with a migration that sorts before one which is applied: takes it, refuses it, never looks at it."""
@@ -209,4 +211,16 @@ class Program(Protocol):
         :param conn: with the database's own search_path; is used and closed.
         :param stop: asked before each.
         :raises MigrationFailed: with file and line.
+        """
+
+
+@runtime_checkable
+class Rehearsing(Protocol):
+    """A program that can take migrations back for a trial, so that what they would destroy is seen before."""
+
+    def rehearse(self, conn: Connection[Any], home: Home, wanted: Sequence[Migration], seen: Callable[[], T]) -> T:
+        """Take migrations back in this order, in one transaction that is rolled back; what ``seen`` says at its end.
+
+        :param conn: with the database's own search_path; is used and closed.
+        :raises MigrationFailed: with file and line; also for one that would commit on its way.
         """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, errors
 
 from lockgate.engine import sqlerrors
 from lockgate.engine.faults import fault
@@ -18,6 +18,17 @@ from lockgate.ledger import migrations
 from lockgate.ledger.migrations import Direction
 from lockgate.migrating.running import Files, tell
 from lockgate.script.running import strong_lock
+
+# Something is there already, or what it needs is not.
+_ELSEWHERE = (
+    errors.DuplicateTable,
+    errors.DuplicateColumn,
+    errors.DuplicateObject,
+    errors.DuplicateFunction,
+    errors.UndefinedTable,
+    errors.UndefinedColumn,
+    errors.UndefinedObject,
+)
 
 
 def perform(files: Files, wanted: Sequence[Migration], direction: Direction) -> None:
@@ -62,7 +73,13 @@ class _Performing:
                 raise
             if passing(error.cause):
                 raise error.cause from error
-            raise sqlerrors.explain(error.cause, error.where or "", "A migration failed") from error
+            explained = sqlerrors.explain(error.cause, error.where or "", "A migration failed")
+            if isinstance(error.cause, _ELSEWHERE):
+                explained.hint = (
+                    "The database may not be where its history says: `lockgate history adopt "
+                    f"{files.tool.folder}` compares it with each migration, and changes nothing."
+                )
+            raise explained from error
         if files.ctx.stop.is_set() and self._left:
             raise Interrupted(f"Stopped before {self._left[0].name}", where=str(self._left[0].path))
 

@@ -77,7 +77,7 @@ class Objects(Strict):
     fires: dict[RelationPart, SqlFragment] = Field(
         default_factory=dict,
         description="schema.table.trigger -> an INSERT, UPDATE, DELETE or MERGE that must make it fire; it is run, and "
-        "rolled back.",
+        "rolled back. A trigger whose own function refuses the statement has fired.",
     )
     views: tuple[RelationName, ...] = Field((), description="Views that must exist; a materialized one populated.")
     sequences: tuple[RelationName, ...] = Field((), description="Sequences that must exist.")

@@ -283,6 +283,25 @@ def test_a_trigger_of_a_partitioned_table_fires_on_its_partitions(dsn: str, conn
     ]
 
 
+def test_a_trigger_that_refuses_the_statement_has_fired(dsn: str, conn: Connection[Any]) -> None:
+    conn.execute(
+        """CREATE SCHEMA s; CREATE TABLE s.log (x int);
+        CREATE FUNCTION s.keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'kept'; END $$;
+        CREATE FUNCTION s.fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM 1 / 0; END $$;
+        CREATE TRIGGER keep BEFORE UPDATE ON s.log FOR EACH STATEMENT EXECUTE FUNCTION s.keep();
+        CREATE TRIGGER other BEFORE DELETE ON s.log FOR EACH STATEMENT EXECUTE FUNCTION s.keep();
+        CREATE TRIGGER broken BEFORE DELETE ON s.log FOR EACH STATEMENT EXECUTE FUNCTION s.fail()"""
+    )
+    assert problems(dsn, fires={"s.log.keep": "UPDATE s.log SET x = 1"}) == []
+    assert problems(dsn, fires={"s.log.broken": "DELETE FROM s.log"}) == [
+        "trigger s.log.broken cannot be tried: division by zero"
+    ]
+    conn.execute("ALTER TABLE s.log DISABLE TRIGGER keep")
+    assert problems(dsn, fires={"s.log.keep": "UPDATE s.log SET x = 1"}) == [
+        "trigger s.log.keep does not fire for its statement"
+    ]
+
+
 def test_what_a_check_looks_for_is_told() -> None:
     objects = Objects.model_validate(
         {"tables": ["s.two"], "foreign_keys": {"s.refers.y": {"references": "s.two"}}, "sound": {"schemas": ["s"]}}

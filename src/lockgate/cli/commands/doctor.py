@@ -27,8 +27,9 @@ _STYLES = {"ok": "good", "warn": "warn", "fail": "bad"}
 def command(plan: Path | None, database: str | None, head: str | None, output: Output) -> int:
     """Look for whatever is wrong or will be.
 
-    Server, role, locks, indexes, ledger, hash chain, lease, sync and its triggers. Changes nothing. Exits with
-    1 when something is found that is worth doing something about.
+    Server, role, locks, indexes, ledger, hash chain, lease, sync and its triggers; with a plan also its migrations'
+    history and the schema objects that the phases which are done must have left. Changes nothing. Exits with 1 when
+    something is found that is worth doing something about.
 
     \b
     Example:
@@ -38,14 +39,21 @@ def command(plan: Path | None, database: str | None, head: str | None, output: O
 
     loaded = context.load(plan) if plan or context.has_plan() else None
     sessions = context.sessions(database, loaded.plan.settings if loaded else None)
-    found = examine(sessions, loaded.plan.plan if loaded else None, head)
+    found = examine(sessions, loaded.plan.plan if loaded else None, head, loaded)
     _tell(output, found)
     return ExitCode.DONE if all(finding.verdict.value == "ok" for finding in found) else ExitCode.FAILED
 
 
 def _tell(output: Output, found: Sequence[Finding]) -> None:
     if output.json:
-        output.object({"findings": [{**asdict(finding), "verdict": finding.verdict.value} for finding in found]})
+        told = {finding.verdict.value for finding in found}
+        verdict = next(kind for kind in reversed(_STYLES) if kind in told)
+        output.object(
+            {
+                "verdict": verdict,
+                "findings": [{**asdict(finding), "verdict": finding.verdict.value} for finding in found],
+            }
+        )
         return
     for finding in found:
         verdict = finding.verdict.value

@@ -75,7 +75,7 @@ def _look(loaded: LoadedPlan, sessions: Sessions, to: str | None) -> tuple[list[
         require_home(conn)
         wanted = undoing.to_undo(loaded, phases.states(conn, loaded.plan.plan), to)
         undoing.refuse_without_undo(conn, loaded, wanted)
-        return wanted, losing.look(conn, loaded, wanted)
+    return wanted, losing.foresee(sessions, loaded, wanted)
 
 
 def _tell(output: Output, wanted: Sequence[Phase], prospect: Prospect) -> None:
