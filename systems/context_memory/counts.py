@@ -68,7 +68,7 @@ def expected(scale: float) -> Expected:
                 blocks * 50,
                 {"something else": audits - talks, "no lead": blocks * 5, "no customer": blocks * 10},
             ),
-            "messages": Outcome(leads, blocks * 970, 0, {"no message": blocks * 20, "no conversation": blocks * 10}),
+            "messages": Outcome(leads, blocks * 970, 0, {"no message": blocks * 20, "no customer": blocks * 10}),
             "lead_customers": Outcome(leads, blocks * 990, 0, {nobody: blocks * 10}),
             "job_customers": Outcome(jobs, jobs, 0, {}),
         },

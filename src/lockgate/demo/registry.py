@@ -77,4 +77,5 @@ class System:
 PARTY_MODEL = "party-model"
 SYSTEMS: Mapping[str, System] = {
     PARTY_MODEL: System("party_model", 0.02, "1.5 million people and companies", retires=True),
+    "context-memory": System("context_memory", 0.01, "1 million leads with 5 million messages"),
 }

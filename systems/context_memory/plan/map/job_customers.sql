@@ -1,4 +1,4 @@
-SELECT j.id, public.customer_of(l.phone, l.email) AS customer_id
+SELECT j.id, c.id AS customer_id
 FROM public."Job" j
 JOIN public."Lead" l ON l.id = j."leadId"
-WHERE public.customer_of(l.phone, l.email) IS NOT NULL
+JOIN public."Customer" c ON c.id = public.customer_of(l.phone, l.email)
