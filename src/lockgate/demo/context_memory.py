@@ -38,6 +38,7 @@ _FLAG = "flag"  # at its end the application uses its memory
 _CHECKED = ("memory", _FLAG, "tighten")  # what the first phase's checks describe, the last one makes stricter
 _KNOWN_LEADS = 200
 _TRIES = 120
+_RATE = 15.0  # at most: each write is followed by up to five mappings
 _LOAD = "the load's journal, compared with the database once all changes were applied"
 _GRANTS = (
     "GRANT USAGE ON SCHEMA public TO {}",
@@ -130,9 +131,9 @@ class _Demo:
         load = import_system(SYSTEM, "load")
         with psycopg.connect(self.database.dsn, autocommit=True) as conn:
             known = load.known(conn, _KNOWN_LEADS)
-        told = load.Load(self.database.service_dsn, self.options.rate, self.options.seed)
+        told = load.Load(self.database.service_dsn, min(self.options.rate, _RATE), self.options.seed)
         stop = threading.Event()
-        self._say(f"the application begins to write, {self.options.rate:g} times a second")
+        self._say(f"the application begins to write, {told.rate:g} times a second")
         with Journal(self.folder / "journal.jsonl") as journal:
             thread = threading.Thread(target=load.drive, args=(told, known, journal, stop), name="load")
             thread.start()

@@ -81,7 +81,7 @@ def test_every_row_of_the_old_model_becomes_what_was_announced(dsn: str) -> None
         "conflicts": figures.conflicts,
     }
     assert len(conflicts) == figures.conflicts
-    assert ["11900000000"] not in [phones for _, phones in conflicts]
+    assert all(len(set(phones)) == len(phones) == 2 for _, phones in conflicts)
     # Roles of before have the names of now, and messages their order.
     assert ask(dsn, "SELECT count(*) FROM \"Message\" WHERE role = 'user'") > 0
     assert ask(dsn, "SELECT count(*) FROM \"Message\" m WHERE content NOT LIKE 'Message ' || position || ' of %'") == 0
@@ -125,40 +125,29 @@ def test_text_ids_are_found_before_anything_is_applied(dsn: str, tmp_path: Path)
     assert ask(dsn, "SELECT count(*) FROM _prisma_migrations") == 1
 
 
-@pytest.mark.parametrize(
-    ("raw", "normal"),
-    [
-        ("(11) 98765-4321", "11987654321"),
-        ("+55 11 98765 4321", "11987654321"),
-        ("0055 11 98765-4321", "11987654321"),
-        ("011 98765.4321", "11987654321"),
-        ("5511987654321", "11987654321"),
-        ("(55) 99876-5432", "55998765432"),  # 55 is an area, too
-        ("55 3234-5678", "5532345678"),
-        ("n/a", None),
-        ("12345", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_one_number_has_one_form(identity: psycopg.Connection[Any], raw: str | None, normal: str | None) -> None:
-    assert identity.execute("SELECT normalised_phone(%s)", (raw,)).fetchone() == (normal,)
-
-
-@pytest.fixture
-def identity(conn: psycopg.Connection[Any]) -> psycopg.Connection[Any]:
-    """A connection to a database that has the functions of the identity."""
-    text = (FOLDER / "prisma" / "migrations" / "20260119080000_identity" / "migration.sql").read_text()
-    conn.execute('ALTER TABLE "Lead" RENAME TO "Message"')
-    conn.execute('ALTER TABLE "Message" ADD conversation_id uuid')
-    conn.execute('UPDATE "Message" SET conversation_id = id')
-    conn.execute(text.encode())
-    return conn
+def test_one_number_has_one_form(conn: psycopg.Connection[Any]) -> None:
+    forms = {
+        "(11) 98765-4321": "11987654321",
+        "+55 11 98765 4321": "11987654321",
+        "0055 11 98765-4321": "11987654321",
+        "011 98765.4321": "11987654321",
+        "5511987654321": "11987654321",
+        "(55) 99876-5432": "55998765432",  # 55 is an area, too
+        "55 3234-5678": "5532345678",
+        "n/a": None,
+        "12345": None,
+        "": None,
+    }
+    file = FOLDER / "prisma" / "migrations" / "20260119080000_identity" / "migration.sql"
+    conn.execute('CREATE TABLE "Message" (conversation_id uuid)')
+    conn.execute(file.read_bytes())
+    rows = conn.execute("SELECT raw, normalised_phone(raw) FROM unnest(%s::text[]) AS raw", (list(forms),)).fetchall()
+    assert dict(rows) == forms
 
 
 @pytest.mark.slow
 def test_the_application_writes_all_the_time_and_nothing_is_lost(server_dsn: str, tmp_path: Path) -> None:
-    options = DemoOptions(SCALE, 3, server_dsn, False, tmp_path / "out", rate=15, baseline_seconds=1, after_seconds=2)
+    options = DemoOptions(SCALE, 3, server_dsn, False, tmp_path / "out", rate=10, baseline_seconds=1, after_seconds=2)
     result = run(options)
     assert list(result.differences) == []
     assert list(result.checks_failed) == []

@@ -66,9 +66,9 @@ REFUSED = {
         "1:37",
     ),
     "of a type that was changed": (
-        'CREATE TABLE c (lead uuid); ALTER TABLE c ALTER lead TYPE text; ALTER TABLE c ADD FOREIGN KEY (lead) REFERENCES "Lead"',
+        'CREATE TABLE c (lead uuid); ALTER TABLE c ALTER lead TYPE text;\nALTER TABLE c ADD FOREIGN KEY (lead) REFERENCES "Lead"',
         '"c"."lead" is text',
-        "1:113",
+        "2:49",
     ),
     "of two columns": (
         "CREATE TABLE c (x int, y text, FOREIGN KEY (x, y) REFERENCES parts)",
@@ -113,7 +113,9 @@ FITS = {
     "an enum of the same file": (
         "CREATE TYPE e AS ENUM ('a'); CREATE TABLE p (x e PRIMARY KEY); CREATE TABLE c (x e REFERENCES p)"
     ),
-    "made out of sight": "DO $$ BEGIN CREATE TABLE hidden (id int PRIMARY KEY); END $$; CREATE TABLE c (h int REFERENCES hidden)",
+    "made out of sight": (
+        "DO $$ BEGIN CREATE TABLE hidden (id int PRIMARY KEY); END $$; CREATE TABLE c (h int REFERENCES hidden)"
+    ),
     "renamed": 'ALTER TABLE "Note" RENAME TO notes; CREATE TABLE c (n uuid REFERENCES notes)',
     "there already": 'CREATE TABLE IF NOT EXISTS "Lead" (id text); CREATE TABLE c (lead uuid REFERENCES "Lead")',
     "itself": "CREATE TABLE c (id bigint PRIMARY KEY, parent int REFERENCES c)",
