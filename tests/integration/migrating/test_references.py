@@ -66,7 +66,8 @@ REFUSED = {
         "1:37",
     ),
     "of a type that was changed": (
-        'CREATE TABLE c (lead uuid); ALTER TABLE c ALTER lead TYPE text;\nALTER TABLE c ADD FOREIGN KEY (lead) REFERENCES "Lead"',
+        "CREATE TABLE c (lead uuid); ALTER TABLE c ALTER lead TYPE text;\n"
+        'ALTER TABLE c ADD FOREIGN KEY (lead) REFERENCES "Lead"',
         '"c"."lead" is text',
         "2:49",
     ),
