@@ -19,9 +19,11 @@ from typing import Any
 
 import psycopg
 
+from lockgate.demo.journal import Journal, latency
+
 from .counts import BORN, expected
 from .generate import generate
-from .journal import Journal, latency, read
+from .journal import read
 from .load import Load, drive, send_all
 from .operations import KnownPerson, born
 from .parent import end_with_parent

@@ -14,7 +14,9 @@ from http.client import HTTPConnection, HTTPException
 from threading import Event, Thread
 from urllib.parse import urlsplit
 
-from .journal import Entry, Journal
+from lockgate.demo.journal import Journal
+
+from .journal import Entry
 from .operations import KnownPerson, Operation, numbered
 
 REQUEST_SECONDS = 60

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lockgate.demo import figures
+from lockgate.demo.journal import Latency
 from lockgate.demo.options import DemoOptions
-from lockgate.demo.result import DemoResult, Ending, Latency
+from lockgate.demo.parts import write
+from lockgate.demo.result import DemoResult, Ending
 from lockgate.engine.session import Sessions
 from lockgate.ledger import chain
 from lockgate.plan.load import LoadedPlan
-from lockgate.report import as_json, collect
-from lockgate.report.markdown import render
+from lockgate.report import collect
 
 _QUERY = "the load client's journal, compared with both models once all changes were applied"
 
@@ -43,9 +43,7 @@ def outcome(
         with conn.transaction():
             chain.evidence(conn, plan=plan, phase=None, step=None, name="load", query=_QUERY, result=shown)
         report = collect(conn, plan, show_values=True)  # all of them were made up
-    report_md, report_json = folder / "report.md", folder / "report.json"
-    report_md.write_text(render(report), encoding="utf-8")
-    report_json.write_text(json.dumps(as_json(report), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    report_md, report_json = write(report, folder)
     accounts = figures.accounts(report.mappings, verified["load_rows"])
     return DemoResult(
         scale=options.scale,

@@ -13,23 +13,20 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from lockgate.demo.database import DemoDatabase, on_own_server, on_server
+from lockgate.demo import parts
+from lockgate.demo.database import DemoDatabase
 from lockgate.demo.ending import Retirement
 from lockgate.demo.options import DemoOptions
 from lockgate.demo.outcome import outcome
 from lockgate.demo.project import Project, Running
 from lockgate.demo.result import DemoResult
 from lockgate.demo.syncing import drain, syncing
-from lockgate.engine import runner
-from lockgate.engine.address import resolve
 from lockgate.engine.clock import Clock, ForwardedClock, SystemClock
 from lockgate.engine.context import Progress, Silent
-from lockgate.engine.run import Outcome
 from lockgate.engine.session import Sessions
-from lockgate.errors import Interrupted, LockgateError, UsageError
+from lockgate.errors import LockgateError, UsageError
 from lockgate.plan.load import LoadedPlan, load_plan
 from lockgate.systems import import_system, system_folder
-from lockgate.verification import record, verify
 
 SYSTEM = "party_model"
 _LOG = "PARTY_MODEL_LOG"
@@ -62,10 +59,10 @@ def run(
         expected = import_system(SYSTEM, "counts").expected(options.scale)
     except ValueError as error:
         raise UsageError(str(error).capitalize(), hint="Try --scale 0.02.") from None
-    database = None if options.database is None else resolve(options.database, os.environ)
-    folder = _folder(options, clock)
+    place = parts.database(options, SYSTEM, progress)
+    folder = parts.folder(options, clock)
     project = Project(system_folder(SYSTEM), folder, clock, stop)
-    with _database(database, options, progress) as made:
+    with place as made:
         return _Demo(options, progress, clock, stop, folder, made, project, expected).run()
 
 
@@ -77,23 +74,6 @@ def _require_packages() -> None:
             why=f"There is no {' and no '.join(missing)}.",
             hint="pip install 'lockgate[demo]'",
         )
-
-
-def _folder(options: DemoOptions, clock: Clock) -> Path:
-    folder = options.folder or Path.cwd() / f"demo-{clock.now():%Y%m%d-%H%M%S}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError("The demo's folder cannot be made", where=str(folder), why=error.strerror) from None
-    (folder / "journal.jsonl").unlink(missing_ok=True)
-    return folder
-
-
-def _database(dsn: str | None, options: DemoOptions, progress: Progress) -> AbstractContextManager[DemoDatabase]:
-    if dsn is not None:
-        return on_server(dsn, options.keep)
-    progress.event("demo: starting a PostgreSQL server")
-    return on_own_server(options.keep, SYSTEM)
 
 
 def _is_well(said: Any) -> bool:
@@ -122,19 +102,20 @@ class _Demo:
         with self._timed("generate"):
             self._generate()
         loaded = load_plan(self.project.folder / "plan")
-        plan = loaded.plan.plan
         sessions = Sessions(self.database.dsn, loaded.plan.settings, self.clock)
+        under_way = parts.Plan(loaded, sessions, self.clock, self.progress, self.stop)
+        plan = under_way.name
         with self._service() as service:
             url = service.said["url"]
-            retirement = self._retirement(loaded, sessions)
+            retirement = self._retirement(under_way)
             with self._load(url, self.options.seed) as load:
                 self._baseline()
                 with self._timed("plan"), self._interval("during"):
-                    self._apply(loaded, sessions, to=_BORN_AFTER)
+                    under_way.apply(_BORN_AFTER)
                     with syncing(sessions, plan, self.clock, self.progress.event):
                         self._say(f"the service writes {self.expected.born} people to the new model only")
                         self.project.ask(self.database.dsn, "born", *self._to(url, self.options.seed))
-                        self._apply(loaded, sessions, to=_OVER)
+                        under_way.apply(_OVER)
                 with syncing(sessions, plan, self.clock, self.progress.event):
                     with self._interval("after"):
                         self._say(f"the service writes the new model for {self.options.after_seconds:g} s")
@@ -143,7 +124,7 @@ class _Demo:
                     self._say("the load has stopped; waiting for the last changes to be applied")
                     drain(sessions, plan, self.clock, self.stop)
             with self._timed("verify"):
-                checks_failed = self._check_again(loaded, sessions)
+                checks_failed = tuple(under_way.check_again())
                 verified = self._verify_journal(("old", "new"))
             ending = None
             if self.options.to_end:
@@ -193,16 +174,8 @@ class _Demo:
         self._say(f"a load of {self.options.rate:g} requests a second begins")
         return self.project.running("", "load", *self._to(url, seed), "--rate", self.options.rate, "--known", known)
 
-    def _retirement(self, loaded: LoadedPlan, sessions: Sessions) -> Retirement:
-        return Retirement(
-            loaded,
-            sessions,
-            self.clock,
-            self.folder,
-            self.progress,
-            lambda to: self._apply(loaded, sessions, to=to),
-            self._say,
-        )
+    def _retirement(self, plan: parts.Plan) -> Retirement:
+        return Retirement(plan.loaded, plan.sessions, self.clock, self.folder, self.progress, plan.apply, self._say)
 
     @contextmanager
     def _log_named(self) -> Iterator[None]:
@@ -222,23 +195,6 @@ class _Demo:
         with self._interval("before"):
             self._say(f"the service works on the old model for {self.options.baseline_seconds:g} s")
             self.project.pause(self.options.baseline_seconds)
-
-    def _apply(self, loaded: LoadedPlan, sessions: Sessions, to: str | None = None) -> None:
-        done = runner.apply(loaded, sessions, to=to, progress=self.progress, clock=self.clock, stop=self.stop)
-        if done.outcome is Outcome.INTERRUPTED:
-            raise Interrupted("The demo was stopped", where=done.why)
-
-    def _check_again(self, loaded: LoadedPlan, sessions: Sessions) -> tuple[str, ...]:
-        """Make the checks of all phases once more, now that nobody writes; what failed."""
-        failed = []
-        for found in verify(loaded, sessions, only=None, progress=self.progress, clock=self.clock, stop=self.stop):
-            record(loaded, sessions, found)
-            said = found.result.what if found.result else str(found.error)
-            self._say(f"check: {'holds' if found.passed else 'FAILED'}: {said}")
-            if not found.passed:
-                failed.append(said)
-        self.project.pause(0)
-        return tuple(failed)
 
     def _verify_journal(self, models: Sequence[str]) -> Any:
         self._say(f"looking for each acknowledged write in the {' and the '.join(models)} model")

@@ -78,4 +78,5 @@ PARTY_MODEL = "party-model"
 SYSTEMS: Mapping[str, System] = {
     PARTY_MODEL: System("party_model", 0.02, "1.5 million people and companies", retires=True),
     "life-graph": System("life_graph", 0.1, "a year of one household: 10,000 commitments, 50,000 interactions"),
+    "context-memory": System("context_memory", 0.01, "1 million leads with 5 million messages"),
 }

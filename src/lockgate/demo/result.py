@@ -7,18 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lockgate.demo.journal import Latency
 from lockgate.demo.registry import PARTY_MODEL
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """How long requests took in a part of the demo, from when they were due; milliseconds."""
-
-    requests: int
-    failed: int
-    p50_ms: float | None
-    p99_ms: float | None
-    max_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ from psycopg import Connection
 from lockgate.errors import MappingRefused
 from lockgate.mapping.compiled import Compiled
 
-# The tables that are filled, however many mappings lie between, from a table.
+# The tables that are filled, however many mappings lie between, from a table, or from some columns of it: what is
+# written beside the columns that its log watches reaches nobody.
 _FED = b"""
-WITH RECURSIVE fed (relid) AS (
-    SELECT %s::oid
+WITH RECURSIVE fed (relid, written) AS (
+    SELECT %s::oid, %s::integer[]
     UNION
-    SELECT t.relid FROM fed
-    JOIN lockgate.logs l ON l.relid = fed.relid AND l.writer = ''
+    SELECT t.relid, NULL FROM fed
+    JOIN lockgate.logs l ON l.relid = fed.relid AND l.writer = '' AND coalesce(fed.written && l.columns, true)
     JOIN lockgate.log_readers r ON r.log_id = l.id
     JOIN lockgate.sync_targets t ON t.id = r.target_id AND t.state <> 'cut_over')
 SELECT relid::bigint FROM fed
@@ -47,7 +48,8 @@ def refuse_circle(conn: Connection[Any], compiled: Compiled) -> None:
     definition = compiled.definition
     if not definition.sync:
         return
-    fed = {int(relid) for (relid,) in conn.execute(_FED, (compiled.target.oid,))} - {compiled.target.oid}
+    written = [column.number for column in compiled.columns] if definition.updates_only else None
+    fed = {int(relid) for (relid,) in conn.execute(_FED, (compiled.target.oid, written))} - {compiled.target.oid}
     for base in compiled.bases:
         if base.relation.oid in fed:
             raise MappingRefused(

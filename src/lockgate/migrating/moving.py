@@ -19,7 +19,7 @@ from lockgate.history.files import HistoryError
 from lockgate.history.standing import Standing, State
 from lockgate.ledger import migrations, store
 from lockgate.ledger.migrations import By
-from lockgate.migrating import locking, programs, running
+from lockgate.migrating import locking, programs, references, running
 from lockgate.migrating.running import Files
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def opened(ctx: Working, tool: Tool, by: By, run_id: int | None) -> Iterator[Fil
 def looked(conn: Connection[Any], tool: Tool, home: Home) -> Standing:
     """How the history stands; what a killed run of ours left half done counts as to be done."""
     now = standing.look(conn, tool, home)
+    if store.version(conn) is None:
+        return now
     halves = {
         row.version
         for row in migrations.of_history(conn, str(home))
@@ -100,7 +102,7 @@ def foreseen(sessions: Sessions, tool: Tool, target: Migration | None) -> list[M
     """
     with sessions.open("history", plan_sql=True, read_only=True) as conn:
         home = tool.home(conn)
-        now = looked(conn, tool, home) if store.version(conn) is not None else standing.look(conn, tool, home)
+        now = looked(conn, tool, home)
     refuse(tool, now)
     wanted = todo(now, target)
     require_scripts(tool, wanted)
@@ -111,13 +113,15 @@ def bring(files: Files, target: Migration | None) -> list[Migration]:
     """Apply what is pending, up to and including ``target``; what was applied.
 
     :raises HistoryError: before anything is done, if folder and history do not fit.
+    :raises PlanError: before anything is done, if a foreign key that would be made does not fit.
     :raises Interrupted: if the run was told to stop; what was applied stays.
     """
     with files.ctx.sessions.open("migrate", plan_sql=True) as conn:
         now = looked(conn, files.tool, files.home)
-    refuse(files.tool, now)
-    wanted = todo(now, target)
-    require_scripts(files.tool, wanted)
+        refuse(files.tool, now)
+        wanted = todo(now, target)
+        require_scripts(files.tool, wanted)
+        references.refuse_unfit(conn, wanted)
     if isinstance(files.tool, Program):
         programs.perform(files, wanted, "up")
         return wanted

@@ -10,7 +10,7 @@ from lockgate.engine.context import StepContext
 from lockgate.engine.evidence import Evidence
 from lockgate.history.base import Migration, Tool
 from lockgate.history.naming import found
-from lockgate.migrating import moving, planned
+from lockgate.migrating import moving, planned, references
 from lockgate.migrating.pieces import Piece, pieces
 from lockgate.plan.models import MigrateStep, Phase
 from lockgate.script.running import counted
@@ -49,6 +49,7 @@ class Runner:
         now = moving.looked(conn, tool, home)
         lines = [f"{entry.name or entry.version} is {entry.state.value}: {entry.why}" for entry in now.blocking]
         wanted = moving.todo(now, target)
+        references.refuse_unfit(conn, wanted)
         history = f"{tool.name}, history {home}{'' if home.exists else ', which is made'}"
         lines.append(f"{len(wanted)} of {history}, up to {target.version}")
         for migration in wanted:

@@ -200,6 +200,22 @@ def test_a_circle_of_mappings_is_refused(bench: Bench) -> None:
         bench.define(**circle, select="SELECT s.id, s.mail FROM new.d s")
 
 
+def test_a_transform_beside_the_columns_that_mappings_read_closes_no_circle(bench: Bench) -> None:
+    """What it writes is not logged; one that writes a column which they read is refused."""
+    mapped = people(bench)
+    bench.sql("ALTER TABLE old.p ADD customer bigint")
+    step: Step = {"key": ["id"], "from_": "old.p", "table": "old.p"}
+    joined = "FROM old.p s JOIN new.c c ON c.mail = s.mail"
+    with pytest.raises(MappingRefused, match="itself filled from"):
+        bench.define(**step | {"transform": "mails", "select": f"SELECT s.id, lower(c.mail) AS mail {joined}"})
+    transformed = bench.map(**step | {"transform": "customers", "select": f"SELECT s.id, c.id AS customer {joined}"})
+    bench.sql("INSERT INTO old.p (id, mail) VALUES (10, 'm10')", "UPDATE old.p SET mail = 'x' WHERE id = 1")
+    mapped.drain()
+    transformed.drain()
+    transformed.assert_agrees()
+    assert bench.one("SELECT count(*) FROM old.p WHERE customer = id") == 10
+
+
 def test_two_that_decide_one_column_are_refused(bench: Bench) -> None:
     """A map and a transform, two transforms, or the maps of two plans would undo each other's writes for ever."""
     bench.sql(

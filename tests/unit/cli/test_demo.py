@@ -15,7 +15,8 @@ import lockgate.demo.party_model
 from lockgate.cli.commands.demo import _told
 from lockgate.cli.main import cli
 from lockgate.demo import DemoOptions, DemoResult
-from lockgate.demo.result import Account, Ending, Latency, PlainResult
+from lockgate.demo.journal import Latency
+from lockgate.demo.result import Account, Ending, PlainResult
 from lockgate.engine.clock import Clock
 from lockgate.engine.context import Progress
 

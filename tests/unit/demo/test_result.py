@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from lockgate.demo import DemoResult
-from lockgate.demo.result import Account, Latency
+from lockgate.demo.journal import Latency
+from lockgate.demo.result import Account
 
 GOOD = DemoResult(
     scale=0.01,

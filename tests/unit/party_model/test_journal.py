@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from systems.party_model.journal import Entry, Journal, latency, percentile, read
+from lockgate.demo.journal import Journal, latency, percentile
+from systems.party_model.journal import Entry, read
 
 
 def entry(number: int, at: float, ms: float, *, ok: bool = True) -> Entry:

@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY "Lead_customer_id_idx";

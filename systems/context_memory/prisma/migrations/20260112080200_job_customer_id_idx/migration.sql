@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY "Job_customer_id_idx" ON "Job"("customer_id");

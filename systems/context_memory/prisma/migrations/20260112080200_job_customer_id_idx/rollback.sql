@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY "Job_customer_id_idx";

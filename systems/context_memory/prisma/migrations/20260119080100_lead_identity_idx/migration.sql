@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY "Lead_identity_idx" ON "Lead"("customer_of"("phone", "email"));

@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY "Lead_identity_idx";

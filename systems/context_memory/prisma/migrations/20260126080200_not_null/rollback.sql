@@ -1,0 +1,2 @@
+ALTER TABLE "Conversation" ALTER COLUMN "lead_id" DROP NOT NULL, ALTER COLUMN "customer_id" DROP NOT NULL;
+ALTER TABLE "Job" ALTER COLUMN "customer_id" DROP NOT NULL;

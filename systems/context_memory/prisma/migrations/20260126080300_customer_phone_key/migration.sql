@@ -1,0 +1,1 @@
+CREATE UNIQUE INDEX CONCURRENTLY "Customer_phone_key" ON "Customer"("phone");

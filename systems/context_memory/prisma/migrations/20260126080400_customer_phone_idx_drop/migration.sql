@@ -1,0 +1,1 @@
+DROP INDEX CONCURRENTLY "Customer_phone_idx";

@@ -1,0 +1,1 @@
+CREATE INDEX CONCURRENTLY "Customer_phone_idx" ON "Customer"("phone");
