@@ -28,12 +28,14 @@ class Script:
     :param text: the SQL, a part of the file or all of it.
     :param start: the character of the file at which ``text`` begins.
     :param transaction: whether the tool runs it in a transaction of its own.
+    :param apart: whether the tool commits each statement by itself, so that one may need that another is committed.
     """
 
     source: Source = field(compare=False)
     text: str
     start: int = 0
     transaction: bool = True
+    apart: bool = False
 
     def at(self, offset: int = 0) -> str:
         """``file:line:column`` of a character of ``text``."""
@@ -51,6 +53,7 @@ class Migration:
     :param down: None if it has none.
     :param checksum: as the history holds it, in the tool's own form; None where the tool keeps none.
     :param accepts: further checksums that the tool takes for the same, such as that of other line ends.
+    :param other_ends: the checksums of the same text with other line ends, where the tool calls that a change.
     :param repeatable: whether it is run again whenever it changes.
     :param facts: whatever else the tool's own module needs of it.
     """
@@ -62,6 +65,7 @@ class Migration:
     down: Script | None = None
     checksum: str | None = None
     accepts: frozenset[str] = frozenset()
+    other_ends: frozenset[str] = frozenset()
     repeatable: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
