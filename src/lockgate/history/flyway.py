@@ -92,7 +92,7 @@ class Flyway:
         }
         for statement in ("table", "key", "index"):
             text = load("lockgate.history", f"flyway.create_{statement}").decode()
-            conn.execute(sql.SQL(text).format(**names))  # type: ignore[arg-type]  # a file of ours
+            conn.execute(sql.SQL(text).format(**names))
 
     def rows(self, conn: Connection[Any], home: Home, known: Sequence[Migration]) -> Sequence[Row]:
         """The last row of each version or repeatable; a baseline stands for every version up to it.
@@ -160,7 +160,7 @@ class Flyway:
             "success": success,
         }
         text = load("lockgate.history", "flyway.record").decode()
-        conn.execute(sql.SQL(text).format(table=home.named), values)  # type: ignore[arg-type]  # a file of ours
+        conn.execute(sql.SQL(text).format(table=home.named), values)
 
     def _migration(self, reader: Reader, file: Path, version: str, undo: tuple[Path, str] | None) -> Migration:
         script, checksum = self._script(reader, file)
