@@ -28,12 +28,14 @@ class Script:
     :param text: the SQL, a part of the file or all of it.
     :param start: the character of the file at which ``text`` begins.
     :param transaction: whether the tool runs it in a transaction of its own.
+    :param apart: whether the tool commits each statement by itself, so that one may need that another is committed.
     """
 
     source: Source = field(compare=False)
     text: str
     start: int = 0
     transaction: bool = True
+    apart: bool = False
 
     def at(self, offset: int = 0) -> str:
         """``file:line:column`` of a character of ``text``."""
@@ -52,6 +54,7 @@ class Migration:
     :param reversible: whether it can be taken back by what the folder holds.
     :param checksum: as the history holds it, in the tool's own form; None where the tool keeps none.
     :param accepts: further checksums that the tool takes for the same, such as that of other line ends.
+    :param other_ends: the checksums of the same text with other line ends, where the tool calls that a change.
     :param repeatable: whether it is run again whenever it changes.
     :param facts: whatever else the tool's own module needs of it.
     """
@@ -64,6 +67,7 @@ class Migration:
     reversible: bool = False
     checksum: str | None = None
     accepts: frozenset[str] = frozenset()
+    other_ends: frozenset[str] = frozenset()
     repeatable: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockgate.errors import UsageError
-from lockgate.history import alembic, prisma, sqlx
+from lockgate.history import alembic, dbmate, flyway, golang_migrate, goose, prisma, sqlx, supabase, timestamped
 from lockgate.history.base import Tool
 from lockgate.suggest import did_you_mean
 
@@ -17,17 +17,25 @@ class Kind:
     """A tool that Lockgate knows.
 
     :param opened: makes a ``Tool`` of a folder and, where it is not the default one, the history's schema and table.
-    :param fits: whether a folder that exists looks like this tool's.
+    :param fits: whether a folder that exists looks like this tool's, and like no other's.
+    :param may: whether it may be this tool's, as far as its names say.
     """
 
     opened: Callable[[Path, tuple[str, str] | None], Tool]
     fits: Callable[[Path], bool]
+    may: Callable[[Path], bool] = lambda folder: False
 
 
 TOOLS: Mapping[str, Kind] = {
-    "sqlx": Kind(sqlx.Sqlx, sqlx.fits),
+    "sqlx": Kind(sqlx.Sqlx, sqlx.fits, sqlx.may),
     "prisma": Kind(prisma.Prisma, prisma.fits),
     "alembic": Kind(alembic.Alembic, alembic.fits),
+    "dbmate": Kind(dbmate.Dbmate, dbmate.fits),
+    "goose": Kind(goose.Goose, goose.fits),
+    "golang-migrate": Kind(golang_migrate.GolangMigrate, golang_migrate.fits, golang_migrate.may),
+    "flyway": Kind(flyway.Flyway, flyway.fits),
+    "supabase": Kind(supabase.Supabase, supabase.fits),
+    "timestamped": Kind(timestamped.Timestamped, timestamped.fits, timestamped.may),
 }
 """Name -> tool; in the order in which they are tried."""
 
@@ -52,6 +60,7 @@ def _told(folder: Path) -> str:
     fitting = [name for name, kind in TOOLS.items() if kind.fits(folder)]
     if len(fitting) == 1:
         return fitting[0]
+    fitting = fitting or [name for name, kind in TOOLS.items() if kind.may(folder)]
     if fitting:
         raise UsageError(
             "This folder may be of several tools",

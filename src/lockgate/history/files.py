@@ -45,6 +45,12 @@ class MigrationFailed(HistoryError):
         self.cause = cause
 
 
+def other_ends(content: bytes) -> set[bytes]:
+    """A file as it is with the line ends of other systems, LF or CRLF throughout, without what it is now."""
+    plain = content.replace(b"\r\n", b"\n")
+    return {plain, plain.replace(b"\n", b"\r\n")} - {content}
+
+
 @dataclass(slots=True)
 class Reader:
     """Reads the files of one folder.
@@ -61,6 +67,15 @@ class Reader:
         :raises UsageError: if it cannot be read.
         """
         yield from (path for path in self._entries() if path.is_file())
+
+    def deep(self) -> Iterator[Path]:
+        """The regular files in the folder and in those below it, by the bytes of their paths.
+
+        :raises UsageError: if it cannot be read.
+        """
+        self._entries()
+        found = (path for path in self.folder.rglob("*") if path.is_file())
+        yield from sorted(found, key=lambda path: str(path).encode(errors="surrogateescape"))
 
     def folders(self) -> Iterator[Path]:
         """The folders directly in it, by the bytes of their names.

@@ -22,16 +22,30 @@ def find(conn: Connection[Any], table: str, schema: str | None = None) -> Home:
         found = conn.execute(load("lockgate.history", "place.visible"), {"table": table}).fetchone()
         if found is not None:
             return Home(str(found[0]), table, True)
-        row = conn.execute("SELECT pg_catalog.current_schema()").fetchone()
-        if row is None or row[0] is None:
-            raise DatabaseError(
-                f"There is no schema in which {table} could be made",
-                why="No schema of this role's search_path exists.",
-                hint="Make one, or set search_path of the role or the database.",
-            )
-        schema = str(row[0])
+        schema = current(conn, table)
     there = conn.execute(load("lockgate.history", "place.there"), {"schema": schema, "table": table}).fetchone()
     return Home(schema, table, there is not None)
+
+
+def current(conn: Connection[Any], table: str) -> str:
+    """The first schema of ``conn``'s search_path that exists: where ``table`` would be made.
+
+    :raises DatabaseError: if there is none.
+    """
+    row = conn.execute("SELECT pg_catalog.current_schema()").fetchone()
+    if row is None or row[0] is None:
+        raise DatabaseError(
+            f"There is no schema in which {table} could be made",
+            why="No schema of this role's search_path exists.",
+            hint="Make one, or set search_path of the role or the database.",
+        )
+    return str(row[0])
+
+
+def in_current(conn: Connection[Any], table: str, said: tuple[str, str] | None) -> Home:
+    """Where a tool has its table that looks nowhere but in the current schema, unless it was said where."""
+    schema, name = said or (current(conn, table), table)
+    return find(conn, name, schema)
 
 
 def require_columns(conn: Connection[Any], home: Home, tool: str, wanted: Iterable[str]) -> None:

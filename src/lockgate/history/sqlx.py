@@ -15,9 +15,9 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from lockgate.history import place
+from lockgate.history import looks, place
 from lockgate.history.base import Home, Late, Migration, Ran, Row, Script
-from lockgate.history.files import Reader
+from lockgate.history.files import Reader, other_ends
 from lockgate.textfile import Source
 
 _VERSION = re.compile(r"[+-]?[0-9]+")
@@ -153,6 +153,7 @@ def _migration(reader: Reader, version: int, file: Path, rest: str, down: Path |
         down=back,
         reversible=back is not None,
         checksum=sha384(content).hexdigest(),
+        other_ends=frozenset(sha384(each).hexdigest() for each in other_ends(content)),
         facts={"description": description.replace("_", " ")},
     )
 
@@ -168,13 +169,11 @@ def _script(source: Source, content: bytes) -> Script:
     return Script(source, source.text, transaction=not content.startswith(_NO_TRANSACTION.encode()))
 
 
-_NAME = re.compile(r"[+-]?[0-9]+_.+\.sql")
-_MARKED = re.compile(r"^--\s*(?:\+goose|migrate:)", re.M)
+def may(folder: Path) -> bool:
+    """Whether a folder's names may be sqlx's: numbered .sql files without another tool's marks."""
+    return bool(looks.names(folder, r"[0-9]+_.+\.sql")) and not looks.marked(folder, r"--\s*(?:\+goose|migrate:)")
 
 
 def fits(folder: Path) -> bool:
-    """Whether a folder looks like sqlx's: numbered .sql files without another tool's marks, in a Rust project."""
-    names = [path for path in folder.iterdir() if path.is_file() and _NAME.fullmatch(path.name)]
-    if not names or _MARKED.search(names[0].read_text("utf-8", errors="replace")):
-        return False
-    return any((above / "Cargo.toml").is_file() for above in (folder, *folder.resolve().parents[:3]))
+    """Whether a folder is most likely sqlx's: such names in a Rust project."""
+    return may(folder) and looks.below(folder, "Cargo.toml") and folder.resolve().parent.name != "supabase"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -81,6 +81,9 @@ def compare(tool: Tool, known: Sequence[Migration], rows: Sequence[Row]) -> Iter
         row = by_version.pop(migration.version, None)
         yield _of_folder(tool, migration, row, late=number < last)
     for row in by_version.values():
+        if row.state == "half":
+            yield _half(tool, Entry(State.HALF, row.version, row.name, None, row, blocks=True))
+            continue
         yield Entry(
             State.MISSING,
             row.version,
@@ -101,17 +104,19 @@ def _of_folder(tool: Tool, migration: Migration, row: Row | None, *, late: bool)
     if row is None:
         return _unapplied(tool, entry, late=late and not migration.repeatable)
     if row.state == "half":
-        return entry(
-            State.HALF,
-            f"{tool.name} calls it half done{f': {row.why}' if row.why else ''}.",
-            "If `lockgate` was running it, run the command again: it goes on from there. If not, look what it left "
-            "in the database, put that right, and say so with `lockgate history repair`.",
-            blocks=True,
-        )
+        return _half(tool, entry(State.HALF, blocks=True))
     if migration.same(row.checksum):
         return entry(State.APPLIED)
     if migration.repeatable:
         return entry(State.AGAIN, "It has changed since it was run.")
+    if row.checksum in migration.other_ends:
+        return entry(
+            State.CHANGED,
+            f"Its line ends (LF or CRLF) are not those with which it was applied, and {tool.name} calls that a change; "
+            "else it is the same.",
+            "Check it out with the line ends it had, and keep them: `*.sql text eol=lf` (or crlf) in .gitattributes.",
+            blocks=True,
+        )
     return entry(
         State.CHANGED,
         f"The file is not the one that was applied: its checksum is {migration.checksum}, that of the history is "
@@ -119,6 +124,16 @@ def _of_folder(tool: Tool, migration: Migration, row: Row | None, *, late: bool)
         "Take the file back from version control and write what is new as a further migration. If only comments or "
         "spaces changed, `lockgate history repair` shows so and puts the checksum right.",
         blocks=True,
+    )
+
+
+def _half(tool: Tool, entry: Entry) -> Entry:
+    why = entry.row.why if entry.row is not None else None
+    return replace(
+        entry,
+        why=f"{tool.name} calls it half done{f': {why}' if why else ''}.",
+        do="If `lockgate` was running it, run the command again: it goes on from there. If not, look what it left "
+        "in the database, put that right, and say so with `lockgate history repair`.",
     )
 
 

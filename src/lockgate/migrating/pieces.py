@@ -34,7 +34,8 @@ def pieces(script: Script) -> tuple[Piece, ...]:
     """Cut a script; at least one piece.
 
     A file's own BEGIN ... COMMIT is a piece: what its author wanted to be one transaction is one. Around it, and where
-    there is none, all statements up to one that must stand alone are together.
+    there is none, all statements up to one that must stand alone are together; but each is a piece where the tool
+    commits each by itself.
 
     :raises PlanError: with the place, for what is no SQL, or cannot be run so that a kill leaves nothing unclear.
     """
@@ -91,6 +92,8 @@ class _Cutting:
             raise _refused(item, item.shape.refusal, "Change the file, if it was not applied anywhere yet.")
         if not item.shape.alone:
             self._open.append(item)
+            if self._script.apart and self._begun is None:
+                self._close()
             return
         if self._begun is not None:
             raise _refused(

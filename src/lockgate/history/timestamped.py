@@ -1,0 +1,147 @@
+"""A plain folder of numbered SQL files that no tool has run so far: Lockgate keeps a history of its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from psycopg import Connection, sql
+
+from lockgate.history import looks, place, supabase
+from lockgate.history.base import Home, Late, Migration, Ran, Row, Script
+from lockgate.history.files import Reader
+
+_FILE = re.compile(r"([0-9]+)[_.-](.+?)(\.up|\.down|\.rollback|_down|_rollback)?\.sql")
+_FORTH = {None, ".up"}
+_COLUMNS = ("version", "name", "checksum", "applied_at", "milliseconds", "done")
+_CREATE = """
+CREATE TABLE {} (
+    version text PRIMARY KEY,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    milliseconds bigint NOT NULL,
+    done boolean NOT NULL
+)"""
+_RECORD = """
+INSERT INTO {} (version, name, checksum, milliseconds, done)
+VALUES (%(version)s, %(name)s, %(checksum)s, %(milliseconds)s, %(done)s)
+ON CONFLICT (version) DO UPDATE SET name = EXCLUDED.name, checksum = EXCLUDED.checksum,
+    applied_at = EXCLUDED.applied_at, milliseconds = EXCLUDED.milliseconds, done = EXCLUDED.done"""
+
+
+@dataclass(frozen=True, slots=True)
+class Timestamped:
+    """A folder of ``<number>_<name>.sql``; beside one, ``.down.sql`` or ``.rollback.sql`` takes it back.
+
+    :param table: of the history; None: ``lockgate_migrations``, where the search_path finds it.
+    """
+
+    folder: Path
+    table: tuple[str, str] | None = None
+    name: str = "timestamped"
+    late: Late = "applied"
+
+    def migrations(self) -> Sequence[Migration]:
+        """By number; ``1`` and ``001`` are the same."""
+        reader = Reader(self.folder)
+        ups: dict[int, tuple[Path, str]] = {}
+        downs: dict[int, Path] = {}
+        for file in reader.files():
+            named = _FILE.fullmatch(file.name)
+            if named is None:
+                if file.suffix == ".sql":
+                    reader.wrong(file, "begins with no number, so that its place in the order is not known")
+                continue
+            version, suffix = int(named[1]), named[3]
+            if suffix in _FORTH and version in ups:
+                reader.wrong(file, f"{ups[version][0].name} has number {version} already; each number is one file")
+            elif suffix in _FORTH:
+                ups[version] = (file, named[1])
+            elif version in downs:
+                reader.wrong(file, f"{downs[version].name} takes number {version} back already")
+            else:
+                downs[version] = file
+        for version in downs.keys() - ups.keys():
+            reader.wrong(downs[version], f"there is no file that applies number {version}")
+        found = [_migration(reader, *ups[version], downs.get(version)) for version in sorted(ups)]
+        reader.finish()
+        return found
+
+    def home(self, conn: Connection[Any]) -> Home:
+        """``lockgate_migrations``, by the search_path."""
+        if self.table is not None:
+            return place.find(conn, self.table[1], self.table[0])
+        return place.find(conn, "lockgate_migrations")
+
+    def create(self, conn: Connection[Any], home: Home) -> None:
+        """A table in the application's schema, so that a dump of it takes it along."""
+        conn.execute(sql.SQL(_CREATE).format(home.named))
+
+    def rows(self, conn: Connection[Any], home: Home, known: Sequence[Migration]) -> Sequence[Row]:
+        """A row for each; one that is not done was begun in parts, and not ended."""
+        place.require_columns(conn, home, "Lockgate", _COLUMNS)
+        query = sql.SQL("SELECT version, name, checksum, applied_at, done FROM {}").format(home.named)
+        return [
+            Row(version, name, checksum, at, "applied" if done else "half")
+            for version, name, checksum, at, done in conn.execute(query)
+        ]
+
+    def begin(self, conn: Connection[Any], home: Home, migration: Migration) -> None:
+        """A row that is not done."""
+        self._record(conn, home, migration, 0, done=False)
+
+    def applied(self, conn: Connection[Any], home: Home, migration: Migration, ran: Ran) -> None:
+        """The row."""
+        self._record(conn, home, migration, round(ran.took.total_seconds() * 1000), done=True)
+
+    def reverted(self, conn: Connection[Any], home: Home, migration: Migration, before: Migration | None) -> None:
+        """Its row goes."""
+        conn.execute(sql.SQL("DELETE FROM {} WHERE version = %s").format(home.named), (migration.version,))
+
+    def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
+        """None: nobody but Lockgate writes it, under its own lease."""
+        return ()
+
+    def _record(
+        self, conn: Connection[Any], home: Home, migration: Migration, milliseconds: int, *, done: bool
+    ) -> None:
+        values = {
+            "version": migration.version,
+            "name": migration.name,
+            "checksum": migration.checksum,
+            "milliseconds": milliseconds,
+            "done": done,
+        }
+        conn.execute(sql.SQL(_RECORD).format(home.named), values)
+
+
+def _migration(reader: Reader, file: Path, number: str, down: Path | None) -> Migration:
+    _, source = reader.read(file)
+    back = reader.read(down)[1] if down is not None else None
+    return Migration(
+        version=number,
+        name=file.name.removesuffix(".sql").removesuffix(".up"),
+        path=file,
+        up=Script(source, source.text),
+        down=Script(back, back.text) if back is not None else None,
+        checksum=sha256(source.text.replace("\r\n", "\n").encode()).hexdigest(),
+    )
+
+
+def may(folder: Path) -> bool:
+    """Whether all the .sql files of a folder are numbered, and none bears another tool's mark."""
+    every = looks.names(folder, r".*\.sql")
+    numbered = looks.names(folder, _FILE.pattern)
+    return bool(every) and every == numbered and not looks.marked(folder, r"--\s*(?:\+goose|migrate:)")
+
+
+def fits(folder: Path) -> bool:
+    """Whether nothing but the files themselves is there: no tool's names, marks, or project around it."""
+    if not may(folder) or looks.names(folder, r".*\.up\.sql"):
+        return False
+    return not supabase.fits(folder) and not looks.below(folder, "Cargo.toml", "flyway.toml", "flyway.conf")
