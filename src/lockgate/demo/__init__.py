@@ -1,11 +1,11 @@
-"""The demo: a live database changes its model while a service keeps writing to it.
+"""The demos: a database changes its model while its application keeps writing to it.
 
-``run_demo`` makes a database, drives the service of ``systems/party_model`` against it, runs all phases of that
-project's plan, and checks every write that the service acknowledged.
+A module per system, with its entry in ``registry.SYSTEMS``. Its ``run`` makes a database, runs the phases of the plan
+in the system's folder below ``systems``, and checks every write that was acknowledged meanwhile.
 """
 
 from lockgate.demo.options import DemoOptions
+from lockgate.demo.registry import SYSTEMS
 from lockgate.demo.result import DemoResult
-from lockgate.demo.run import run_demo
 
-__all__ = ["DemoOptions", "DemoResult", "run_demo"]
+__all__ = ["SYSTEMS", "DemoOptions", "DemoResult"]

@@ -22,7 +22,6 @@ from lockgate.errors import PrivilegeMissing
 
 # A checkpoint in the middle would be measured as if the plan had caused it.
 _SETTINGS = {"shared_buffers": "256MB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "max_connections": "60"}
-_NAME = "party_model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +47,19 @@ class DemoDatabase:
 
 
 @contextmanager
-def on_own_server(keep: bool) -> Iterator[DemoDatabase]:
-    """A database on a server that is started now and stopped at the end."""
+def on_own_server(keep: bool, name: str) -> Iterator[DemoDatabase]:
+    """A database of this name on a server that is started now and stopped at the end."""
     folder = Path(tempfile.mkdtemp(prefix="lockgate-demo-"))
     try:
         with EmbeddedServer(folder, settings=_SETTINGS) as server:
             with psycopg.connect(server.dsn(), autocommit=True) as admin:
-                _create(admin, _NAME)
+                _create(admin, name)
             yield DemoDatabase(
-                dsn=make_conninfo(server.dsn(_NAME)),
+                dsn=make_conninfo(server.dsn(name)),
                 service_role="party_service",
                 service_password=secrets.token_urlsafe(18),
                 place=f"an embedded PostgreSQL in {folder}",
-                kept=f"{folder}, database {_NAME}" if keep else None,
+                kept=f"{folder}, database {name}" if keep else None,
             )
     finally:
         if not keep:

@@ -10,7 +10,7 @@ from pathlib import Path
 class DemoOptions:
     """How to run the demo.
 
-    :param scale: size of the database; 1.0 is 1.5 million people and companies.
+    :param scale: size of the database; the system's entry in the registry says what 1.0 is.
     :param seed: another one gives other rows and another load.
     :param database: address of a server of one's own, as a role that may create databases and roles: the demo
         makes a database there and touches no other. None: a server is started for the demo.

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from lockgate.demo.registry import PARTY_MODEL
+
 
 @dataclass(frozen=True, slots=True)
 class Latency:
@@ -126,6 +128,7 @@ class DemoResult:
         """One object of plain values."""
         plain = asdict(self)
         return {
+            "system": PARTY_MODEL,
             **plain,
             "p99_ms_before": self.p99_ms_before,
             "p99_ms_during": self.p99_ms_during,
@@ -133,3 +136,44 @@ class DemoResult:
             "report_json": str(self.report_json),
             "holds": self.holds,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class PlainResult:
+    """All figures of the demo of a system whose application is a thread that writes.
+
+    :ivar acknowledged_writes: of the application, while the plan ran.
+    :ivar failed_writes: of the application, for which a user would have seen an error.
+    :ivar figures: what else there is to know, by its name for people.
+    :ivar differences: what did not come out as announced, a sentence each; empty if all did.
+    :ivar kept: where the data are, if they were kept.
+    """
+
+    system: str
+    scale: float
+    seed: int
+    phases_done: int
+    phases_planned: int
+    checks_failed: tuple[str, ...]
+    unexplained_rows: int
+    acknowledged_writes: int
+    failed_writes: int
+    lost_writes: int
+    figures: Mapping[str, int | float | str]
+    differences: tuple[str, ...]
+    seconds: Mapping[str, float]
+    report_md: Path
+    report_json: Path
+    kept: str | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether all phases are done, nothing failed and nothing was lost."""
+        return self.phases_done == self.phases_planned and not (
+            self.checks_failed or self.unexplained_rows or self.failed_writes or self.lost_writes or self.differences
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """One object of plain values."""
+        paths = {"report_md": str(self.report_md), "report_json": str(self.report_json)}
+        return {**asdict(self), **paths, "holds": self.holds}

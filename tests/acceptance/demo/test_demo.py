@@ -13,7 +13,8 @@ import psutil
 import psycopg
 import pytest
 
-from lockgate.demo import DemoOptions, DemoResult, run_demo
+from lockgate.demo import DemoOptions, DemoResult
+from lockgate.demo.party_model import run as run_demo
 from lockgate.errors import Interrupted, PrivilegeMissing, UsageError
 from systems.party_model.counts import expected
 

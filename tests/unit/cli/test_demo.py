@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-import lockgate.demo
+import lockgate.demo.party_model
+from lockgate.cli.commands.demo import _told
 from lockgate.cli.main import cli
 from lockgate.demo import DemoOptions, DemoResult
-from lockgate.demo.result import Account, Ending, Latency
+from lockgate.demo.result import Account, Ending, Latency, PlainResult
 from lockgate.engine.clock import Clock
 from lockgate.engine.context import Progress
 
@@ -59,7 +60,7 @@ def demo(monkeypatch: pytest.MonkeyPatch, result: DemoResult, *words: str) -> tu
         progress.event("starting a PostgreSQL server")
         return result
 
-    monkeypatch.setattr(lockgate.demo, "run_demo", run)
+    monkeypatch.setattr(lockgate.demo.party_model, "run", run)
     return CliRunner().invoke(cli, ["demo", *words], prog_name="lockgate"), seen[0]
 
 
@@ -110,3 +111,24 @@ def test_a_scale_of_nothing_is_refused() -> None:
     shown = CliRunner().invoke(cli, ["demo", "--scale", "0"], prog_name="lockgate")
     assert shown.exit_code == 2
     assert "'--scale'" in shown.stderr
+
+
+def test_a_system_that_is_not_there_is_answered_with_those_that_are() -> None:
+    shown = CliRunner().invoke(cli, ["demo", "party"], prog_name="lockgate")
+    assert shown.exit_code != 0
+    assert "party-model" in shown.output
+
+
+def test_a_demo_without_a_service_tells_of_its_writes() -> None:
+    result = PlainResult(
+        system="shop", scale=1, seed=1, phases_done=2, phases_planned=2, checks_failed=(), unexplained_rows=0,
+        acknowledged_writes=1200, failed_writes=0, lost_writes=0, figures={"orders": 5000, "slowest": "3 ms"},
+        differences=(), seconds={}, report_md=Path("r.md"), report_json=Path("r.json"), kept=None,
+    )  # fmt: skip
+    said = [" ".join(line.split()) for line, _ in _told(result)]
+    assert {"Phases: 2 of 2 done", "writes acknowledged 1,200", "orders 5,000", "slowest 3 ms"} <= set(said)
+    assert result.as_json()["holds"]
+    assert result.as_json()["report_md"] == "r.md"
+    assert not replace(result, phases_done=1).holds
+    assert not replace(result, failed_writes=1).holds
+    assert not replace(result, checks_failed=("orders: 3, not 4",)).holds

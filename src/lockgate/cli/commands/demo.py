@@ -10,20 +10,21 @@ import click
 
 from lockgate.cli import amounts, options
 from lockgate.cli.output import Output, columns
-from lockgate.errors import ExitCode, LockgateError
+from lockgate.demo.options import DemoOptions
+from lockgate.demo.registry import PARTY_MODEL, SYSTEMS
+from lockgate.errors import ExitCode, LockgateError, UsageError
 
 if TYPE_CHECKING:
-    from lockgate.demo import DemoResult
-    from lockgate.demo.result import Ending
+    from lockgate.demo.registry import Result
+    from lockgate.demo.result import DemoResult, Ending, PlainResult
 
 
 @click.command("demo")
+@click.argument("system", default=PARTY_MODEL, type=click.Choice(list(SYSTEMS)))
 @click.option(
     "--scale",
     type=click.FloatRange(0, min_open=True),
-    default=0.02,
-    show_default=True,
-    help="Size of the database; 1.0 is 1.5 million people and companies.",
+    help="Size of the database; 1.0 is what the system really has, the default a part of it that takes a minute.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="Another one gives other rows and another load.")
 @click.option(
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     "--fast-forward",
     "to_end",
     is_flag=True,
-    help="Retire the old model, too: backups, archive and drop, while days are let pass (which the report says).",
+    help="Retire the old model of party-model: backup, archive and drop, while days are let pass, as the report says.",
 )
 @click.option("--keep", is_flag=True, help="Keep the database; it says where it is.")
 @click.option(
@@ -47,26 +48,38 @@ if TYPE_CHECKING:
 )
 @options.output
 def command(
-    scale: float, seed: int, to_end: bool, keep: bool, folder: Path | None, database: str | None, output: Output
+    system: str,
+    scale: float | None,
+    seed: int,
+    to_end: bool,
+    keep: bool,
+    folder: Path | None,
+    database: str | None,
+    output: Output,
 ) -> int:
     """Watch a live database change its model.
 
-    Starts a PostgreSQL server, generates a database, starts a service that writes to it all the time, runs the
-    phases of a real plan meanwhile until the new model is the one that is written, and checks each write that the
-    service acknowledged in both models. Takes about a minute. Exits with 1 when a request failed or a write was lost.
+    Starts a PostgreSQL server, generates the database of one of the example systems, lets its application write to it
+    all the time, runs the phases of a real plan meanwhile, and checks each write that was acknowledged. Of the party
+    model, which is the default, a service goes over to the new model, and its writes are looked up in both. Takes
+    about a minute. Exits with 1 when a write failed or was lost.
 
     \b
     Example:
       lockgate demo
       lockgate demo --to-end
       lockgate demo --scale 0.1 --keep --format json
+      lockgate demo life-graph
     """
     from lockgate.cli.interrupt import stop_on_signal
     from lockgate.cli.progress import shown
     from lockgate.engine.clock import SystemClock
 
+    chosen = SYSTEMS[system]
+    if to_end and not chosen.retires:
+        raise UsageError(f"The plan of {system} retires no old model", hint="Leave --to-end out.")
     try:
-        from lockgate.demo import DemoOptions, run_demo
+        run = chosen.run()
     except ModuleNotFoundError as error:
         raise LockgateError(
             "The demo needs packages that are not installed",
@@ -74,7 +87,8 @@ def command(
             hint="pip install 'lockgate[demo]'",
         ) from None
 
-    given = DemoOptions(scale=scale, seed=seed, database=database, keep=keep, folder=folder, to_end=to_end)
+    size = chosen.scale if scale is None else scale
+    given = DemoOptions(scale=size, seed=seed, database=database, keep=keep, folder=folder, to_end=to_end)
     if database:
         from lockgate.cli import context
 
@@ -83,17 +97,54 @@ def command(
     # With --format json standard output is one object; what happens meanwhile goes to standard error.
     meanwhile = Output("text", output.no_color, to_stderr=output.json)
     with stop_on_signal("the present part") as stop, shown(meanwhile, clock) as progress:
-        result = run_demo(given, progress, clock=clock, stop=stop)
+        result = run(given, progress, clock=clock, stop=stop)
     if output.json:
         output.object(result.as_json())
     else:
-        for line, style in _lines(result):
+        for line, style in _told(result):
             output.line(line, style)
     return ExitCode.DONE if result.holds else ExitCode.FAILED
 
 
-def _lines(result: DemoResult) -> Iterator[tuple[str, str | None]]:
+def _told(result: Result) -> Iterator[tuple[str, str | None]]:
+    from lockgate.demo.result import DemoResult, PlainResult
+
     yield "", None
+    if isinstance(result, DemoResult):
+        yield from _lines(result)
+    elif isinstance(result, PlainResult):
+        yield from _plain(result)
+
+
+def _plain(result: PlainResult) -> Iterator[tuple[str, str | None]]:
+    yield f"Phases: {result.phases_done} of {result.phases_planned} done", "title"
+    figures = {
+        "writes acknowledged": result.acknowledged_writes,
+        "writes that failed": result.failed_writes,
+        "writes lost": result.lost_writes,
+        "rows unexplained": result.unexplained_rows,
+        **result.figures,
+    }
+    shown = [(name, value if isinstance(value, str) else amounts.count(value)) for name, value in figures.items()]
+    yield from ((line, None) for line in columns(shown, indent="  ", right=[1]))
+    yield "", None
+    yield from _end(result)
+
+
+def _end(result: DemoResult | PlainResult) -> Iterator[tuple[str, str | None]]:
+    for difference in (*result.checks_failed, *result.differences):
+        yield f"DIFFERENT: {difference}", "bad"
+    yield f"Report: {result.report_md}", None
+    yield f"        {result.report_json}", None
+    if result.kept:
+        yield f"Kept: {result.kept}", None
+    if result.holds:
+        yield "No request failed, no write was lost, every row is accounted for.", "good"
+    else:
+        yield "Something is not as it must be; see above and the report.", "bad"
+
+
+def _lines(result: DemoResult) -> Iterator[tuple[str, str | None]]:
     yield f"Phases: {result.phases_done} of {result.phases_planned} done", "title"
     head = ("", "source", "migrated", "merged", "rejected", "born", "unexplained", "by the load")
     rows = [
@@ -124,16 +175,7 @@ def _lines(result: DemoResult) -> Iterator[tuple[str, str | None]]:
         yield from ((line, None) for line in columns(_ending(result.ending), indent="  ", right=[1]))
         yield from ((f"  gone: {name}", None) for name in result.ending.gone)
         yield "", None
-    for difference in (*result.checks_failed, *result.differences):
-        yield f"DIFFERENT: {difference}", "bad"
-    yield f"Report: {result.report_md}", None
-    yield f"        {result.report_json}", None
-    if result.kept:
-        yield f"Kept: {result.kept}", None
-    if result.holds:
-        yield "No request failed, no write was lost, every row is accounted for.", "good"
-    else:
-        yield "Something is not as it must be; see above and the report.", "bad"
+    yield from _end(result)
 
 
 def _service(result: DemoResult) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The demo, from an empty folder to the report."""
+"""The demo of the party model, from an empty folder to the report."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _OVER = "transactions"  # the phase at whose end the new model is the one that i
 _KNOWN_PEOPLE = 400
 
 
-def run_demo(
+def run(
     options: DemoOptions,
     progress: Progress | None = None,
     *,
@@ -93,7 +93,7 @@ def _database(dsn: str | None, options: DemoOptions, progress: Progress) -> Abst
     if dsn is not None:
         return on_server(dsn, options.keep)
     progress.event("demo: starting a PostgreSQL server")
-    return on_own_server(options.keep)
+    return on_own_server(options.keep, SYSTEM)
 
 
 def _is_well(said: Any) -> bool:
