@@ -62,12 +62,14 @@ class System:
     :param scale: the one that is taken where none is said.
     :param size: what a scale of 1.0 is.
     :param retires: whether it can be shown to the end of its old model.
+    :param messages: whether it has messages, of which there can be any number.
     """
 
     module: str
     scale: float
     size: str
     retires: bool = False
+    messages: bool = False
 
     def run(self) -> Run:
         """:raises ModuleNotFoundError: if packages that it needs are not installed."""
@@ -77,4 +79,5 @@ class System:
 PARTY_MODEL = "party-model"
 SYSTEMS: Mapping[str, System] = {
     PARTY_MODEL: System("party_model", 0.02, "1.5 million people and companies", retires=True),
+    "salon": System("salon", 1.0, "1,299 clients, 38 bookings and 100,000 messages", messages=True),
 }

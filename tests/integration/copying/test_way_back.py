@@ -188,10 +188,15 @@ phases:
 def test_a_longer_key_here_than_there_has_a_way_back(dsn: str, old: str, tmp_path: Path) -> None:
     execute(dsn, PARTITIONED)
     execute(old, MESSAGES.format(" PRIMARY KEY", ""))
-    execute(old, "INSERT INTO messages SELECT n, '2026-01-01'::timestamptz + n * interval '1 h' FROM generate_series(1, 9) n")
+    execute(
+        old,
+        "INSERT INTO messages SELECT n, '2026-01-01'::timestamptz + n * interval '1 h' FROM generate_series(1, 9) n",
+    )
     apply(dsn, tmp_path, OF_MESSAGES)
     execute(dsn, "UPDATE messages SET at = at + interval '1 year' WHERE id = 3; DELETE FROM messages WHERE id = 4")
-    execute(dsn, "UPDATE messages SET what = 'here' WHERE id = 5; INSERT INTO messages VALUES (10, '2026-03-01', 'born')")
+    execute(
+        dsn, "UPDATE messages SET what = 'here' WHERE id = 5; INSERT INTO messages VALUES (10, '2026-03-01', 'born')"
+    )
     wanted = rows(dsn, "SELECT * FROM messages ORDER BY id")
     rollback(dsn, tmp_path, OF_MESSAGES)
     assert rows(old, "SELECT * FROM messages ORDER BY id") == wanted
