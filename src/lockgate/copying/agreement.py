@@ -40,7 +40,7 @@ def judge(ctx: CheckContext, conn: Connection[Any], name: str) -> CheckResult:
     parts = [_sentence(difference, known.get(difference.pair.table.oid)) for difference in found]
     passed = all(_holds(difference, known.get(difference.pair.table.oid)) for difference in found)
     evidence = tuple(
-        Evidence(f"reconcile:{difference.pair.table.label}", difference.queries, difference.facts())
+        Evidence(f"compared:{difference.pair.table.label}", difference.queries, difference.facts())
         for difference in found
     )
     hint = "Copy again what differs: a further `copy` with `again`, when nobody writes to the other database."

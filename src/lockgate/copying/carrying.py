@@ -64,7 +64,7 @@ def carry(
     :raises RollbackRefused: if they were written, or would not be the same afterwards.
     """
     forth = definition.pairs(here, there)
-    back = _inverted(here, there, definition, forth)
+    back = inverted(here, there, definition, forth)
     differences = [_compare(here, there, copy, each, forth) for each in back.pairs]
     where = definition.place("back")
     done = Carried(0, 0)
@@ -85,8 +85,11 @@ def carry(
     return done
 
 
-def _inverted(here: Connection[Any], there: Connection[Any], definition: Definition, forth: Order) -> Order:
-    """The same copy the other way round."""
+def inverted(here: Connection[Any], there: Connection[Any], definition: Definition, forth: Order) -> Order:
+    """The same copy the other way round.
+
+    :raises PlanError: if the tables there cannot be written so.
+    """
     theirs = {each.table.oid: each.there.sql for each in forth.pairs if each.there is not None}
     columns = {
         theirs[each.table.oid]: tuple(held.theirs for held in each.columns if _is_writable(each, held.column.name))

@@ -81,6 +81,8 @@ class Pair:
     :param there: the table there; None for a SELECT.
     :param leaves: the tables there that hold its rows; none where it must be read as a whole.
     :param where: the condition on its rows as ``s``; empty for all.
+    :param unique: those of the key that a unique index here is on: all, or some that tell rows apart already, such as
+        ``id`` where the other database has partitions by a time, and so a longer key.
     :param convert: whether texts have other bytes there.
     """
 
@@ -93,6 +95,7 @@ class Pair:
     where: str
     columns: tuple[Held, ...]
     key: tuple[Held, ...]
+    unique: tuple[Held, ...]
     convert: bool
 
     @property
@@ -154,9 +157,8 @@ def _pair(
     names = _wanted(table, known, [_plain(column) for column in wanted] if wanted else None, label, where)
     columns = tuple(_held(table, column, *known[column], binary) for column in names)
     key = tuple(_plain(column) for column in _said(step.key, name) or ()) or table.primary_key
-    return Pair(
-        number, table, theirs, label, relation, leaves, condition, columns, _key(table, columns, key, where), convert
-    )
+    held, unique = _key(table, columns, key, where)
+    return Pair(number, table, theirs, label, relation, leaves, condition, columns, held, unique, convert)
 
 
 def _columns(there: Connection[Any], theirs: str) -> dict[str, tuple[int, str]]:
@@ -219,8 +221,13 @@ def _held(table: Relation, name: str, their_oid: int, their_type: str, binary: s
     )
 
 
-def _key(table: Relation, columns: Sequence[Held], names: tuple[str, ...], where: str) -> tuple[Held, ...]:
-    """:raises PlanError: if they do not tell a row from every other one."""
+def _key(
+    table: Relation, columns: Sequence[Held], names: tuple[str, ...], where: str
+) -> tuple[tuple[Held, ...], tuple[Held, ...]]:
+    """The key, and what of it a unique index is on.
+
+    :raises PlanError: if they do not tell a row from every other one.
+    """
     if not names:
         raise PlanError(
             f"{table.label} has no primary key",
@@ -232,16 +239,18 @@ def _key(table: Relation, columns: Sequence[Held], names: tuple[str, ...], where
     for name in names:
         if name not in by_name:
             raise PlanError(f"Column {name} of the key of {table.label} is not copied", where=where)
-    if not any(index.identifies(names) for index in table.indexes):
+    unique = [index.columns for index in table.indexes if set(index.columns) <= set(names)]
+    unique = [columns for columns in unique if any(index.identifies(columns) for index in table.indexes)]
+    if not unique:
         raise PlanError(
-            f"No unique index of {table.label} is on exactly {', '.join(names)}",
+            f"No unique index of {table.label} is on {', '.join(names)}, or on some of them alone",
             where=where,
             hint="Make one that is neither partial nor deferrable, or name other columns.",
         )
     loose = [name for name in names if not by_name[name].column.not_null]
     if loose:
         raise PlanError(f"Column {loose[0]} of the key of {table.label} may be NULL", where=where)
-    return tuple(by_name[name] for name in names)
+    return tuple(by_name[name] for name in names), tuple(by_name[name] for name in max(unique, key=len))
 
 
 def _said(said: dict[str, T], name: tuple[str, str]) -> T | None:

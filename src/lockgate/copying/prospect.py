@@ -95,8 +95,9 @@ def _obstacle(conn: Connection[Any], loaded: LoadedPlan, definition: Definition,
     try:
         back = definition.way_back(loaded, SystemClock(), Silent(), threading.Event())
         with back, back.transaction() as there:
-            pairs = definition.pairs(conn, there).pairs
-            carrying.refuse_changed(conn, there, copy, pairs, definition.place("back"))
+            forth = definition.pairs(conn, there)
+            carrying.inverted(conn, there, definition, forth)
+            carrying.refuse_changed(conn, there, copy, forth.pairs, definition.place("back"))
     except psycopg.Error as error:
         return sqlerrors.message(error)
     except LockgateError as error:

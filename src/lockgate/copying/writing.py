@@ -166,11 +166,12 @@ def from_keys(there: Connection[Any], pair: Pair, keys: Sequence[Key]) -> str:
 def _insert(here: Connection[Any], copy: Owner, pair: Pair) -> int:
     columns = [held.column for held in pair.columns]
     key = [held.column for held in pair.key]
+    unique = [held.column for held in pair.unique]
     query = (
         f"INSERT INTO {pair.table.sql} ({names(columns)}) OVERRIDING SYSTEM VALUE "
         f"SELECT {names(columns, 'g')} FROM {_staged(pair)} AS g "
         f"WHERE NOT EXISTS (SELECT FROM {pair.here} AS t WHERE {_same_key(pair, 't', 'g')}) "
-        f"ORDER BY {names(key, 'g')} ON CONFLICT ({names(key)}) DO NOTHING"
+        f"ORDER BY {names(key, 'g')} ON CONFLICT ({names(unique)}) DO NOTHING"
     )
     return here.execute(query.encode()).rowcount
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection, sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from lockgate.embedded import EmbeddedServer
 from lockgate.engine.address import describe
@@ -92,6 +92,19 @@ def on_server(dsn: str, keep: bool) -> Iterator[DemoDatabase]:
             with sessions.open("demo") as admin:
                 admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
                 admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(name)))
+
+
+@contextmanager
+def beside(dsn: str, keep: bool) -> Iterator[str]:
+    """The address of another empty database on the server of ``dsn``, which goes at the end, unless kept."""
+    name = f"{conninfo_to_dict(dsn)['dbname']}_old"
+    with psycopg.connect(dsn, autocommit=True) as admin:
+        _create(admin, name)
+        try:
+            yield make_conninfo(dsn, dbname=name)
+        finally:
+            if not keep:
+                admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _create(admin: Connection[Any], name: str) -> None:

@@ -19,6 +19,7 @@ class DemoOptions:
     :param rate: requests a second that the service gets.
     :param baseline_seconds: how long the service runs before the plan begins, to know its idle latency.
     :param after_seconds: how long it goes on afterwards, writing the new model.
+    :param messages: how many messages the old service of the salon has; None: by the scale.
     :param to_end: retire the old model, too, while days are let pass.
     """
 
@@ -31,3 +32,4 @@ class DemoOptions:
     baseline_seconds: float = 8.0
     after_seconds: float = 3.0
     to_end: bool = False
+    messages: int | None = None

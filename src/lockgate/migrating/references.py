@@ -130,7 +130,7 @@ class _Looking:
         try:
             with self._conn.transaction(force_rollback=True):
                 for statement, type_ in (made, refers):
-                    self._conn.execute(statement.format(sql.SQL(type_)))  # type: ignore[arg-type]  # its own words
+                    self._conn.execute(statement.format(sql.SQL(type_)))  # its own words
         except psycopg.errors.DatatypeMismatch:
             return False
         except psycopg.Error as error:

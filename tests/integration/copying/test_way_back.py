@@ -169,3 +169,59 @@ def test_verify_tells_what_was_written_here_from_a_fault(shop: tuple[str, str], 
     passed, what = verified()
     assert not passed
     assert "1 different, 1 written here and different" in what
+
+
+MESSAGES = "CREATE TABLE messages (id bigint{}, at timestamptz NOT NULL, what text{})"
+LONGER = MESSAGES.format("", ", PRIMARY KEY (id, at)")
+PARTITIONED = f"{LONGER} PARTITION BY RANGE (at); CREATE TABLE messages_all PARTITION OF messages DEFAULT"
+OF_MESSAGES = f"""
+phases:
+  - id: load
+    steps:
+      - copy: old
+        from: {VARIABLE}
+        back: {VARIABLE}
+        tables: [public.messages]
+"""
+
+
+def test_a_longer_key_here_than_there_has_a_way_back(dsn: str, old: str, tmp_path: Path) -> None:
+    execute(dsn, PARTITIONED)
+    execute(old, MESSAGES.format(" PRIMARY KEY", ""))
+    execute(
+        old,
+        "INSERT INTO messages SELECT n, '2026-01-01'::timestamptz + n * interval '1 h' FROM generate_series(1, 9) n",
+    )
+    apply(dsn, tmp_path, OF_MESSAGES)
+    execute(dsn, "UPDATE messages SET at = at + interval '1 year' WHERE id = 3; DELETE FROM messages WHERE id = 4")
+    execute(
+        dsn, "UPDATE messages SET what = 'here' WHERE id = 5; INSERT INTO messages VALUES (10, '2026-03-01', 'born')"
+    )
+    wanted = rows(dsn, "SELECT * FROM messages ORDER BY id")
+    rollback(dsn, tmp_path, OF_MESSAGES)
+    assert rows(old, "SELECT * FROM messages ORDER BY id") == wanted
+    assert one(dsn, "SELECT count(*) FROM messages") == 0
+
+
+def test_rows_that_the_shorter_key_there_cannot_hold_both_of_are_not_lost(dsn: str, old: str, tmp_path: Path) -> None:
+    execute(dsn, PARTITIONED)
+    execute(old, MESSAGES.format(" PRIMARY KEY", "") + "; INSERT INTO messages VALUES (1, '2026-01-01')")
+    apply(dsn, tmp_path, OF_MESSAGES)
+    execute(dsn, "INSERT INTO messages VALUES (1, '2026-02-01', 'the same id')")
+    with pytest.raises(RollbackRefused, match="would not be what this one is"):
+        rollback(dsn, tmp_path, OF_MESSAGES)
+    assert one(dsn, "SELECT count(*) FROM messages") == 2
+    assert one(old, "SELECT count(*) FROM messages") == 1
+
+
+def test_a_key_that_nothing_there_keeps_unique_is_told_before_anything_is_taken_back(
+    dsn: str, old: str, tmp_path: Path
+) -> None:
+    execute(dsn, PARTITIONED)
+    execute(old, MESSAGES.format("", "") + "; INSERT INTO messages VALUES (1, '2026-01-01')")
+    apply(dsn, tmp_path, OF_MESSAGES)
+    execute(dsn, "INSERT INTO messages VALUES (2, '2026-02-01', 'born')")
+    with pytest.raises(RollbackRefused, match="would lose") as refused:
+        rollback(dsn, tmp_path, OF_MESSAGES)
+    assert "No unique index of public.messages is on id, at" in str(refused.value)
+    assert one(dsn, "SELECT count(*) FROM messages") == 2

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Retire the old model of party-model: backup, archive and drop, while days are let pass, as the report says.",
 )
+@click.option(
+    "--messages", type=click.IntRange(0), help="Messages of salon's old service. Default: 100,000, by the scale."
+)
 @click.option("--keep", is_flag=True, help="Keep the database; it says where it is.")
 @click.option(
     "--folder",
@@ -52,6 +55,7 @@ def command(
     scale: float | None,
     seed: int,
     to_end: bool,
+    messages: int | None,
     keep: bool,
     folder: Path | None,
     database: str | None,
@@ -69,7 +73,7 @@ def command(
       lockgate demo
       lockgate demo --to-end
       lockgate demo --scale 0.1 --keep --format json
-      lockgate demo life-graph
+      lockgate demo salon --messages 1000000
     """
     from lockgate.cli.interrupt import stop_on_signal
     from lockgate.cli.progress import shown
@@ -78,6 +82,8 @@ def command(
     chosen = SYSTEMS[system]
     if to_end and not chosen.retires:
         raise UsageError(f"The plan of {system} retires no old model", hint="Leave --to-end out.")
+    if messages is not None and not chosen.messages:
+        raise UsageError(f"{system} has no messages", hint="Leave --messages out.")
     try:
         run = chosen.run()
     except ModuleNotFoundError as error:
@@ -88,7 +94,9 @@ def command(
         ) from None
 
     size = chosen.scale if scale is None else scale
-    given = DemoOptions(scale=size, seed=seed, database=database, keep=keep, folder=folder, to_end=to_end)
+    given = DemoOptions(
+        scale=size, seed=seed, database=database, keep=keep, folder=folder, to_end=to_end, messages=messages
+    )
     if database:
         from lockgate.cli import context
 

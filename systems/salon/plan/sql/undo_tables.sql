@@ -1,0 +1,22 @@
+-- The newest first; no CASCADE, so that nothing goes that is not named here.
+DROP FUNCTION IF EXISTS public.get_recent_messages(text, bigint, integer);
+DROP FUNCTION IF EXISTS public.get_database_stats();
+DROP FUNCTION IF EXISTS public.get_messages_stats();
+DROP FUNCTION IF EXISTS public.maintain_messages_partitions();
+DROP FUNCTION IF EXISTS public.create_messages_partition(date);
+DROP FUNCTION IF EXISTS public.cleanup_expired_appointments_cache();
+DROP FUNCTION IF EXISTS public.cleanup_expired_dialog_contexts();
+DROP TABLE IF EXISTS public.messages;
+DROP TABLE IF EXISTS public.sync_status;
+DROP TABLE IF EXISTS public.reminders;
+DROP TABLE IF EXISTS public.dialog_contexts;
+DROP TABLE IF EXISTS public.appointments_cache;
+DROP TABLE IF EXISTS public.bookings;
+DROP TABLE IF EXISTS public.staff_schedules;
+DROP TABLE IF EXISTS public.staff;
+DROP TABLE IF EXISTS public.services;
+DROP TABLE IF EXISTS public.clients;
+DROP TABLE IF EXISTS public.companies;
+DROP FUNCTION IF EXISTS public.update_updated_at_column();
+DROP TABLE IF EXISTS operations.active_database;
+DROP SCHEMA IF EXISTS operations;
