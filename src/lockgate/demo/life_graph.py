@@ -148,7 +148,7 @@ class _Demo:
     def _application(self, sessions: Sessions) -> Iterator[Any]:
         """The application of before, until it is told that its next release is there."""
         end = threading.Event()
-        conn = sessions.connect("demo")
+        conn = sessions.open("demo", plan_sql=True)
         application = import_system(SYSTEM, "application").Application(conn)
         thread = threading.Thread(target=application.run, args=(end,), name="lockgate-demo-application", daemon=True)
         self._say("the application stores documents")
