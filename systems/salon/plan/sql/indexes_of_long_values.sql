@@ -1,6 +1,6 @@
 -- A btree takes at most 2,704 bytes: a column of text or jsonb has no limit, and varchar(n) takes up to four bytes a sign.
 -- The messenger's own tables are as they are.
-SELECT i.indrelid::regclass AS of_table, i.indexrelid::regclass AS limited_to_2704_bytes, a.attname AS column
+SELECT coalesce(string_agg(format('%s of column %s', i.indexrelid::regclass, a.attname), ', ' ORDER BY x.relname), 'none')
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
 JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
