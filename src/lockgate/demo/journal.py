@@ -9,10 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+
+class Entry(Protocol):
+    """A dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 class Timed(Protocol):
@@ -38,7 +41,7 @@ class Journal:
         self._file = path.open("a", encoding="utf-8", buffering=1)
         self._lock = Lock()
 
-    def write(self, entry: DataclassInstance) -> None:
+    def write(self, entry: Entry) -> None:
         """Append one entry."""
         line = json.dumps(asdict(entry), separators=(",", ":")) + "\n"
         with self._lock:

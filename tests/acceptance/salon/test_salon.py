@@ -203,7 +203,7 @@ def test_each_trap_stops_the_plan_before_a_row_is_copied(trap: str, new: str, tm
 @pytest.mark.one_server
 def test_a_table_of_another_shape_is_not_taken_as_it_is(new: str) -> None:
     execute(new, "CREATE TABLE clients (id int PRIMARY KEY, phone bigint)")
-    with pytest.raises(LockgateError, match="already there|IF NOT EXISTS would take") as refused:
+    with pytest.raises(LockgateError, match=r"already there|IF NOT EXISTS would take") as refused:
         apply(new, load_plan(SALON / "plan"))
     assert "clients" in str(refused.value)
     assert one(new, "SELECT to_regclass('public.companies') IS NULL")
