@@ -36,9 +36,8 @@ format: $(INSTALLED) ## format the code and mend what the lint rules can mend
 bench: $(INSTALLED) ## measure, and say where the results are (ARGS as the benchmarks take them)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-conformance: $(INSTALLED) ## run the tests against other migration tools
-	@$(PYTEST) tests/conformance $(ARGS); status=$$?; \
-	if [ $$status -eq 5 ]; then echo "There are no conformance tests yet."; else exit $$status; fi
+conformance: $(INSTALLED) ## ask the real other migration tools (got from their registries, and kept in ~/.cache)
+	$(PYTEST) tests/conformance $(ARGS)
 
 constraints: ## pin the newest versions that pyproject.toml allows
 	tools/constraints
