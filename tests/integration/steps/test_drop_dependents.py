@@ -145,7 +145,7 @@ def test_the_report_lists_what_is_gone(shop: Shop) -> None:
     assert set(phones.dependents) == set(NAMED)
     text = render(found)
     [line] = [line for line in text.splitlines() if line.startswith("| core.phones |")]
-    assert line.startswith(f"| core.phones | 3 | {phones.bytes:,} | {phones.at:%Y-%m-%d %H:%M:%S} UTC | ")
+    assert line.startswith(f"| core.phones | 3 | 0 | {phones.bytes:,} | - | {phones.at:%Y-%m-%d %H:%M:%S} UTC | ")
     assert "view app.c; " in line
     assert line.endswith(f" | 1, 2 | [#{phones.seq}](#e{phones.seq}) |")
     assert "The way back: none once a table is dropped: its rows are in backups." in text

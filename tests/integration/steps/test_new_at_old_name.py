@@ -19,6 +19,7 @@ from lockgate.engine import runner
 from lockgate.engine.uninstall import uninstall
 from lockgate.errors import LockgateError, PlanError
 from lockgate.preview import preview
+from tests.copies import EMPTY
 from tests.integration.engine.plans import QUICK, one, rows, sessions, write_plan
 from tests.waiting import wait_until
 
@@ -172,6 +173,7 @@ def test_a_write_that_would_be_lost_is_refused(filled: str, tmp_path: Path) -> N
     assert said == ["40001"]
 
 
+@pytest.mark.parametrize("template", [EMPTY])  # the ledger is to be the role's own
 @pytest.mark.parametrize("rights", ["caller", "owner"])
 def test_ordinary_roles_need_the_rights_that_the_plan_says(filled: str, tmp_path: Path, rights: str) -> None:
     """Lockgate is the tables' owner here, and the application has less."""
