@@ -28,7 +28,7 @@ from lockgate.ledger.migrations import By
 from lockgate.migrating import moving, programs, running
 from lockgate.migrating.desk import at_work
 from lockgate.migrating.running import Files
-from lockgate.sql.tree import quote
+from lockgate.plan.values import split_name
 
 _WHOSE = frozenset({"grant", "comment"})
 
@@ -173,8 +173,8 @@ def _document(conn: Connection[Any]) -> Document:
 
 def _compared(whole: Document, home: Home) -> Document:
     """What of a schema its migrations decide: not who owns it, who may use it, nor the history itself."""
-    history = f"{quote(home.schema)}.{quote(home.table)}"
-    kept = (item for item in whole.objects if item.kind not in _WHOSE and item.table != history)
+    history = (home.schema, home.table)
+    kept = (item for item in whole.objects if item.kind not in _WHOSE and split_name(item.table or "") != history)
     return Document(tuple(_without_owner(item) for item in kept))
 
 
