@@ -19,6 +19,7 @@ from lockgate.errors import UsageError
 from lockgate.history import place
 from lockgate.history.base import Home, Late, Migration, Note, Ran, Row, T
 from lockgate.history.files import FolderError, HistoryError
+from lockgate.history.raised import innermost
 from lockgate.textfile import Problem
 
 if TYPE_CHECKING:
@@ -296,17 +297,5 @@ def _explained(folder: Path, scripts: Path) -> Iterator[None]:
         file, line, column = error.filename or str(folder), error.lineno or 1, error.offset or 1
         raise FolderError([Problem(file, line, column, f"is no Python: {error.msg}")]) from None
     except Exception as error:  # a revision is a program: whatever it raises is its fault
-        file, line = innermost(error, scripts)
+        file, line = innermost(error, scripts) or (str(scripts), 1)
         raise FolderError([Problem(file, line, 1, f"cannot be imported: {type(error).__name__}: {error}")]) from None
-
-
-def innermost(error: BaseException, folder: Path) -> tuple[str, int]:
-    """The file below ``folder`` and the line in it at which an error came up; the folder itself if none is known."""
-    found = (str(folder), 1)
-    trace = error.__traceback__
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if Path(file).is_relative_to(folder) or Path(file).resolve().is_relative_to(folder.resolve()):
-            found = (file, trace.tb_lineno)
-        trace = trace.tb_next
-    return found

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 from psycopg import Connection
 
 from lockgate.errors import UsageError
-from lockgate.history.alembic import Alembic, innermost
+from lockgate.history.alembic import Alembic
 from lockgate.history.base import Home, Migration, Note, T
 from lockgate.history.files import HistoryError, MigrationFailed
+from lockgate.history.raised import innermost, of_server
 
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
@@ -96,8 +96,8 @@ def _run(
     except (HistoryError, UsageError):
         raise
     except Exception as error:  # env.py and revisions are programs: whatever they raise is their fault
-        file, line = innermost(error, folder)
-        cause = _of_server(error)
+        file, line = innermost(error, folder) or (str(folder), 1)
+        cause = of_server(error)
         why = f"{type(cause or error).__name__}: {cause or error}".strip()
         raise MigrationFailed(f"{file}:{line}:1", why, cause) from error
 
@@ -160,13 +160,3 @@ def _address(tool: Alembic, conn: Connection[Any]) -> None:
         query=said,
     )
     tool.config.set_main_option("sqlalchemy.url", url.render_as_string(hide_password=False).replace("%", "%%"))
-
-
-def _of_server(error: BaseException) -> psycopg.Error | None:
-    seen: BaseException | None = error
-    while seen is not None:
-        for each in (seen, getattr(seen, "orig", None)):
-            if isinstance(each, psycopg.Error):
-                return each
-        seen = seen.__cause__ or seen.__context__
-    return None

@@ -10,6 +10,7 @@ from lockgate.errors import UsageError
 from lockgate.history import (
     alembic,
     dbmate,
+    django,
     flyway,
     golang_migrate,
     goose,
@@ -40,6 +41,7 @@ TOOLS: Mapping[str, Kind] = {
     "sqlx": Kind(sqlx.Sqlx, sqlx.fits, sqlx.may),
     "prisma": Kind(prisma.Prisma, prisma.fits),
     "alembic": Kind(alembic.Alembic, alembic.fits),
+    "django": Kind(django.Django, django.fits),
     "dbmate": Kind(dbmate.Dbmate, dbmate.fits),
     "goose": Kind(goose.Goose, goose.fits),
     "golang-migrate": Kind(golang_migrate.GolangMigrate, golang_migrate.fits, golang_migrate.may),

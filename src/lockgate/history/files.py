@@ -127,3 +127,8 @@ class Reader:
             raise UsageError(
                 "The folder of migrations cannot be read", where=str(self.folder), why=error.strerror
             ) from None
+
+
+def installed(file: Path) -> bool:
+    """Whether a file came with a package, and is not the project's own."""
+    return not {"site-packages", "dist-packages"}.isdisjoint(file.parts)

@@ -10,6 +10,7 @@ from pathlib import Path
 from lockgate.errors import PlanError, UsageError
 from lockgate.history import detect
 from lockgate.history.base import Migration, Tool
+from lockgate.history.files import installed
 from lockgate.history.naming import found
 from lockgate.plan.models import MigrateStep, Plan
 from lockgate.plan.values import split_name
@@ -55,7 +56,9 @@ def file_hashes(plan: Plan, folder: Path, where: Callable[..., str]) -> dict[str
 
 
 def _files(migration: Migration) -> Iterator[str]:
-    yield str(migration.path)
+    """What of a migration is the team's own: what came with a package is elsewhere on each machine."""
+    if not installed(migration.path):
+        yield str(migration.path)
     yield from (script.source.file for script in (migration.up, migration.down) if script is not None)
 
 
