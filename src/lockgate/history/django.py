@@ -17,7 +17,7 @@ from psycopg import Connection, sql
 
 from lockgate.errors import UsageError
 from lockgate.history import django_project, place
-from lockgate.history.base import Home, Late, Migration, Note, Ran, Row
+from lockgate.history.base import Home, Late, Migration, Note, Ran, Row, T
 from lockgate.history.django_project import DEFAULT, Key, Project, file_of
 
 TABLE = "django_migrations"
@@ -141,6 +141,13 @@ class Django:
         from lockgate.history import django_run
 
         django_run.perform(self, conn, home, wanted, up=up, note=note, stop=stop)
+
+    def rehearse(self, conn: Connection[Any], home: Home, wanted: Sequence[Migration], seen: Callable[[], T]) -> T:
+        """By Django, in a transaction of ours; one with ``atomic = False`` is refused."""
+        self.project.open()
+        from lockgate.history import django_run
+
+        return django_run.rehearse(self, conn, home, wanted, seen)
 
     def _recorded(self, conn: Connection[Any], home: Home) -> dict[Key, datetime]:
         place.require_columns(conn, home, self.name, ("id", "app", "name", "applied"))

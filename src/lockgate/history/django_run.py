@@ -19,7 +19,7 @@ from psycopg.adapt import AdaptersMap
 
 from lockgate.errors import LockgateError, UsageError
 from lockgate.history import place
-from lockgate.history.base import Home, Migration, Note
+from lockgate.history.base import Home, Migration, Note, T
 from lockgate.history.django import TABLE, Django, version
 from lockgate.history.django_project import DEFAULT, Key, Project, file_of, line_of
 from lockgate.history.files import HistoryError, MigrationFailed
@@ -44,18 +44,49 @@ def perform(
     :param stop: asked before each.
     :raises MigrationFailed: with file and line.
     """
-    found = place.find(conn, TABLE)
-    if (found.schema, found.exists) != (home.schema, True):
-        raise UsageError(
-            f"Django keeps its history in {found}, not in {home}", hint="Leave --table out, or set search_path."
-        )
+    with _executor(tool, conn, home, wanted, note, stop) as executor:
+        executor.perform(up=up)
+
+
+def rehearse(tool: Django, conn: Connection[Any], home: Home, wanted: Sequence[Migration], seen: Callable[[], T]) -> T:
+    """Take migrations back in this order in one transaction, ask ``seen`` at its end, and roll it back.
+
+    No signals are sent.
+
+    :param conn: is used and closed.
+    :raises MigrationFailed: with file and line; also for one that is not atomic.
+    """
+    with _executor(tool, conn, home, wanted, lambda migration: None, lambda: False) as executor:
+        with transaction.atomic(using=DEFAULT):
+            try:
+                executor.take_back()
+                return seen()
+            finally:
+                transaction.set_rollback(True, using=DEFAULT)
+    raise AssertionError("a run that nobody stops ends")
+
+
+@contextmanager
+def _executor(
+    tool: Django,
+    conn: Connection[Any],
+    home: Home,
+    wanted: Sequence[Migration],
+    note: Note,
+    stop: Callable[[], bool],
+) -> Iterator[_Executor]:
+    """Django's executor on ``conn``; what it and the migrations raise is told with file and line."""
     executor = None
     try:
-        with _instead(conn) as connection:
-            executor = _Executor(
-                connection, tool.project, home, {each.facts["key"]: each for each in wanted}, note, stop
+        found = place.find(conn, TABLE)
+        if (found.schema, found.exists) != (home.schema, True):
+            raise UsageError(
+                f"Django keeps its history in {found}, not in {home}", hint="Leave --table out, or set search_path."
             )
-            executor.perform(up=up)
+        with _instead(conn) as connection:
+            by_key = {each.facts["key"]: each for each in wanted}
+            executor = _Executor(connection, tool.project, home, by_key, note, stop)
+            yield executor
     except _Stopped:
         return
     except InconsistentMigrationHistory as error:
@@ -109,6 +140,17 @@ class _Executor(MigrationExecutor):  # type: ignore[misc]  # Django has no types
         after.clear_delayed_apps_cache()
         _render_again(after.apps)
         emit_post_migrate_signal(0, False, DEFAULT, apps=after.apps, plan=plan)
+
+    def take_back(self) -> None:
+        """In the transaction that is open.
+
+        :raises MigrationFailed: for one that is not atomic.
+        """
+        plan = [(each, True) for key in self._wanted for each in self._backwards(key)]
+        for each, _ in plan:
+            if not each.atomic:
+                raise MigrationFailed(f"{file_of(each)}:1:1", "It is not atomic: it commits on its way.", None)
+        self.migrate(None, plan=plan)
 
     def apply_migration(self, state: Any, migration: Any, fake: bool = False, fake_initial: bool = False) -> Any:
         """In one transaction, unless the migration is not atomic."""

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from lockgate.history import detect
+from lockgate.history.base import Rehearsing
 from lockgate.history.django import search_path
 from tests.integration.engine.plans import one, rows
 from tests.integration.migrating.django_shop import FILES, HEAD, HISTORY, apply, back, manage, project, shown
@@ -27,6 +28,14 @@ SQUASHED = (
     ]
 """
 )
+ATOMIC = {
+    **FILES,
+    "0002_index": HEAD
+    + """
+    dependencies = [("shop", "0001_initial")]
+    operations = [migrations.AddIndex("thing", models.Index(fields=["name"], name="things_name"))]
+""",
+}
 THIRD_FAILS = FILES["0003_rows"].replace("    things.objects", "    1 / 0\n    things.objects")
 
 
@@ -124,13 +133,7 @@ def test_an_operation_that_fails_is_named_with_its_line_and_leaves_nothing(dsn: 
 @pytest.mark.parametrize("number", [3, 4, 5])
 def test_a_kill_before_a_commit_is_followed_by_the_rest(dsn: str, tmp_path: Path, number: int) -> None:
     """Behind the two migrations of contenttypes; at the second of the shop the index is there without its line."""
-    files = {**FILES, "0002_index": FILES["0002_index"].replace("atomic = False", "").replace("Concurrently", "")}
-    files["0002_index"] = (
-        files["0002_index"]
-        .replace("[AddIndex(", "[migrations.AddIndex(")
-        .replace("from django.contrib.postgres.operations import AddIndex\n", "")
-    )
-    project(tmp_path, files)
+    project(tmp_path, ATOMIC)
     ended = apply(dsn, tmp_path, fault=f"migrate.commit:{number}")
     assert ended.killed, ended.err
     ended = apply(dsn, tmp_path)
@@ -174,6 +177,35 @@ def test_what_others_depend_on_is_not_taken_back_under_them(dsn: str, tmp_path: 
     assert manage(tmp_path, dsn, "migrate").returncode == 0
     ended = back(dsn, tmp_path)
     assert "shop.0001_initial cannot be taken back" in ended.err, ended.err
+    assert rows(dsn, HISTORY) == ALL
+
+
+def rehearsed(dsn: str, root: str) -> None:
+    """What the processes of these tests do to take all back for a trial."""
+    tool = detect.opened(Path(root))
+    assert isinstance(tool, Rehearsing)
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        wanted = [each for each in reversed(tool.migrations()) if each.version.startswith("shop.")]
+        there = tool.rehearse(
+            conn, tool.home(conn), wanted, lambda: conn.execute("SELECT to_regclass('shop_thing')").fetchone()
+        )
+    sys.stdout.write(f"in the trial: {there}\n")
+
+
+def test_a_trial_of_the_way_back_changes_nothing(dsn: str, tmp_path: Path) -> None:
+    project(tmp_path, ATOMIC)
+    assert manage(tmp_path, dsn, "migrate").returncode == 0
+    ended = call("tests.integration.migrating.test_django:rehearsed", dsn, str(tmp_path))
+    assert "in the trial: (None,)" in ended.out, ended.err
+    assert rows(dsn, HISTORY) == ALL
+    assert one(dsn, "SELECT count(*) FROM shop_thing") == 2
+
+
+def test_one_that_is_not_atomic_is_not_tried(dsn: str, tmp_path: Path) -> None:
+    project(tmp_path)
+    assert manage(tmp_path, dsn, "migrate").returncode == 0
+    ended = call("tests.integration.migrating.test_django:rehearsed", dsn, str(tmp_path))
+    assert "It is not atomic" in ended.err
     assert rows(dsn, HISTORY) == ALL
 
 
