@@ -56,13 +56,15 @@ def rehearse(tool: Django, conn: Connection[Any], home: Home, wanted: Sequence[M
     :param conn: is used and closed.
     :raises MigrationFailed: with file and line; also for one that is not atomic.
     """
-    with _executor(tool, conn, home, wanted, lambda migration: None, lambda: False) as executor:
-        with transaction.atomic(using=DEFAULT):
-            try:
-                executor.take_back()
-                return seen()
-            finally:
-                transaction.set_rollback(True, using=DEFAULT)
+    with (
+        _executor(tool, conn, home, wanted, lambda migration: None, lambda: False) as executor,
+        transaction.atomic(using=DEFAULT),
+    ):
+        try:
+            executor.take_back()
+            return seen()
+        finally:
+            transaction.set_rollback(True, using=DEFAULT)
     raise AssertionError("a run that nobody stops ends")
 
 
