@@ -1,5 +1,5 @@
 // Prisma's own schema engine, its WebAssembly build, over one folder of migrations and one database:
-//   node engine.mjs <modules> <database url> <folder> status|deploy|applied <name>|rolled-back <name>|develop|introspect
+//   node engine.mjs <modules> <database url> <folder> status|deploy|applied <name>|rolled-back <name>
 // Prints one JSON object. The engine is what `prisma migrate` calls; its native build cannot be had from the registry.
 import { createRequire } from "node:module";
 import { readFileSync, readdirSync, existsSync, statSync } from "node:fs";
@@ -45,15 +45,6 @@ try {
     status: () => engine.diagnoseMigrationHistory({ migrationsList, optInToShadowDatabase: false, filters }),
     deploy: () => engine.applyMigrations({ migrationsList, filters }),
     applied: () => engine.markMigrationApplied({ migrationName: name, migrationsList }),
-    develop: () => engine.devDiagnostic({ migrationsList, filters }),
-    introspect: () =>
-      engine.introspect({
-        schema: { files: [{ path: "schema.prisma", content: datamodel }] },
-        baseDirectoryPath: folder,
-        force: true,
-        compositeTypeDepth: -1,
-        namespaces: null,
-      }),
     "rolled-back": () => engine.markMigrationRolledBack({ migrationName: name }),
   };
   console.log(JSON.stringify(await answers[command]()));

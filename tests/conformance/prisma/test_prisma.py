@@ -171,18 +171,3 @@ def test_marked_applied_by_prisma_is_applied(modules: Path, dsn: str, folder: Pa
     prisma(modules, dsn, folder, "applied", FIRST)
     runner.apply(plan(folder), sessions(dsn))
     assert in_order(prisma(modules, dsn, folder, "status"))
-
-
-def test_the_ledger_is_no_drift_and_is_not_introspected(modules: Path, dsn: str, folder: Path) -> None:
-    """Drift is what `migrate dev` would reset a database for: its schema against that of a shadow database."""
-    runner.apply(plan(folder), sessions(dsn))
-    assert one(dsn, "SELECT count(*) > 0 FROM pg_tables WHERE schemaname = 'lockgate'")
-    assert prisma(modules, dsn, folder, "develop")["action"]["tag"] == "createMigration"
-    models = prisma(modules, dsn, folder, "introspect")["schema"]["files"][0]["content"]
-    assert "model Thing " in models
-    assert "lockgate" not in models
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute("CREATE TABLE stray (id int PRIMARY KEY)")
-    answer = prisma(modules, dsn, folder, "develop")
-    assert answer["action"]["tag"] == "reset", "what is in schema public is drift: the check sees something"
-    assert "stray" in answer["action"]["reason"]
