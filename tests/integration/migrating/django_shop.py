@@ -149,5 +149,5 @@ def apply(dsn: str, root: Path, to: str | None = None, fault: str | None = None)
     return call(f"{__name__}:apply_folder", dsn, str(root), to, fault=fault)
 
 
-def back(dsn: str, root: Path) -> Ended:
-    return call(f"{__name__}:roll_back", dsn, str(root))
+def back(dsn: str, root: Path, fault: str | None = None) -> Ended:
+    return call(f"{__name__}:roll_back", dsn, str(root), fault=fault)

@@ -142,6 +142,18 @@ def test_a_kill_before_a_commit_is_followed_by_the_rest(dsn: str, tmp_path: Path
     assert one(dsn, "SELECT count(*) FROM shop_thing") == 2
 
 
+def test_a_kill_before_a_commit_on_the_way_back_takes_nothing_back(dsn: str, tmp_path: Path) -> None:
+    project(tmp_path, ATOMIC)
+    assert apply(dsn, tmp_path).code == 0
+    ended = back(dsn, tmp_path, fault="migrate.commit:1")
+    assert ended.killed, ended.err
+    assert rows(dsn, HISTORY) == ALL
+    assert one(dsn, "SELECT count(*) FROM shop_thing") == 2
+    ended = back(dsn, tmp_path)
+    assert ended.code == 0, ended.err
+    assert rows(dsn, HISTORY) == []
+
+
 def test_a_squashed_one_is_run_in_place_of_what_it_replaces(dsn: str, tmp_path: Path) -> None:
     project(tmp_path, {**FILES, "0001_squashed": SQUASHED})
     (tmp_path / "plan/plan.yaml").write_text(
