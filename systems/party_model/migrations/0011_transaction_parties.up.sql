@@ -14,4 +14,4 @@ ALTER TABLE core.property_transactions VALIDATE CONSTRAINT fk_transactions_selle
 
 -- The way back looks contacts up by the numbers that it gives them in the old model.
 CREATE INDEX CONCURRENTLY idx_party_contacts_way_back ON core.party_contacts
-    ((-1 - (hashtextextended(party_id::text || ' ' || contact_type || ' ' || value, 0) & 9223372036854775807)));
+    ((-1 - (hash_record_extended(ROW(party_id, contact_type, value, created_at), 0) & 9223372036854775807)));
