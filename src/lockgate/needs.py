@@ -53,7 +53,7 @@ def _read(step: MapStep | TransformStep) -> Iterable[tuple[str, str]]:
     Nor for one that is copied whole: it needs no triggers.
     """
     try:
-        return [(occurrence.schema, occurrence.name) for occurrence in Select(step.select).occurrences]
+        return [(occurrence.schema, occurrence.name) for occurrence in Select.of(step.select).occurrences]
     except (ShapeRefused, SqlSyntaxError):
         return []
 

@@ -79,7 +79,7 @@ def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
 
 def _parse(definition: Definition) -> Select:
     try:
-        return Select(definition.select)
+        return Select.of(definition.select)
     except ShapeRefused as error:
         if _may_be_whole(definition):
             return _parse_whole(definition, error.what)

@@ -6,8 +6,9 @@ The text is a nest of ``{NODE :field value ...}``, lists in parentheses, and pla
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 _TOKEN = re.compile(r'[{}()]|"(?:\\.|[^"\\])*"|(?:\\.|[^\s{}()\\])+')
@@ -26,9 +27,10 @@ class TreeNode:
         return str(value[0])
 
 
-def parse(text: str) -> list[TreeNode]:
+@lru_cache(maxsize=128)
+def parse(text: str) -> Sequence[TreeNode]:
     """Parse the text of a ``pg_node_tree``; return every node at any depth."""
-    return list(_nodes(_values(iter(_TOKEN.findall(text)), None)))
+    return tuple(_nodes(_values(iter(_TOKEN.findall(text)), None)))
 
 
 def _values(tokens: Iterator[str], end: str | None) -> list[Any]:

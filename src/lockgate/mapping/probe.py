@@ -34,7 +34,7 @@ class Probed:
     :param reads: (oid of a relation, number of a column) for each column that it reads.
     """
 
-    tree: list[TreeNode]
+    tree: Sequence[TreeNode]
     outputs: Mapping[str, str]
     reads: frozenset[tuple[int, int]]
 
@@ -110,7 +110,9 @@ def _refusal(definition: Definition, error: psycopg.Error, offset: int | None) -
     )
 
 
-def refuse_unsteady(conn: Connection[Any], definition: Definition, select: Select, analysed: list[TreeNode]) -> None:
+def refuse_unsteady(
+    conn: Connection[Any], definition: Definition, select: Select, analysed: Sequence[TreeNode]
+) -> None:
     """Refuse what yields other rows for each chunk or, with sync, at another time.
 
     :raises MappingRefused: with the place, as far as the text shows it.
@@ -151,12 +153,12 @@ _SETS = (
 )
 
 
-def is_set(analysed: list[TreeNode]) -> bool:
+def is_set(analysed: Sequence[TreeNode]) -> bool:
     """Whether a SELECT yields of some rows something else than of all: aggregates and their like."""
     return any(nodetree.has_flag(analysed, flag) for flag, _, _ in _SETS)
 
 
-def _refuse_sets(conn: Connection[Any], definition: Definition, select: Select, analysed: list[TreeNode]) -> None:
+def _refuse_sets(conn: Connection[Any], definition: Definition, select: Select, analysed: Sequence[TreeNode]) -> None:
     """Aggregates and their like: of a chunk of the rows they yield something else than of all."""
     for flag, what, hint in _SETS:
         if nodetree.has_flag(analysed, flag):

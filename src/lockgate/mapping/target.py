@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -180,13 +180,41 @@ def _check_types(
     conn: Connection[Any], definition: Definition, target: Relation, columns: list[Column], select: Select
 ) -> None:
     """Let the server plan (not run) an insert of what the SELECT yields."""
-    for column in columns:
+    try:
+        _plan_insert(conn, target, columns, select)
+    except NOT_ACCEPTED as error:
+        _find_misfit(conn, definition, target, columns, select)
+        raise PlanError(
+            f"what the SELECT yields does not fit {target.label}: {error.diag.message_primary}",
+            where=definition.place("select"),
+        ) from None
+    for name, expression in definition.on_insert.items():
         try:
             with conn.transaction():
-                conn.execute(
-                    f"EXPLAIN INSERT INTO {target.sql} ({column.sql}) OVERRIDING SYSTEM VALUE "
-                    f"SELECT y.{column.sql} FROM ({select.render()}) AS y".encode()
-                )
+                conn.execute(f"EXPLAIN INSERT INTO {target.sql} ({quote(name)}) SELECT ({expression}\n)".encode())
+        except NOT_ACCEPTED as error:
+            raise PlanError(
+                f'`on_insert` of "{name}" is refused by the server: {error.diag.message_primary}',
+                where=definition.place("on_insert", name),
+            ) from None
+
+
+def _plan_insert(conn: Connection[Any], target: Relation, columns: Sequence[Column], select: Select) -> None:
+    written, yielded = ", ".join(c.sql for c in columns), ", ".join(f"y.{c.sql}" for c in columns)
+    with conn.transaction():
+        conn.execute(
+            f"EXPLAIN INSERT INTO {target.sql} ({written}) OVERRIDING SYSTEM VALUE "
+            f"SELECT {yielded} FROM ({select.render()}) AS y".encode()
+        )
+
+
+def _find_misfit(
+    conn: Connection[Any], definition: Definition, target: Relation, columns: list[Column], select: Select
+) -> None:
+    """Say which column it is that the server does not accept: it names none."""
+    for column in columns:
+        try:
+            _plan_insert(conn, target, [column], select)
         except psycopg.errors.InsufficientPrivilege as error:
             raise missing(
                 error,
@@ -199,13 +227,4 @@ def _check_types(
                 f'what the SELECT yields for "{column.name}" does not fit {target.label}: {error.diag.message_primary}',
                 where=definition.place("select"),
                 hint=f"cast it to {column.type}",
-            ) from None
-    for name, expression in definition.on_insert.items():
-        try:
-            with conn.transaction():
-                conn.execute(f"EXPLAIN INSERT INTO {target.sql} ({quote(name)}) SELECT ({expression}\n)".encode())
-        except NOT_ACCEPTED as error:
-            raise PlanError(
-                f'`on_insert` of "{name}" is refused by the server: {error.diag.message_primary}',
-                where=definition.place("on_insert", name),
             ) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lockgate.sql import tree
 from lockgate.sql.candidates import candidate_terms
@@ -60,6 +61,12 @@ class Select:
         _forget_exists_outputs(select)
         self.distinct: DistinctOn | None = take_distinct(select)
         self.occurrences = tuple(self._occurrence(i, site, select) for i, site in enumerate(sites(select)))
+
+    @staticmethod
+    @lru_cache(maxsize=256)
+    def of(text: str) -> Select:
+        """Read a text, or remember what was read: nothing changes a SELECT."""
+        return Select(text)
 
     @property
     def tree(self) -> Node:

@@ -7,6 +7,7 @@ the UTF-8 text, as the parser counts them; ``character_offset`` turns one into a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import Message
@@ -134,19 +135,21 @@ def deparse(statement: Node) -> str:
 
     :raises PlanError: if the text would mean something else.
     """
+    return _write(statement.stmt.SerializeToString(deterministic=True))
+
+
+# A run derives the same texts from a mapping each time that it looks whether it still fits the database.
+@lru_cache(maxsize=1024)
+def _write(serialized: bytes) -> str:
     result = _parse("SELECT 1")
-    del result.stmts[:]
-    result.stmts.add().stmt.CopyFrom(statement.stmt)
+    statement = result.stmts[0].stmt
+    statement.ParseFromString(serialized)
     text: str = _deparse(result)
     try:
         again = _parse(text)
     except PgQueryError:
         again = None
-    if (
-        again is None
-        or len(again.stmts) != 1
-        or strip_locations(again.stmts[0].stmt) != strip_locations(statement.stmt)
-    ):
+    if again is None or len(again.stmts) != 1 or strip_locations(again.stmts[0].stmt) != strip_locations(statement):
         raise PlanError(
             f"the SQL cannot be rewritten exactly: it would become {text!r}",
             why="an expression loses its parentheses when it is written back",
