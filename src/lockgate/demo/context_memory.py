@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import psycopg
@@ -14,16 +13,13 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from lockgate.demo import parts
-from lockgate.demo.database import DemoDatabase
 from lockgate.demo.figures import backfill_rows_per_second
 from lockgate.demo.journal import Journal, latency
 from lockgate.demo.options import DemoOptions
 from lockgate.demo.result import PlainResult
-from lockgate.demo.syncing import drain, syncing
+from lockgate.demo.stage import Stage
 from lockgate.engine.clock import Clock, SystemClock
 from lockgate.engine.context import Progress, Silent
-from lockgate.engine.rollback import rollback
-from lockgate.engine.session import Sessions
 from lockgate.engine.undoing import BEGINNING
 from lockgate.errors import GateRefused, RollbackRefused, UsageError
 from lockgate.ledger import chain
@@ -69,72 +65,64 @@ def run(
     place = parts.database(options, SYSTEM, progress)
     folder = parts.folder(options, clock)
     with place as made:
-        loaded = load_plan(system_folder(SYSTEM) / "plan")
-        sessions = Sessions(made.dsn, loaded.plan.settings, clock)
-        plan = parts.Plan(loaded, sessions, clock, progress, stop)
-        return _Demo(options, plan, folder, made, expected).run()
+        stage = Stage(load_plan(system_folder(SYSTEM) / "plan"), made, folder, clock, progress, stop)
+        return _Demo(options, stage, expected).run()
 
 
 @dataclass(slots=True)
 class _Demo:
     options: DemoOptions
-    plan: parts.Plan
-    folder: Path
-    database: DemoDatabase
+    stage: Stage
     expected: Any
-    seconds: dict[str, float] = field(default_factory=dict)
 
     def run(self) -> PlainResult:
-        with self._timed("generate"):
+        stage = self.stage
+        with stage.timed("generate"):
             self._generate()
-        with self._timed("try"):
+        with stage.timed("try"):
             self._try_rollback()
-        plan = self.plan
-        with self._timed("plan"), self._load() as written:
-            plan.pause(self.options.baseline_seconds)
-            plan.apply(_ADDITIVE)
-            with syncing(plan.sessions, plan.name, plan.clock, plan.progress.event):
-                plan.apply(_FLAG)
+        with stage.timed("plan"), self._load() as written:
+            stage.pause(self.options.baseline_seconds)
+            stage.apply(_ADDITIVE)
+            with stage.synced():
+                stage.apply(_FLAG)
                 self._tighten()
-                plan.pause(self.options.after_seconds)
+                stage.pause(self.options.after_seconds)
                 written.set()
-                self._say("the load is told to stop; waiting for the last changes to be applied")
-                drain(plan.sessions, plan.name, plan.clock, plan.stop)
-        with self._timed("verify"):
-            failed = [said for phase in _CHECKED for said in plan.check_again(phase)]
+                stage.say("the load is told to stop; waiting for the last changes to be applied")
+                stage.drain()
+        with stage.timed("verify"):
+            failed = [said for phase in _CHECKED for said in stage.check_again(phase)]
             return self._outcome(tuple(failed))
 
     # --- parts ----------------------------------------------------------------------------------------------
 
     def _generate(self) -> None:
-        self._say(f"making the database at scale {self.options.scale:g} in {self.database.place}")
-        with psycopg.connect(self.database.dsn, autocommit=True) as conn:
+        database = self.stage.database
+        self.stage.say(f"making the database at scale {self.options.scale:g} in {database.place}")
+        with psycopg.connect(database.dsn, autocommit=True) as conn:
             import_system(SYSTEM, "generate").generate(conn, self.options.scale, self.options.seed)
-            role, password = sql.Identifier(self.database.service_role), sql.Literal(self.database.service_password)
+            role, password = sql.Identifier(database.service_role), sql.Literal(database.service_password)
             conn.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password))
             for grant in _GRANTS:
                 conn.execute(sql.SQL(grant).format(role))
 
     def _try_rollback(self) -> None:
         """Take the new tables back while that loses nothing, so that it is known to work."""
-        self._say("the tables are made, and taken back, to try that before it is needed")
-        self.plan.apply(_ADDITIVE)
-        self._back()
-
-    def _back(self) -> None:
-        plan = self.plan
-        rollback(plan.loaded, plan.sessions, to=BEGINNING, progress=plan.progress, clock=plan.clock, stop=plan.stop)
+        self.stage.say("the tables are made, and taken back, to try that before it is needed")
+        self.stage.apply(_ADDITIVE)
+        self.stage.take_back(BEGINNING)
 
     @contextmanager
     def _load(self) -> Iterator[threading.Event]:
         """Let the application write until the event is set, at the latest when the block ends."""
         load = import_system(SYSTEM, "load")
-        with psycopg.connect(self.database.dsn, autocommit=True) as conn:
+        with psycopg.connect(self.stage.database.dsn, autocommit=True) as conn:
             known = load.known(conn, _KNOWN_LEADS)
-        told = load.Load(self.database.service_dsn, min(self.options.rate, _RATE), self.options.seed)
+        told = load.Load(self.stage.database.service_dsn, min(self.options.rate, _RATE), self.options.seed)
         stop = threading.Event()
-        self._say(f"the application begins to write, {told.rate:g} times a second")
-        with Journal(self.folder / "journal.jsonl") as journal:
+        self.stage.say(f"the application begins to write, {told.rate:g} times a second")
+        with Journal(self.stage.folder / "journal.jsonl") as journal:
             thread = threading.Thread(target=load.drive, args=(told, known, journal, stop), name="load")
             thread.start()
             try:
@@ -147,43 +135,41 @@ class _Demo:
         """Go to the end as soon as the jobs that were made without a customer have theirs."""
         for _ in range(_TRIES):
             try:
-                return self.plan.apply()
+                return self.stage.apply()
             except GateRefused as error:
-                self._say(f"not yet: {error.what}")
-                self.plan.pause(1)
-        return self.plan.apply()
+                self.stage.say(f"not yet: {error.what}")
+                self.stage.pause(1)
+        return self.stage.apply()
 
     def _outcome(self, checks_failed: tuple[str, ...]) -> PlainResult:
-        plan, options = self.plan, self.options
-        entries = list(import_system(SYSTEM, "journal").read(self.folder / "journal.jsonl"))
+        stage = self.stage
+        entries = list(import_system(SYSTEM, "journal").read(self.stage.folder / "journal.jsonl"))
         failures = [entry.error for entry in entries if not entry.ok]
         refused = self._refused()
-        with psycopg.connect(self.database.dsn, autocommit=True) as conn:
+        with psycopg.connect(self.stage.database.dsn, autocommit=True) as conn:
             lost = import_system(SYSTEM, "verify").verify(entries, conn)
             query = (system_folder(SYSTEM) / "queries" / "figures.sql").read_text(encoding="utf-8")
             with conn.cursor(row_factory=dict_row) as cursor:
                 found = cursor.execute(query.encode()).fetchone() or {}
-        times = latency(entries, 0, plan.clock.now().timestamp())
+        times = latency(entries, 0, stage.clock.now().timestamp())
         seen = {
             "acknowledged_writes": sum(entry.ok for entry in entries),
             "failed_writes": len(failures),
             "lost_writes": len(lost),
         }
-        with plan.sessions.open("demo") as conn, conn.transaction():
+        with stage.sessions.open("demo") as conn, conn.transaction():
             result = {**seen, "latency": asdict(times)}
-            chain.evidence(conn, plan=plan.name, phase=None, step=None, name="load", query=_LOAD, result=result)
-        with plan.sessions.open("demo") as conn:
-            report = collect(conn, plan.name, show_values=True)  # all of them were made up
-        report_md, report_json = parts.write(report, self.folder)
-        return PlainResult(
+            chain.evidence(conn, plan=stage.name, phase=None, step=None, name="load", query=_LOAD, result=result)
+        with stage.sessions.open("demo") as conn:
+            report = collect(conn, stage.name, show_values=True)  # all of them were made up
+        return stage.result(
+            self.options,
+            report,
             system="context-memory",
-            scale=options.scale,
-            seed=options.seed,
-            phases_done=report.phases_done,
-            phases_planned=report.phases_planned,
+            acknowledged=seen["acknowledged_writes"],
+            failed=seen["failed_writes"],
+            lost=seen["lost_writes"],
             checks_failed=checks_failed,
-            unexplained_rows=sum(p.accounting.unexplained_rows for p in report.mappings if p.accounting is not None),
-            **seen,
             figures={
                 **{name.replace("_", " "): rows for name, rows in found.items()},
                 "writes with the memory": sum(entry.memory for entry in entries),
@@ -197,16 +183,12 @@ class _Demo:
                 *failures[:20],
                 *(() if refused else ("a rollback was not refused, although it loses rows",)),
             ),
-            seconds=self.seconds,
-            report_md=report_md,
-            report_json=report_json,
-            kept=self.database.kept,
         )
 
     def _refused(self) -> str:
         """Why the new tables cannot be taken back any more; empty if they were."""
         try:
-            self._back()
+            self.stage.take_back(BEGINNING)
         except RollbackRefused as error:
             return f"{error.what}: {error.why}"
         return ""
@@ -229,14 +211,3 @@ class _Demo:
             wanted, rows = expected.mappings[mapping].rejected[reason], rejected.get(mapping, {}).get(reason)
             if rows is None or rows < wanted:
                 yield f"rows rejected by {mapping}, {reason}: {rows}, not {wanted}"
-
-    # --- little things --------------------------------------------------------------------------------------
-
-    def _say(self, message: str) -> None:
-        self.plan.progress.event(f"demo: {message}")
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        start = self.plan.clock.monotonic()
-        yield
-        self.seconds[name] = round(self.plan.clock.monotonic() - start, 2)

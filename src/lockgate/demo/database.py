@@ -32,6 +32,7 @@ class DemoDatabase:
     :ivar service_role: a role for the service, to be made by the project; removed with the database.
     :ivar place: where it is, for people.
     :ivar kept: where it will be afterwards, for people; None if it goes.
+    :ivar named: the address of the server that was named; None if the server is the demo's own.
     """
 
     dsn: str
@@ -39,6 +40,7 @@ class DemoDatabase:
     service_password: str
     place: str
     kept: str | None
+    named: str | None = None
 
     @property
     def service_dsn(self) -> str:
@@ -86,6 +88,7 @@ def on_server(dsn: str, keep: bool) -> Iterator[DemoDatabase]:
             service_password=secrets.token_urlsafe(18),
             place=describe(database),
             kept=f"database and role {name} on {describe(dsn)}" if keep else None,
+            named=dsn,
         )
     finally:
         if not keep:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from lockgate.demo import figures
@@ -11,9 +10,8 @@ from lockgate.demo.journal import Latency
 from lockgate.demo.options import DemoOptions
 from lockgate.demo.parts import write
 from lockgate.demo.result import DemoResult, Ending
-from lockgate.engine.session import Sessions
+from lockgate.demo.stage import Stage
 from lockgate.ledger import chain
-from lockgate.plan.load import LoadedPlan
 from lockgate.report import collect
 
 _QUERY = "the load client's journal, compared with both models once all changes were applied"
@@ -22,14 +20,10 @@ _QUERY = "the load client's journal, compared with both models once all changes 
 def outcome(
     *,
     options: DemoOptions,
-    sessions: Sessions,
-    loaded: LoadedPlan,
-    folder: Path,
+    stage: Stage,
     expected: Any,
     verified: Mapping[str, Any],
     checks_failed: tuple[str, ...],
-    seconds: Mapping[str, float],
-    kept: str | None,
     ending: Ending | None,
     phases_wanted: int,
 ) -> DemoResult:
@@ -38,12 +32,12 @@ def outcome(
     :param verified: the answer of the project's ``verify``.
     """
     shown = {name: value for name, value in verified.items() if name not in ("lost", "failures")}
-    plan = loaded.plan.plan
-    with sessions.open("demo") as conn:
+    plan = stage.name
+    with stage.sessions.open("demo") as conn:
         with conn.transaction():
             chain.evidence(conn, plan=plan, phase=None, step=None, name="load", query=_QUERY, result=shown)
         report = collect(conn, plan, show_values=True)  # all of them were made up
-    report_md, report_json = write(report, folder)
+    report_md, report_json = write(report, stage.folder)
     accounts = figures.accounts(report.mappings, verified["load_rows"])
     return DemoResult(
         scale=options.scale,
@@ -68,10 +62,10 @@ def outcome(
         differences=figures.differences(accounts, verified["primary_addresses"], expected),
         lost=verified["lost"],
         failures=verified["failures"],
-        seconds=seconds,
+        seconds=stage.seconds,
         report_md=report_md,
         report_json=report_json,
-        kept=kept,
+        kept=stage.database.kept,
         writers_held_ms=figures.writers_held(report),
         ending=ending,
         phases_wanted=phases_wanted,

@@ -9,23 +9,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 from lockgate.demo import parts
-from lockgate.demo.database import DemoDatabase
 from lockgate.demo.ending import Retirement
 from lockgate.demo.options import DemoOptions
 from lockgate.demo.outcome import outcome
 from lockgate.demo.project import Project, Running
 from lockgate.demo.result import DemoResult
-from lockgate.demo.syncing import drain, syncing
+from lockgate.demo.stage import Stage
 from lockgate.engine.clock import Clock, ForwardedClock, SystemClock
 from lockgate.engine.context import Progress, Silent
-from lockgate.engine.session import Sessions
 from lockgate.errors import LockgateError, UsageError
-from lockgate.plan.load import LoadedPlan, load_plan
+from lockgate.plan.load import load_plan
 from lockgate.systems import import_system, system_folder
 
 SYSTEM = "party_model"
@@ -63,7 +60,8 @@ def run(
     folder = parts.folder(options, clock)
     project = Project(system_folder(SYSTEM), folder, clock, stop)
     with place as made:
-        return _Demo(options, progress, clock, stop, folder, made, project, expected).run()
+        stage = Stage(load_plan(project.folder / "plan"), made, folder, clock, progress, stop)
+        return _Demo(options, stage, clock, project, expected).run()
 
 
 def _require_packages() -> None:
@@ -88,48 +86,41 @@ def _is_well(said: Any) -> bool:
 @dataclass(slots=True)
 class _Demo:
     options: DemoOptions
-    progress: Progress
+    stage: Stage
     clock: ForwardedClock
-    stop: threading.Event
-    folder: Path
-    database: DemoDatabase
     project: Project
     expected: Any
-    seconds: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     def run(self) -> DemoResult:
-        with self._timed("generate"):
+        stage = self.stage
+        with stage.timed("generate"):
             self._generate()
-        loaded = load_plan(self.project.folder / "plan")
-        sessions = Sessions(self.database.dsn, loaded.plan.settings, self.clock)
-        under_way = parts.Plan(loaded, sessions, self.clock, self.progress, self.stop)
-        plan = under_way.name
         with self._service() as service:
             url = service.said["url"]
-            retirement = self._retirement(under_way)
+            retirement = Retirement(stage, self.clock)
             with self._load(url, self.options.seed) as load:
                 self._baseline()
-                with self._timed("plan"), self._interval("during"):
-                    under_way.apply(_BORN_AFTER)
-                    with syncing(sessions, plan, self.clock, self.progress.event):
-                        self._say(f"the service writes {self.expected.born} people to the new model only")
-                        self.project.ask(self.database.dsn, "born", *self._to(url, self.options.seed))
-                        under_way.apply(_OVER)
-                with syncing(sessions, plan, self.clock, self.progress.event):
+                with stage.timed("plan"), self._interval("during"):
+                    stage.apply(_BORN_AFTER)
+                    with stage.synced():
+                        stage.say(f"the service writes {self.expected.born} people to the new model only")
+                        self.project.ask(stage.database.dsn, "born", *self._to(url, self.options.seed))
+                        stage.apply(_OVER)
+                with stage.synced():
                     with self._interval("after"):
-                        self._say(f"the service writes the new model for {self.options.after_seconds:g} s")
+                        stage.say(f"the service writes the new model for {self.options.after_seconds:g} s")
                         self.project.pause(self.options.after_seconds)
                     load.stop()
-                    self._say("the load has stopped; waiting for the last changes to be applied")
-                    drain(sessions, plan, self.clock, self.stop)
-            with self._timed("verify"):
-                checks_failed = tuple(under_way.check_again())
+                    stage.say("the load has stopped; waiting for the last changes to be applied")
+                    stage.drain()
+            with stage.timed("verify"):
+                checks_failed = tuple(stage.check_again())
                 verified = self._verify_journal(("old", "new"))
             ending = None
             if self.options.to_end:
-                with self._timed("end"), self._load(url, self.options.seed + 1) as load:
-                    with syncing(sessions, plan, self.clock, self.progress.event), self._log_named():
+                with stage.timed("end"), self._load(url, self.options.seed + 1) as load:
+                    with stage.synced(), self._log_named():
                         ending = retirement.run()
                     load.stop()
                 last = self._verify_journal(("new",))
@@ -142,80 +133,62 @@ class _Demo:
                 }
         return outcome(
             options=self.options,
-            sessions=sessions,
-            loaded=loaded,
-            folder=self.folder,
+            stage=stage,
             expected=self.expected,
             verified=verified,
             checks_failed=checks_failed,
-            seconds=self.seconds,
-            kept=self.database.kept,
             ending=ending,
-            phases_wanted=self._wanted(loaded),
+            phases_wanted=self._wanted(),
         )
 
     # --- parts ----------------------------------------------------------------------------------------------
 
     def _generate(self) -> None:
-        scale, seed = self.options.scale, self.options.seed
-        self._say(f"making the legacy database at scale {scale:g} in {self.database.place}")
-        self.project.ask(
-            self.database.dsn, "generate", "--scale", scale, "--seed", seed, told=lambda stage: self._say(f"  {stage}")
-        )
-        role, password = self.database.service_role, self.database.service_password
-        self.project.ask(self.database.dsn, "role", "--name", role, password=password)
+        scale, seed, stage, database = self.options.scale, self.options.seed, self.stage, self.stage.database
+        stage.say(f"making the legacy database at scale {scale:g} in {database.place}")
+        sized = ("--scale", scale, "--seed", seed)
+        self.project.ask(database.dsn, "generate", *sized, told=lambda done: stage.say(f"  {done}"))
+        self.project.ask(database.dsn, "role", "--name", database.service_role, password=database.service_password)
 
     def _service(self) -> AbstractContextManager[Running]:
-        return self.project.running(self.database.service_dsn, "service", ready=_is_well)
+        return self.project.running(self.stage.database.service_dsn, "service", ready=_is_well)
 
     def _load(self, url: str, seed: int) -> AbstractContextManager[Running]:
-        known = self.folder / "known_people.json"
-        known.write_text(json.dumps(self.project.ask(self.database.dsn, "people", "--limit", _KNOWN_PEOPLE)))
-        self._say(f"a load of {self.options.rate:g} requests a second begins")
+        known = self.stage.folder / "known_people.json"
+        known.write_text(json.dumps(self.project.ask(self.stage.database.dsn, "people", "--limit", _KNOWN_PEOPLE)))
+        self.stage.say(f"a load of {self.options.rate:g} requests a second begins")
         return self.project.running("", "load", *self._to(url, seed), "--rate", self.options.rate, "--known", known)
-
-    def _retirement(self, plan: parts.Plan) -> Retirement:
-        return Retirement(plan.loaded, plan.sessions, self.clock, self.folder, self.progress, plan.apply, self._say)
 
     @contextmanager
     def _log_named(self) -> Iterator[None]:
         """Let the plan's own command know where the service writes its errors."""
-        os.environ[_LOG] = str(self.folder / "service.log")
+        os.environ[_LOG] = str(self.stage.folder / "service.log")
         try:
             yield
         finally:
             del os.environ[_LOG]
 
-    def _wanted(self, loaded: LoadedPlan) -> int:
-        names = [phase.id for phase in loaded.plan.phases]
+    def _wanted(self) -> int:
+        names = [phase.id for phase in self.stage.loaded.plan.phases]
         return len(names) if self.options.to_end else names.index(_OVER) + 1
 
     def _baseline(self) -> None:
         self.project.pause(_WARM_UP_SECONDS)
         with self._interval("before"):
-            self._say(f"the service works on the old model for {self.options.baseline_seconds:g} s")
+            self.stage.say(f"the service works on the old model for {self.options.baseline_seconds:g} s")
             self.project.pause(self.options.baseline_seconds)
 
     def _verify_journal(self, models: Sequence[str]) -> Any:
-        self._say(f"looking for each acknowledged write in the {' and the '.join(models)} model")
+        self.stage.say(f"looking for each acknowledged write in the {' and the '.join(models)} model")
         intervals = [f"{name}:{since}:{until}" for name, (since, until) in self.intervals.items()]
         each = [word for interval in intervals for word in ("--interval", interval)]
-        journal = ("--journal", self.folder / "journal.jsonl", "--models", *models)
-        return self.project.ask(self.database.dsn, "verify", *journal, *each)
+        journal = ("--journal", self.stage.folder / "journal.jsonl", "--models", *models)
+        return self.project.ask(self.stage.database.dsn, "verify", *journal, *each)
 
     # --- little things --------------------------------------------------------------------------------------
 
     def _to(self, url: str, seed: int) -> tuple[object, ...]:
-        return ("--url", url, "--journal", self.folder / "journal.jsonl", "--seed", seed)
-
-    def _say(self, message: str) -> None:
-        self.progress.event(f"demo: {message}")
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        start = self.clock.monotonic()
-        yield
-        self.seconds[name] = round(self.clock.monotonic() - start, 2)
+        return ("--url", url, "--journal", self.stage.folder / "journal.jsonl", "--seed", seed)
 
     @contextmanager
     def _interval(self, name: str) -> Iterator[None]:
