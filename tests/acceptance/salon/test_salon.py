@@ -14,7 +14,7 @@ from lockgate.catalog import document
 from lockgate.engine import runner
 from lockgate.engine.clock import ForwardedClock, SystemClock
 from lockgate.engine.session import Sessions
-from lockgate.errors import LockgateError
+from lockgate.errors import LockgateError, RollbackRefused
 from lockgate.plan.load import LoadedPlan, load_plan
 from lockgate.report import collect
 from lockgate.systems import system_folder
@@ -122,7 +122,10 @@ def test_there_and_back_and_there_again_nothing_is_lost(new: str, old: str) -> N
     assert one(old, "SELECT count(*) FROM clients WHERE phone = '79998887766'") == 1
     apply(new, loaded)
     assert contents(new) == written
-    runner.rollback(loaded, Sessions(new, loaded.plan.settings), to="@start", progress=Told())
+    with pytest.raises(RollbackRefused) as refused:
+        runner.rollback(loaded, Sessions(new, loaded.plan.settings), to="@start", progress=Told())
+    assert str(refused.value.why).startswith("operations.active_database: 1 rows, dropped by the undo of tables")
+    runner.rollback(loaded, Sessions(new, loaded.plan.settings), to="@start", lose_rows=True, progress=Told())
     assert one(new, "SELECT count(*) FROM pg_class WHERE relname = 'messages'") == 0
     assert one(new, "SELECT count(*) FROM whatsapp_keys") == 100
 
