@@ -2,7 +2,8 @@
 
 ``dsn`` is a fresh database for each test, on a server that the test session starts for itself. When
 ``LOCKGATE_TEST_DSN`` names a second server (as a superuser), each test that uses ``dsn`` also runs there, but for those
-that are marked ``one_server``: what they look at is the tool's own affair.
+that are marked ``one_server``: what they look at is the tool's own affair. Tests of whole steps and plans take seconds
+each: they are shared out between the servers, one half each, unless ``--every-server`` is said.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.metadata import version
 from typing import Any, Protocol
+from zlib import crc32
 
 import psycopg
 import pytest
@@ -26,6 +28,18 @@ from tests.folders import server_folder
 SECOND_SERVER = "LOCKGATE_TEST_DSN"
 SECOND_DSN = os.environ.get(SECOND_SERVER, "")
 SERVERS = ["embedded", "second"] if SECOND_DSN else ["embedded"]
+SHARED_OUT = tuple(
+    f"tests/{folder}/"
+    for folder in (
+        "acceptance",
+        "integration/backup",
+        "integration/copying",
+        "integration/engine",
+        "integration/migrating",
+        "integration/partitioning",
+        "integration/steps",
+    )
+)
 
 # Durable writes cost most of a test's time and prove nothing here; a test about crashes starts `own_server`.
 TEST_SETTINGS = {
@@ -62,9 +76,15 @@ def _servers_tested() -> list[str]:
     return [*lines, f"server tested: second PostgreSQL {name[0] if name else '?'}, from {SECOND_SERVER}"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say that time does not matter."""
+    parser.addoption("--every-server", action="store_true", help="share no tests out between the servers")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out on the second server what one server is enough for."""
-    spared = [item for item in items if item.get_closest_marker("one_server") and _server(item) == "second"]
+    """Leave out on a server what the other one is enough for."""
+    everywhere = config.getoption("--every-server") or len(SERVERS) == 1
+    spared = [item for item in items if _is_spared(item, everywhere=everywhere)]
     if spared:
         config.hook.pytest_deselected(items=spared)
         items[:] = [item for item in items if item not in set(spared)]
@@ -74,6 +94,19 @@ def pytest_collection_finish() -> None:
     """What was collected stays until the end: looking through it for garbage took a tenth of the time."""
     gc.collect()
     gc.freeze()
+
+
+def _is_spared(item: pytest.Item, *, everywhere: bool) -> bool:
+    server = _server(item)
+    if server is None:
+        return False
+    if item.get_closest_marker("one_server"):
+        return server == "second"
+    if everywhere or not item.nodeid.startswith(SHARED_OUT):
+        return False
+    # By its name, so that it is the same server each time, whatever else is run.
+    name = item.nodeid.replace(server, "")
+    return SERVERS[crc32(name.encode()) % len(SERVERS)] != server
 
 
 def _server(item: pytest.Item) -> str | None:

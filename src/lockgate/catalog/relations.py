@@ -172,6 +172,37 @@ def read(conn: Connection[Any], oid: int) -> Relation:
     )
 
 
+class Reader:
+    """Reads relations, each once: mappings that are looked at together read and fill the same ones."""
+
+    def __init__(self, conn: Connection[Any]) -> None:
+        self._conn = conn
+        self._known: dict[int, Relation] = {}
+
+    def read(self, oid: int) -> Relation:
+        """:func:`read`, as of the first time."""
+        if oid not in self._known:
+            self._known[oid] = read(self._conn, oid)
+        return self._known[oid]
+
+    def find(self, schema: str, name: str, where: str) -> Relation:
+        """The relation of a name.
+
+        :raises PlanError: if there is none; with the nearest known name.
+        """
+        oid = find(self._conn, schema, name)
+        if oid is None:
+            raise unknown(self._conn, schema, name, where)
+        return self.read(oid)
+
+    def named(self, name: str, where: str) -> Relation:
+        """Find ``schema.table`` as a plan writes it.
+
+        :raises PlanError: if there is none; with the nearest known name.
+        """
+        return self.find(*_parts(self._conn, name, where), where)
+
+
 def leaves(conn: Connection[Any], oid: int) -> tuple[Leaf, ...]:
     """The tables that hold the rows of a relation now: itself, or its partitions."""
     return tuple(Leaf(**row) for row in _rows(conn, "leaves", oid))
@@ -192,14 +223,15 @@ def named(conn: Connection[Any], name: str, where: str) -> Relation:
 
     :raises PlanError: if there is none; with the nearest known name.
     """
+    return Reader(conn).named(name, where)
+
+
+def _parts(conn: Connection[Any], name: str, where: str) -> tuple[str, str]:
     parts = conn.execute("SELECT pg_catalog.parse_ident(%s, true)", (name,)).fetchone()
     names = parts[0] if parts else []
     if len(names) != 2:
         raise PlanError(f'"{name}" is not a table with its schema', where=where, hint="write schema.table")
-    oid = find(conn, names[0], names[1])
-    if oid is None:
-        raise unknown(conn, names[0], names[1], where)
-    return read(conn, oid)
+    return names[0], names[1]
 
 
 def unknown(conn: Connection[Any], schema: str, name: str, where: str) -> PlanError:

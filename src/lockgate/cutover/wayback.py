@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from lockgate.catalog.relations import Relation
+from lockgate.catalog.relations import Reader, Relation
 from lockgate.cutover.record import Cutover
 from lockgate.errors import PlanError
 from lockgate.mapping import changelog, install, removal
@@ -44,8 +44,9 @@ def understand(conn: Connection[Any], definitions: Sequence[Definition], old: Se
     """
     closed = {table.oid for table in old}
     found = []
+    reader = Reader(conn)
     for definition in definitions:
-        compiled = compile_mapping(conn, definition)
+        compiled = compile_mapping(conn, definition, reader)
         if compiled.target.oid not in closed:
             raise PlanError(
                 f"{compiled.target.label} is not among the tables that are closed",

@@ -7,8 +7,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from lockgate.catalog import relations as catalog
-from lockgate.catalog.relations import Relation
+from lockgate.catalog.relations import Reader, Relation
 from lockgate.errors import MappingRefused, PlanError
 from lockgate.mapping import nodetree
 from lockgate.mapping.changelog import refuse_too_many
@@ -31,17 +30,19 @@ _TABLE_COLUMNS = 1600
 _IN_BLOCKS = ("r", "p", "m")
 
 
-def compile_mapping(conn: Connection[Any], definition: Definition) -> Compiled:
+def compile_mapping(conn: Connection[Any], definition: Definition, reader: Reader | None = None) -> Compiled:
     """Check a mapping against the database and understand it. Leaves nothing behind.
 
+    :param reader: of this connection, for mappings that are understood together.
     :raises PlanError: for an unknown name, a syntax error or a type that does not fit, with its place.
     :raises MappingRefused: for a SELECT that cannot be kept exact.
     """
+    reader = reader or Reader(conn)
     select = _parse(definition)
-    if not (select.whole or definition.sync) and not _has_pieces(conn, definition, select):
+    if not (select.whole or definition.sync) and not _has_pieces(conn, reader, definition, select):
         select = _parse_whole(definition, "it yields of some rows of the source something else than of all")
-    target = catalog.named(conn, definition.into, definition.place("table" if definition.updates_only else "into"))
-    relations = {o.index: _relation(conn, definition, o) for o in select.occurrences}
+    target = reader.named(definition.into, definition.place("table" if definition.updates_only else "into"))
+    relations = {o.index: _relation(reader, definition, o) for o in select.occurrences}
     driving = _driving(definition, select)
     _check_distinct(definition, select)
     winner = _winner(definition, select)
@@ -93,12 +94,12 @@ def _may_be_whole(definition: Definition) -> bool:
     return not definition.sync and not definition.updates_only
 
 
-def _has_pieces(conn: Connection[Any], definition: Definition, select: Select) -> bool:
+def _has_pieces(conn: Connection[Any], reader: Reader, definition: Definition, select: Select) -> bool:
     """Whether a SELECT yields of the block ranges of its driving relation, put together, what it yields of all.
 
     What a winner is made of depends on the answer, so that it is not looked at here.
     """
-    relation = _relation(conn, definition, _driving(definition, select))
+    relation = _relation(reader, definition, _driving(definition, select))
     if relation.kind not in _IN_BLOCKS or relation.inherited:
         if definition.updates_only:
             raise MappingRefused(
@@ -132,12 +133,9 @@ def _shape_refused(definition: Definition, error: ShapeRefused) -> MappingRefuse
     return MappingRefused(error.what, where=definition.place("select", offset=offset), why=error.why, hint=error.hint)
 
 
-def _relation(conn: Connection[Any], definition: Definition, occurrence: Occurrence) -> Relation:
+def _relation(reader: Reader, definition: Definition, occurrence: Occurrence) -> Relation:
     where = definition.place("select", offset=tree.character_offset(definition.select, occurrence.offset))
-    oid = catalog.find(conn, occurrence.schema, occurrence.name)
-    if oid is None:
-        raise catalog.unknown(conn, occurrence.schema, occurrence.name, where)
-    relation = catalog.read(conn, oid)
+    relation = reader.find(occurrence.schema, occurrence.name, where)
     if not definition.sync:
         return relation
     reasons = [

@@ -129,7 +129,8 @@ def load(conn: Connection[Any], target_id: int) -> Group:
     ).fetchall()
     if not stored:
         raise LedgerError(f"no mapping feeds {row[1]} any more")
-    compiled = tuple(compile_mapping(conn, definition.load(value)) for (value,) in stored)
+    reader = catalog.Reader(conn)
+    compiled = tuple(compile_mapping(conn, definition.load(value), reader) for (value,) in stored)
     return build(conn, target_id, row[0], row[1], compiled)
 
 

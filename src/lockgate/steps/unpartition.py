@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from psycopg import Connection, errors, sql
@@ -18,7 +19,7 @@ from lockgate.ledger import chunks, steps
 from lockgate.mapping import changelog, install, removal
 from lockgate.partitioning import swap
 from lockgate.partitioning.swap import Moved, Pair
-from lockgate.script.running import patiently, strong_lock
+from lockgate.script.running import between_batches, strong_lock
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.holding import await_last, drain, drop_logs, hold_all, hold_writers
 from lockgate.steps.keying import drop_key
@@ -147,7 +148,7 @@ def _clear(ctx: StepContext, conn: Connection[Any], pair: Pair) -> None:
     with ctx.fenced(conn):
         chunks.clear(conn, ctx.step_row.id)
     for target in made:
-        patiently(ctx, conn, lambda target=target: removal.stop_applying(conn, target))  # type: ignore[misc]
+        between_batches(ctx, conn, partial(removal.stop_applying, conn, target))
     fault("unpartition.stopped")
     for target in made:
         drop_logs(ctx, conn, [target])

@@ -54,6 +54,7 @@ class OwnConnection(Connection[Any]):
     _asked = 0.0
     _lost = False
     _sending = False
+    _uncounted = False
     own_session: UUID | None = None
 
     def count_own(self, purpose: str, monotonic: Callable[[], float]) -> None:
@@ -94,6 +95,18 @@ class OwnConnection(Connection[Any]):
         except (psycopg.errors.ActiveSqlTransaction, psycopg.errors.InvalidTransactionTermination):
             # It was refused as a whole: CREATE INDEX CONCURRENTLY, VACUUM, a CALL that commits.
             return self._apart(work)
+
+    @contextlib.contextmanager
+    def uncounted(self) -> Iterator[None]:
+        """For a block that reads only what nobody watches: the catalog, and the ledger.
+
+        To count takes a look at every table that is watched, of which there may be thousands.
+        """
+        before, self._uncounted = self._uncounted, True
+        try:
+            yield
+        finally:
+            self._uncounted = before
 
     def lose(self) -> None:
         """Say that something was done that could not be counted."""
@@ -172,7 +185,7 @@ class OwnConnection(Connection[Any]):
     # --- whether there is anything to count ---------------------------------------------------------------------
 
     def _counts(self) -> bool:
-        if self._monotonic is None or self._lost or self._sending or self.closed:
+        if self._monotonic is None or self._lost or self._sending or self._uncounted or self.closed:
             return False
         if self._status() is not TransactionStatus.IDLE:
             return False
@@ -237,3 +250,8 @@ def _of(cursor: Cursor[Any]) -> OwnConnection:
     connection = cursor.connection
     assert isinstance(connection, OwnConnection)
     return connection
+
+
+def uncounted(conn: Connection[Any]) -> contextlib.AbstractContextManager[None]:
+    """:meth:`OwnConnection.uncounted`, on whatever connection."""
+    return conn.uncounted() if isinstance(conn, OwnConnection) else contextlib.nullcontext()

@@ -12,6 +12,7 @@ from psycopg.rows import dict_row, scalar_row
 from psycopg.types.json import Jsonb
 
 from lockgate.ledger.transactions import joined
+from lockgate.usage.own import uncounted
 from lockgate.usage.queries import load
 
 PRIMARY = "primary"
@@ -84,20 +85,23 @@ def read(conn: Connection[Any], plan: str, oids: Collection[int], at: datetime, 
 
     :param conn: to the node.
     """
-    accounted = node == PRIMARY and _there(conn)
-    with conn.cursor(row_factory=dict_row) as cursor:
+    gaps: list[str] = []
+    with uncounted(conn), conn.cursor(row_factory=dict_row) as cursor:
+        accounted = node == PRIMARY and _there(conn)
         counted = cursor.execute(load("own.counted")).fetchall() if accounted else []
         rows = cursor.execute(load("counters"), {"oids": list(oids)}).fetchall()
         done = cursor.execute(load("own.all")).fetchall() if accounted else []
-    gaps: list[str] = []
-    if accounted:
-        gaps = conn.cursor(row_factory=scalar_row).execute(load("own.gaps"), {"plan": plan}).fetchall()
+        if accounted:
+            gaps = conn.cursor(row_factory=scalar_row).execute(load("own.gaps"), {"plan": plan}).fetchall()
     sure = {own["relid"]: _counts(own) for own in counted}
+    ours: dict[int, dict[str, dict[str, int]]] = {}
+    for own in done:
+        ours.setdefault(own["relid"], {})[own["purpose"]] = _counts(own)
     return [
         Sample(
             **row,
             sampled_at=at,
-            own={own["purpose"]: _counts(own) for own in done if own["relid"] == row["relid"]},
+            own=ours.get(row["relid"], {}),
             own_counted=sure.get(row["relid"], {}),
             gaps=gaps,
             node=node,
