@@ -161,7 +161,7 @@ def waiting(watched: Watched, what: str, evidence: tuple[Evidence, ...]) -> Gate
 def evidence(watched: Watched, kind: str, passed: bool, not_looked_at: Sequence[str]) -> tuple[Evidence, ...]:
     """What was found of each table."""
     return tuple(
-        Evidence(f"{kind}:{name}", load("counters").decode(), _facts(watched, window, passed, not_looked_at))
+        Evidence(f"{kind}:{name}", load("counters.of_tables").decode(), _facts(watched, window, passed, not_looked_at))
         for name, window in watched.windows.items()
     )
 

@@ -19,7 +19,7 @@ PRIMARY = "primary"
 COUNTERS = ("seq_scan", "idx_scan", "n_tup_ins", "n_tup_upd", "n_tup_del")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which takes twice the time to make: there may be thousands
 class Sample:
     """What the server had counted of a table at a time.
 
@@ -89,7 +89,9 @@ def read(conn: Connection[Any], plan: str, oids: Collection[int], at: datetime, 
     with uncounted(conn), conn.cursor(row_factory=dict_row) as cursor:
         accounted = node == PRIMARY and _there(conn)
         counted = cursor.execute(load("own.counted")).fetchall() if accounted else []
-        rows = cursor.execute(load("counters"), {"oids": list(oids)}).fetchall()
+        rows = conn.execute(load("counters.of_tables"), {"oids": list(oids)}).fetchall()
+        server = cursor.execute(load("counters.of_server")).fetchone()
+        assert server is not None  # it is one row
         done = cursor.execute(load("own.all")).fetchall() if accounted else []
         if accounted:
             gaps = conn.cursor(row_factory=scalar_row).execute(load("own.gaps"), {"plan": plan}).fetchall()
@@ -97,16 +99,10 @@ def read(conn: Connection[Any], plan: str, oids: Collection[int], at: datetime, 
     ours: dict[int, dict[str, dict[str, int]]] = {}
     for own in done:
         ours.setdefault(own["relid"], {})[own["purpose"]] = _counts(own)
+    reset, started, now = server["stats_reset"], server["started_at"], server["read_at"]
+    # By their order, which is the query's, too.
     return [
-        Sample(
-            **row,
-            sampled_at=at,
-            own=ours.get(row["relid"], {}),
-            own_counted=sure.get(row["relid"], {}),
-            gaps=gaps,
-            node=node,
-        )
-        for row in rows
+        Sample(*(*row, reset, started, at, now, ours.get(row[0], {}), sure.get(row[0], {}), gaps, node)) for row in rows
     ]
 
 
