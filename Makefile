@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 INSTALLED := .make/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench conformance constraints clean
+.PHONY: help install demo test check format bench soak conformance constraints clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ format: $(INSTALLED) ## format the code and mend what the lint rules can mend
 
 bench: $(INSTALLED) ## measure, and say where the results are (ARGS as the benchmarks take them)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(INSTALLED) ## run the tests that take minutes: phases taken back and applied again under load
+	$(PYTEST) --soak -m soak $(ARGS)
 
 conformance: $(INSTALLED) ## ask the real other migration tools (got from their registries, and kept in ~/.cache)
 	$(PYTEST) tests/conformance $(ARGS)

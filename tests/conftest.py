@@ -79,12 +79,18 @@ def _servers_tested() -> list[str]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Say that time does not matter."""
     parser.addoption("--every-server", action="store_true", help="share no tests out between the servers")
+    parser.addoption("--soak", action="store_true", help="run those tests, too, that take minutes")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out on a server what the other one is enough for."""
+    """Leave out on a server what the other one is enough for, and what takes minutes."""
     everywhere = config.getoption("--every-server") or len(SERVERS) == 1
-    spared = [item for item in items if _is_spared(item, everywhere=everywhere)]
+    soak = config.getoption("--soak")
+    spared = [
+        item
+        for item in items
+        if _is_spared(item, everywhere=everywhere) or (item.get_closest_marker("soak") and not soak)
+    ]
     if spared:
         config.hook.pytest_deselected(items=spared)
         items[:] = [item for item in items if item not in set(spared)]

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from lockgate.backup import record
-from lockgate.backup.make import make
-from lockgate.backup.prove import prove
-from lockgate.catalog import document
 from lockgate.demo.ending import ARCHIVED
-from lockgate.engine import runner
-from lockgate.engine.clock import ForwardedClock, SystemClock
-from lockgate.engine.session import Sessions
-from lockgate.plan.load import load_plan
-from lockgate.sampling import sample
-from lockgate.systems import system_folder
-from systems.party_model.counts import MINIMUM_SCALE
-from systems.party_model.generate import generate
+from lockgate.engine.undoing import BEGINNING
+
+from .team import Team
 
 # What the application does when the new model is the one: somebody is erased, somebody renamed, an address goes.
 CHANGES = (
@@ -30,6 +19,21 @@ CHANGES = (
     "DELETE FROM core.addresses WHERE id = (SELECT address_id FROM core.party_addresses ORDER BY 1 LIMIT 1)",
 )
 RETIRING = ("transactions", "foreign_keys", "split_tables", "archive")
+# Somebody gets contacts in the new model. After the way back the old model's application puts something else into
+# their rows, and in the new model they come once more.
+PARTY = "SELECT id FROM core.parties WHERE party_type = 'person' ORDER BY id DESC LIMIT 1"
+NEW = (
+    f"INSERT INTO core.party_contacts (party_id, contact_type, value) SELECT ({PARTY}), 'whatsapp', '11900000001'",
+    f"INSERT INTO core.party_contacts (party_id, contact_type, value) SELECT ({PARTY}), 'email', 'new@example.org'",
+)
+OTHER = (
+    "UPDATE core.entity_phones SET phone = '11900000002' WHERE phone = '11900000001'",
+    "UPDATE core.entity_emails SET email = 'other@example.org' WHERE email = 'new@example.org'",
+)
+HELD = """
+SELECT phone FROM core.entity_phones WHERE phone LIKE '1190000000_'
+UNION ALL SELECT email FROM core.entity_emails WHERE email LIKE '%@example.org' ORDER BY 1
+"""
 
 
 @pytest.mark.one_server
@@ -37,43 +41,35 @@ RETIRING = ("transactions", "foreign_keys", "split_tables", "archive")
 def test_every_phase_goes_back_and_forth(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "service.log").touch()
     monkeypatch.setenv("PARTY_MODEL_LOG", str(tmp_path / "service.log"))
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        generate(conn, MINIMUM_SCALE)
-    loaded = load_plan(system_folder("party_model") / "plan")
-    clock = ForwardedClock(SystemClock())
-    sessions = Sessions(dsn, loaded.plan.settings, clock)
+    team = Team(dsn, tmp_path)
 
-    def schema() -> str:
-        with psycopg.connect(dsn, autocommit=True) as conn:
-            return document.read(conn, passing=False).digest
+    def held() -> list[str]:
+        with team.connected() as conn:
+            return [row[0] for row in conn.execute(HELD.encode())]
 
-    def let_pass(days: int) -> None:
-        sample(loaded, sessions, clock)
-        clock.forward(timedelta(days=days))
-        sample(loaded, sessions, clock)
+    def before_the_archive() -> None:
+        team.let_pass(32)
+        team.back_up(ARCHIVED)
 
-    def back_up() -> None:
-        let_pass(32)
-        made = make(sessions, tmp_path / "backups", "party-model", patterns=ARCHIVED)
-        number = record.keep(sessions, "party-model", made)
-        record.proven(sessions, "party-model", number, made, prove(made.folder))
-
-    before: dict[str, Callable[[], None]] = {"foreign_keys": lambda: let_pass(2), "archive": back_up}
-    start = present = schema()
-    last = "@start"
-    for phase in [phase.id for phase in loaded.plan.phases if phase.id != "drop"]:
+    before: dict[str, Callable[[], object]] = {"foreign_keys": lambda: team.let_pass(2), "archive": before_the_archive}
+    forth = {"transactions": NEW}
+    back = {"transactions": OTHER}
+    start = present = team.schema()
+    last = BEGINNING
+    for phase in [phase.id for phase in team.loaded.plan.phases if phase.id != "drop"]:
         before.get(phase, lambda: None)()
-        runner.apply(loaded, sessions, to=phase, clock=clock)
-        after = schema()
+        team.apply(phase)
+        after = team.schema()
         if phase in RETIRING:
-            with psycopg.connect(dsn, autocommit=True) as conn:
-                for change in CHANGES:
-                    conn.execute(change.encode())
-        runner.rollback(loaded, sessions, to=last, clock=clock)
-        assert schema() == present, phase
+            team.act(*CHANGES, *forth.get(phase, ()))
+        team.roll_back(last)
+        assert team.schema() == present, phase
+        team.act(*back.get(phase, ()))
         before.get(phase, lambda: None)()
-        runner.apply(loaded, sessions, to=phase, clock=clock)
-        assert schema() == after, phase
+        team.apply(phase)
+        assert team.schema() == after, phase
+        team.act(*forth.get(phase, ()))
         last, present = phase, after
-    runner.rollback(loaded, sessions, to="@start", clock=clock)
-    assert schema() == start
+    team.roll_back(BEGINNING)
+    assert team.schema() == start
+    assert held() == ["11900000001", "11900000002", "new@example.org", "other@example.org"]
