@@ -12,7 +12,7 @@ from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Relation
 from lockgate.cutover import draining
 from lockgate.cutover.record import Cutover
-from lockgate.errors import PlanError
+from lockgate.errors import PlanError, RollbackRefused
 from lockgate.mapping import group as groups
 from lockgate.mapping.group import Group
 from lockgate.mapping.reconcile import one_snapshot, reconcile
@@ -137,6 +137,21 @@ def written(conn: Connection[Any], targets: Sequence[int]) -> list[tuple[str, in
             if rows:
                 lost.append((group.evaluation.target.label, rows, what))
     return lost
+
+
+def refuse_losses(conn: Connection[Any], targets: Sequence[int], where: str, hint: str) -> None:
+    """Count what the application has written since: it was counted before, and may be more by now.
+
+    :raises RollbackRefused: if there is any.
+    """
+    lost = written(conn, targets)
+    if lost:
+        raise RollbackRefused(
+            f"Going back would lose {sum(rows for _, rows, _ in lost)} rows",
+            where=where,
+            why="; ".join(f"{table}: {rows} rows, {why}" for table, rows, why in lost),
+            hint=hint,
+        )
 
 
 def _old(conn: Connection[Any], name: str, where: str) -> Relation:

@@ -12,18 +12,16 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from lockgate.demo import parts
 from lockgate.demo.figures import backfill_rows_per_second
 from lockgate.demo.journal import Journal, latency
 from lockgate.demo.options import DemoOptions
 from lockgate.demo.result import PlainResult
-from lockgate.demo.stage import Stage
+from lockgate.demo.stage import Stage, sized, staged
 from lockgate.engine.clock import Clock, SystemClock
 from lockgate.engine.context import Progress, Silent
 from lockgate.engine.undoing import BEGINNING
-from lockgate.errors import GateRefused, RollbackRefused, UsageError
+from lockgate.errors import GateRefused, RollbackRefused
 from lockgate.ledger import chain
-from lockgate.plan.load import load_plan
 from lockgate.report import collect
 from lockgate.report.model import Report
 from lockgate.systems import import_system, system_folder
@@ -58,14 +56,8 @@ def run(
     :raises LockgateError: if a part of the demo could not run at all.
     """
     clock, progress, stop = clock or SystemClock(), progress or Silent(), stop or threading.Event()
-    try:
-        expected = import_system(SYSTEM, "counts").expected(options.scale)
-    except ValueError as error:
-        raise UsageError(str(error).capitalize(), hint="Try --scale 0.01.") from None
-    place = parts.database(options, SYSTEM, progress)
-    folder = parts.folder(options, clock)
-    with place as made:
-        stage = Stage(load_plan(system_folder(SYSTEM) / "plan"), made, folder, clock, progress, stop)
+    expected = sized(lambda: import_system(SYSTEM, "counts").expected(options.scale), "0.01")
+    with staged(options, SYSTEM, clock, progress, stop) as stage:
         return _Demo(options, stage, expected).run()
 
 

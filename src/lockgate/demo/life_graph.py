@@ -8,16 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from lockgate.demo import parts
 from lockgate.demo.options import DemoOptions
 from lockgate.demo.result import PlainResult
-from lockgate.demo.stage import Stage
+from lockgate.demo.stage import Stage, sized, staged
 from lockgate.engine.clock import Clock, SystemClock
 from lockgate.engine.context import Progress, Silent
-from lockgate.errors import UsageError
-from lockgate.plan.load import load_plan
 from lockgate.report import collect
-from lockgate.systems import import_system, system_folder
+from lockgate.systems import import_system
 
 SYSTEM = "life_graph"
 _BEFORE_BACKUP, _BEFORE_USE = "foundation", "links"
@@ -42,14 +39,8 @@ def run(
     :raises UsageError: if the options make no sense.
     """
     clock, progress, stop = clock or SystemClock(), progress or Silent(), stop or threading.Event()
-    try:
-        expected = import_system(SYSTEM, "counts").counts(options.scale)
-    except ValueError as error:
-        raise UsageError(str(error).capitalize(), hint="Try --scale 0.1.") from None
-    place = parts.database(options, SYSTEM, progress)
-    folder = parts.folder(options, clock)
-    with place as made:
-        stage = Stage(load_plan(system_folder(SYSTEM) / "plan"), made, folder, clock, progress, stop)
+    expected = sized(lambda: import_system(SYSTEM, "counts").counts(options.scale), "0.1")
+    with staged(options, SYSTEM, clock, progress, stop) as stage:
         return _Demo(options, stage, expected).run()
 
 

@@ -12,17 +12,15 @@ from importlib.util import find_spec
 from typing import Any
 from urllib.request import urlopen
 
-from lockgate.demo import parts
 from lockgate.demo.ending import Retirement
 from lockgate.demo.options import DemoOptions
 from lockgate.demo.outcome import outcome
 from lockgate.demo.project import Project, Running
 from lockgate.demo.result import DemoResult
-from lockgate.demo.stage import Stage
+from lockgate.demo.stage import Stage, sized, staged
 from lockgate.engine.clock import Clock, ForwardedClock, SystemClock
 from lockgate.engine.context import Progress, Silent
-from lockgate.errors import LockgateError, UsageError
-from lockgate.plan.load import load_plan
+from lockgate.errors import LockgateError
 from lockgate.systems import import_system, system_folder
 
 SYSTEM = "party_model"
@@ -52,15 +50,9 @@ def run(
     clock, progress = ForwardedClock(clock or SystemClock()), progress or Silent()
     stop = stop or threading.Event()
     _require_packages()
-    try:
-        expected = import_system(SYSTEM, "counts").expected(options.scale)
-    except ValueError as error:
-        raise UsageError(str(error).capitalize(), hint="Try --scale 0.02.") from None
-    place = parts.database(options, SYSTEM, progress)
-    folder = parts.folder(options, clock)
-    project = Project(system_folder(SYSTEM), folder, clock, stop)
-    with place as made:
-        stage = Stage(load_plan(project.folder / "plan"), made, folder, clock, progress, stop)
+    expected = sized(lambda: import_system(SYSTEM, "counts").expected(options.scale), "0.02")
+    with staged(options, SYSTEM, clock, progress, stop) as stage:
+        project = Project(system_folder(SYSTEM), stage.folder, clock, stop)
         return _Demo(options, stage, clock, project, expected).run()
 
 

@@ -13,17 +13,14 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from lockgate.demo import parts
 from lockgate.demo.database import beside
 from lockgate.demo.options import DemoOptions
 from lockgate.demo.result import PlainResult
-from lockgate.demo.stage import Stage
+from lockgate.demo.stage import Stage, sized, staged
 from lockgate.engine.clock import Clock, ForwardedClock, SystemClock
 from lockgate.engine.context import Progress, Silent
-from lockgate.errors import UsageError
-from lockgate.plan.load import load_plan
 from lockgate.report import collect
-from lockgate.systems import import_system, system_folder
+from lockgate.systems import import_system
 from lockgate.tending import tend
 
 SYSTEM = "salon"
@@ -50,14 +47,12 @@ def run(
     :raises LockgateError: if a part of the demo could not run at all.
     """
     ours, progress, stop = ForwardedClock(clock or SystemClock()), progress or Silent(), stop or threading.Event()
-    try:
-        import_system(SYSTEM, "counts").counts(options.scale, options.messages)
-    except ValueError as error:
-        raise UsageError(str(error).capitalize(), hint="Try --scale 1.") from None
-    place = parts.database(options, SYSTEM, progress)
-    folder = parts.folder(options, ours)
-    with place as made, beside(made.dsn, options.keep) as old, _told(old):
-        stage = Stage(load_plan(system_folder(SYSTEM) / "plan"), made, folder, ours, progress, stop)
+    sized(lambda: import_system(SYSTEM, "counts").counts(options.scale, options.messages), "1")
+    with (
+        staged(options, SYSTEM, ours, progress, stop) as stage,
+        beside(stage.database.dsn, options.keep) as old,
+        _told(old),
+    ):
         return _Demo(options, stage, ours, old).run()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from lockgate.backup import record as backups
 from lockgate.backup.make import make
@@ -22,10 +23,39 @@ from lockgate.engine.context import Progress
 from lockgate.engine.rollback import rollback
 from lockgate.engine.run import Outcome
 from lockgate.engine.session import Sessions
-from lockgate.errors import Interrupted
-from lockgate.plan.load import LoadedPlan
+from lockgate.errors import Interrupted, UsageError
+from lockgate.plan.load import LoadedPlan, load_plan
 from lockgate.report.model import Report
+from lockgate.systems import system_folder
 from lockgate.verification import record, verify
+
+T = TypeVar("T")
+
+
+def sized(count: Callable[[], T], scale: str) -> T:
+    """How much a system's generator will make.
+
+    :param scale: one that is large enough, for people.
+    :raises UsageError: if the scale that was given is too small.
+    """
+    try:
+        return count()
+    except ValueError as error:
+        raise UsageError(str(error).capitalize(), hint=f"Try --scale {scale}.") from None
+
+
+@contextmanager
+def staged(
+    options: DemoOptions, system: str, clock: Clock, progress: Progress, stop: threading.Event
+) -> Iterator[Stage]:
+    """A system's plan in a database that is gone afterwards, unless it is to be kept.
+
+    :raises UsageError: if the folder cannot be made, or the address cannot be read.
+    """
+    place = parts.database(options, system, progress)
+    folder = parts.folder(options, clock)
+    with place as made:
+        yield Stage(load_plan(system_folder(system) / "plan"), made, folder, clock, progress, stop)
 
 
 @dataclass(frozen=True, slots=True)

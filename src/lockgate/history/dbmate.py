@@ -46,9 +46,7 @@ class Dbmate:
                 continue
             version = named[1]
             if version in found:
-                reader.wrong(
-                    file, f"{found[version].path.name} has version {version} already; each version is one file"
-                )
+                reader.twice(file, found[version].path, version)
                 continue
             _, source = reader.read(file)
             up, down = _blocks(reader, source)

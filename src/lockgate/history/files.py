@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import psycopg
 
 from lockgate.errors import LockgateError, UsageError
 from lockgate.textfile import Problem, Source
+
+T = TypeVar("T")
 
 
 class FolderError(UsageError):
@@ -109,6 +112,10 @@ class Reader:
             return content, Source(label, "")
         return content, source
 
+    def twice(self, file: Path, first: Path, version: object, noun: str = "version") -> None:
+        """Note that a file has a version which another one has."""
+        self.wrong(file, f"{first.name} has {noun} {version} already; each {noun} is one file")
+
     def wrong(self, file: Path, what: str) -> None:
         """Note that something is wrong with a file as a whole."""
         self.problems.append(Problem(str(file), 1, 1, what))
@@ -132,3 +139,35 @@ class Reader:
 def installed(file: Path) -> bool:
     """Whether a file came with a package, and is not the project's own."""
     return not {"site-packages", "dist-packages"}.isdisjoint(file.parts)
+
+
+@dataclass(slots=True)
+class Pairs(Generic[T]):
+    """Files that apply versions, each with the one that takes it back, if there is one.
+
+    :param noun: what the tool calls a version.
+    """
+
+    reader: Reader
+    noun: str = "version"
+    _ups: dict[int, tuple[Path, T]] = field(default_factory=dict)
+    _downs: dict[int, Path] = field(default_factory=dict)
+
+    def up(self, version: int, file: Path, told: T) -> None:
+        """A file that applies a version, and what its name tells besides."""
+        if version in self._ups:
+            self.reader.twice(file, self._ups[version][0], version, self.noun)
+        self._ups[version] = (file, told)
+
+    def down(self, version: int, file: Path) -> None:
+        """A file that takes a version back."""
+        if version in self._downs:
+            self.reader.wrong(file, f"{self._downs[version].name} takes {self.noun} {version} back already")
+        self._downs[version] = file
+
+    def all(self) -> Iterator[tuple[int, Path, T, Path | None]]:
+        """Version, file, what its name tells, and the file that takes it back; by version."""
+        for version in self._downs.keys() - self._ups.keys():
+            self.reader.wrong(self._downs[version], f"there is no file that applies {self.noun} {version}")
+        for version in sorted(self._ups):
+            yield version, *self._ups[version], self._downs.get(version)

@@ -17,7 +17,7 @@ from psycopg import Connection, sql
 
 from lockgate.history import looks, place
 from lockgate.history.base import Home, Late, Migration, Ran, Row, Script
-from lockgate.history.files import Reader, other_ends
+from lockgate.history.files import Pairs, Reader, other_ends
 from lockgate.textfile import Source
 
 _VERSION = re.compile(r"[+-]?[0-9]+")
@@ -56,8 +56,7 @@ class Sqlx:
     def migrations(self) -> Sequence[Migration]:
         """By version; a file whose name the tool ignores is left out."""
         reader = Reader(self.folder)
-        ups: dict[int, tuple[Path, str]] = {}
-        downs: dict[int, Path] = {}
+        pairs = Pairs[str](reader)
         for file in reader.files():
             head, underscore, rest = file.name.partition("_")
             if not underscore or not rest.endswith(".sql"):
@@ -65,18 +64,11 @@ class Sqlx:
             if not _VERSION.fullmatch(head):
                 reader.wrong(file, f"`{head}` is no number, which sqlx wants before the first underscore")
                 continue
-            version = int(head)
             if rest.endswith(".down.sql"):
-                if version in downs:
-                    reader.wrong(file, f"{downs[version].name} takes version {version} back already")
-                downs[version] = file
-                continue
-            if version in ups:
-                reader.wrong(file, f"{ups[version][0].name} has version {version} already; each version is one file")
-            ups[version] = (file, rest)
-        for version in downs.keys() - ups.keys():
-            reader.wrong(downs[version], f"there is no file that applies version {version}")
-        found = [_migration(reader, version, *ups[version], downs.get(version)) for version in sorted(ups)]
+                pairs.down(int(head), file)
+            else:
+                pairs.up(int(head), file, rest)
+        found = [_migration(reader, *pair) for pair in pairs.all()]
         reader.finish()
         return found
 

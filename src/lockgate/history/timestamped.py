@@ -13,7 +13,7 @@ from psycopg import Connection, sql
 
 from lockgate.history import looks, place, supabase
 from lockgate.history.base import Home, Late, Migration, Ran, Row, Script
-from lockgate.history.files import Reader
+from lockgate.history.files import Pairs, Reader
 
 _FILE = re.compile(r"([0-9]+)[_.-](.+?)(\.up|\.down|\.rollback|_down|_rollback)?\.sql")
 _FORTH = {None, ".up"}
@@ -49,26 +49,18 @@ class Timestamped:
     def migrations(self) -> Sequence[Migration]:
         """By number; ``1`` and ``001`` are the same."""
         reader = Reader(self.folder)
-        ups: dict[int, tuple[Path, str]] = {}
-        downs: dict[int, Path] = {}
+        pairs = Pairs[str](reader, "number")
         for file in reader.files():
             named = _FILE.fullmatch(file.name)
             if named is None:
                 if file.suffix == ".sql":
                     reader.wrong(file, "begins with no number, so that its place in the order is not known")
                 continue
-            version, suffix = int(named[1]), named[3]
-            if suffix in _FORTH and version in ups:
-                reader.wrong(file, f"{ups[version][0].name} has number {version} already; each number is one file")
-            elif suffix in _FORTH:
-                ups[version] = (file, named[1])
-            elif version in downs:
-                reader.wrong(file, f"{downs[version].name} takes number {version} back already")
+            if named[3] in _FORTH:
+                pairs.up(int(named[1]), file, named[1])
             else:
-                downs[version] = file
-        for version in downs.keys() - ups.keys():
-            reader.wrong(downs[version], f"there is no file that applies number {version}")
-        found = [_migration(reader, *ups[version], downs.get(version)) for version in sorted(ups)]
+                pairs.down(int(named[1]), file)
+        found = [_migration(reader, file, number, down) for _, file, number, down in pairs.all()]
         reader.finish()
         return found
 

@@ -13,7 +13,7 @@ from lockgate.cutover.record import Cutover
 from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.engine.settling import settle
-from lockgate.errors import Interrupted, RollbackRefused
+from lockgate.errors import Interrupted
 from lockgate.mapping import group
 from lockgate.plan.models import CutoverStep
 from lockgate.script.running import strong_lock
@@ -65,7 +65,8 @@ def _switch_back(ctx: StepContext, conn: Connection[Any], found: Cutover, lose_r
         if open_ and not lose_rows:
             drain(ctx, conn, found.back)
         elif not lose_rows:
-            _refuse_losses(ctx, conn, found)
+            hint = "Save them first, or say that they may be lost: `lockgate rollback --lose-rows`."
+            scope.refuse_losses(conn, found.targets, _at(ctx), hint)
         begun = ctx.clock.monotonic()
         with ctx.fenced(on):
             known = record.find(on, ctx.plan, ctx.step_id)
@@ -89,21 +90,6 @@ def _switch_back(ctx: StepContext, conn: Connection[Any], found: Cutover, lose_r
 
     strong_lock(ctx, _at(ctx), [table.sql for table in new]).do(attempt)
     ctx.progress.event("the old model is the one again")
-
-
-def _refuse_losses(ctx: StepContext, conn: Connection[Any], found: Cutover) -> None:
-    """What the application has written since was counted before, and may be more by now.
-
-    :raises RollbackRefused: if there is any.
-    """
-    lost = scope.written(conn, found.targets)
-    if lost:
-        raise RollbackRefused(
-            f"Going back would lose {sum(rows for _, rows, _ in lost)} rows",
-            where=_at(ctx),
-            why="; ".join(f"{table}: {rows} rows, {why}" for table, rows, why in lost),
-            hint="Save them first, or say that they may be lost: `lockgate rollback --lose-rows`.",
-        )
 
 
 def _clear(ctx: StepContext, conn: Connection[Any], found: Cutover) -> None:

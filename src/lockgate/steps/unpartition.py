@@ -58,7 +58,8 @@ def _swap_back(
         if open_:
             _compare(ctx, conn, found)
         else:
-            _refuse_losses(ctx, conn, found)
+            hint = f"Open the way back first: take back the phase with `close: {ctx.step_id}`."
+            scope.refuse_losses(conn, found.targets, _at(ctx), hint)
 
     def attempt(on: Connection[Any]) -> None:
         since = draining.now(conn)
@@ -123,21 +124,6 @@ def _compare(ctx: StepContext, conn: Connection[Any], found: Cutover) -> None:
                 why="It is not what the partitioned table is, and nothing is on its way.",
                 hint="`lockgate status` and `lockgate doctor` show what was refused or not followed.",
             )
-
-
-def _refuse_losses(ctx: StepContext, conn: Connection[Any], found: Cutover) -> None:
-    """The way back is closed: what was written since is counted, row by row.
-
-    :raises RollbackRefused: if there is any.
-    """
-    lost = scope.written(conn, found.targets)
-    if lost:
-        raise RollbackRefused(
-            f"Going back would lose {sum(rows for _, rows, _ in lost)} rows",
-            where=_at(ctx),
-            why="; ".join(f"{table}: {rows} rows, {why}" for table, rows, why in lost),
-            hint=f"Open the way back first: take back the phase with `close: {ctx.step_id}`.",
-        )
 
 
 def _clear(ctx: StepContext, conn: Connection[Any], pair: Pair) -> None:
