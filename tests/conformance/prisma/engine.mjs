@@ -17,7 +17,15 @@ instance.exports.__wbindgen_start();
 
 const { PrismaPg } = require("@prisma/adapter-pg");
 const { bindMigrationAwareSqlAdapterFactory } = require("@prisma/driver-adapter-utils");
-const adapter = bindMigrationAwareSqlAdapterFactory(new PrismaPg({ connectionString: url }));
+const factory = new PrismaPg({ connectionString: url });
+// The adapter cuts a script at each semicolon, in comments and functions too; the native engine sends it whole.
+const connect = factory.connect.bind(factory);
+factory.connect = async () => {
+  const connection = await connect();
+  connection.executeScript = async (script) => void (await connection.client.query(script));
+  return connection;
+};
+const adapter = bindMigrationAwareSqlAdapterFactory(factory);
 
 const directories = readdirSync(folder)
   .filter((each) => statSync(join(folder, each)).isDirectory())
