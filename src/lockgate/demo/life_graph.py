@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
+
 from lockgate.demo.options import DemoOptions
 from lockgate.demo.result import PlainResult
 from lockgate.demo.stage import Stage, sized, staged
@@ -54,7 +56,7 @@ class _Demo:
         stage = self.stage
         generator = import_system(SYSTEM, "generate")
         scale, seed = self.options.scale, self.options.seed
-        with stage.timed("generate"), stage.sessions.open("demo", plan_sql=True) as conn:
+        with stage.timed("generate"), self._connected() as conn:
             stage.say(f"making the database of before at scale {scale:g} in {stage.database.place}")
             generator.generate(conn, scale, seed, report=lambda done: stage.say(f"  {done}"))
         with stage.timed("plan"), self._application() as application:
@@ -62,7 +64,7 @@ class _Demo:
             stage.back_up(_PROVEN)
             stage.apply(_BEFORE_USE)
             application.next_release.set()
-            with stage.sessions.open("demo", plan_sql=True) as conn:
+            with self._connected() as conn:
                 stage.say("a year of use goes into the new tables")
                 generator.fill(conn, scale, seed, report=lambda done: stage.say(f"  {done}"))
             while application.stored_since < _ENOUGH:
@@ -70,7 +72,7 @@ class _Demo:
             stage.apply()
         with stage.timed("verify"):
             failed = tuple(stage.check_again())
-            with stage.sessions.open("demo", plan_sql=True) as conn:
+            with self._connected() as conn:
                 found = import_system(SYSTEM, "search").find_parties(conn, _SOUGHT, 1)
                 lost = application.lost(conn, stored=True)
                 differences = tuple(self._differences(conn, application))
@@ -89,7 +91,7 @@ class _Demo:
                 "documents filled in place": sum(account.migrated for account in accounts),
                 f"found for {_SOUGHT}": f"{found[0].name} ({found[0].score:.2f})" if found else "nobody",
             },
-            differences=differences,
+            differences=(*differences, *application.failures[:20]),
         )
 
     def _differences(self, conn: Any, application: Any) -> Iterator[str]:
@@ -100,11 +102,15 @@ class _Demo:
             if found != rows:
                 yield f"rows of {table}: {found}, not {rows}"
 
+    def _connected(self) -> psycopg.Connection[Any]:
+        """As the application connects: with the settings of the database, and not counted as Lockgate's."""
+        return psycopg.connect(self.stage.database.dsn, autocommit=True)
+
     @contextmanager
     def _application(self) -> Iterator[Any]:
         """The application of before, until it is told that its next release is there."""
         end = threading.Event()
-        conn = self.stage.sessions.open("demo", plan_sql=True)
+        conn = self._connected()
         application = import_system(SYSTEM, "application").Application(conn)
         thread = threading.Thread(target=application.run, args=(end,), name="lockgate-demo-application", daemon=True)
         self.stage.say("the application stores documents")
