@@ -36,7 +36,7 @@ format: $(INSTALLED) ## format the code and mend what the lint rules can mend
 bench: $(INSTALLED) ## measure, and say where the results are (ARGS as the benchmarks take them)
 	$(BIN)/python -m benchmarks $(ARGS)
 
-soak: $(INSTALLED) ## run the tests that take minutes: phases taken back and applied again under load
+soak: $(INSTALLED) ## run the tests that take minutes
 	$(PYTEST) --soak -m soak $(ARGS)
 
 conformance: $(INSTALLED) ## ask the real other migration tools (got from their registries, and kept in ~/.cache)

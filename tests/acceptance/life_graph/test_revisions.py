@@ -72,7 +72,7 @@ def test_one_document_is_kept_once(graph: str) -> None:
 
 
 @pytest.mark.one_server
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_focus_view_of_a_hundred_years_is_read_by_its_index(dsn: str) -> None:
     """A million commitments; the plan's own check asks for the same of whatever is there."""
     with psycopg.connect(dsn, autocommit=True) as conn:
