@@ -8,6 +8,7 @@ from lockgate.effects.known import Relation
 from lockgate.effects.model import Mode
 from lockgate.sql.tree import Node, choice, kind, unwrap
 
+_LOCKS_PARTS_OF_KEYS = 18  # the first major that locks partitions as it locks the table, for a new key
 # What takes less than ACCESS EXCLUSIVE.
 _LEVELS = {
     "AT_ValidateConstraint": Mode.SHARE_UPDATE_EXCLUSIVE,
@@ -38,6 +39,16 @@ _ALONE |= {"AT_NoForceRowSecurity", "AT_SetTableSpace", "AT_SetAccessMethod", "A
 _ALONE |= {"AT_AddInherit", "AT_DropInherit", "AT_AddOf", "AT_DropOf", "AT_AttachPartition", "AT_DetachPartition"}
 _ALONE |= {"AT_DetachPartitionFinalize", "AT_EnableRule", "AT_DisableRule"}
 
+_COLUMNS = {
+    "AT_AddColumn": columns.add,
+    "AT_DropColumn": columns.drop,
+    "AT_AlterColumnType": columns.retype,
+    "AT_SetExpression": columns.set_expression,
+    "AT_SetNotNull": columns.set_not_null,
+    "AT_DropIdentity": columns.drop_identity,
+    "AT_SetIdentity": columns.set_identity,
+}
+
 
 def alter(gathering: Gathering, node: Node) -> None:
     """``AlterTableStmt``."""
@@ -51,10 +62,11 @@ def alter(gathering: Gathering, node: Node) -> None:
         return
     mode = max((_level(command) for command in commands), key=list(Mode).index)
     family = gathering.family(relation) if node.relation.inh else [relation]
+    gathering.lock(relation, mode)
     for command in commands:
         targets = family if _descends(relation, command) else [relation]
-        for target in targets:
-            gathering.lock(target, mode)
+        for target in targets[1:]:
+            gathering.lock(target, Mode.SHARE if _indexes_parts(gathering, command) else mode)
         _apply(gathering, relation, targets, command)
 
 
@@ -64,6 +76,13 @@ def _descends(relation: Relation, command: Node) -> bool:
     if said in _TRIGGERS:
         return command.name in relation.row_triggers if command.name else bool(relation.row_triggers)
     return said not in _ALONE
+
+
+def _indexes_parts(gathering: Gathering, command: Node) -> bool:
+    """Whether partitions are locked for no more than the building of their index."""
+    definition = unwrap(getattr(command, "def"))
+    made = choice(command, "subtype") == "AT_AddConstraint" and choice(definition, "contype") in constraining.INDEXED
+    return made and gathering.major < _LOCKS_PARTS_OF_KEYS
 
 
 def _level(command: Node) -> Mode:
@@ -81,23 +100,12 @@ def _level(command: Node) -> Mode:
 
 def _apply(gathering: Gathering, relation: Relation, targets: list[Relation], command: Node) -> None:
     """What a command does beside locking the table and those below it."""
+    said = choice(command, "subtype")
     definition = unwrap(getattr(command, "def"))
-    match choice(command, "subtype"):
-        case "AT_AddColumn":
-            columns.add(gathering, targets, command)
-        case "AT_DropColumn":
-            columns.drop(gathering, targets, command.name)
-        case "AT_AlterColumnType":
-            columns.retype(gathering, targets, command)
-        case "AT_SetExpression":
-            columns.set_expression(gathering, targets, command.name)
-        case "AT_SetNotNull":
-            for target in targets:
-                constraining.fill(gathering, target, command.name)
-        case "AT_DropIdentity":
-            columns.change_identity(gathering, relation, command.name, Mode.ACCESS_EXCLUSIVE)
-        case "AT_SetIdentity":
-            columns.change_identity(gathering, relation, command.name, Mode.SHARE_ROW_EXCLUSIVE)
+    if said in _COLUMNS:
+        _COLUMNS[said](gathering, targets, command)
+        return
+    match said:
         case "AT_AddConstraint":
             constraining.add(gathering, targets, definition)
         case "AT_ValidateConstraint":
@@ -108,7 +116,7 @@ def _apply(gathering: Gathering, relation: Relation, targets: list[Relation], co
             partitions.attach(gathering, relation, definition)
         case "AT_DetachPartition":
             partitions.detach(gathering, relation, definition)
-        case said:
+        case _:
             _store(gathering, relation, command, said)
 
 

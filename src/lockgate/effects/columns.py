@@ -49,9 +49,9 @@ def add(gathering: Gathering, targets: list[Relation], command: Node) -> None:
             constraining.add(gathering, targets, part)
 
 
-def drop(gathering: Gathering, targets: list[Relation], name: str) -> None:
+def drop(gathering: Gathering, targets: list[Relation], command: Node) -> None:
     """DROP COLUMN: with it go its indexes, foreign keys from and to it, and with CASCADE the views that show it."""
-    found = [(target, column) for target in targets if (column := target.column(name))]
+    found = [(target, column) for target in targets if (column := target.column(command.name))]
     if not gathering.catalog or not found:
         gathering.unknown("what goes with the column: indexes, foreign keys and their other tables, views")
         return
@@ -81,18 +81,33 @@ def retype(gathering: Gathering, targets: list[Relation], command: Node) -> None
         constraining.retype(gathering, target, change.column.number, rewritten=change.rewrites)
 
 
-def set_expression(gathering: Gathering, targets: list[Relation], name: str) -> None:
+def set_expression(gathering: Gathering, targets: list[Relation], command: Node) -> None:
     """SET EXPRESSION: only a stored value must be written."""
     for target in targets:
-        column = target.column(name)
+        column = target.column(command.name)
         if not column:
             gathering.unknown(f"whether {target.sql} is written anew: it is if the column is STORED")
         elif column.generated == "s":
             gathering.rewrite(target)
 
 
-def change_identity(gathering: Gathering, relation: Relation, name: str, mode: Mode) -> None:
-    """DROP IDENTITY and the like, which reach the sequence."""
+def set_not_null(gathering: Gathering, targets: list[Relation], command: Node) -> None:
+    """SET NOT NULL."""
+    for target in targets:
+        constraining.fill(gathering, target, command.name)
+
+
+def drop_identity(gathering: Gathering, targets: list[Relation], command: Node) -> None:
+    """DROP IDENTITY: the sequence goes."""
+    _lock_identity(gathering, targets[0], command.name, Mode.ACCESS_EXCLUSIVE)
+
+
+def set_identity(gathering: Gathering, targets: list[Relation], command: Node) -> None:
+    """SET GENERATED, SET START and the like."""
+    _lock_identity(gathering, targets[0], command.name, Mode.SHARE_ROW_EXCLUSIVE)
+
+
+def _lock_identity(gathering: Gathering, relation: Relation, name: str, mode: Mode) -> None:
     column = relation.column(name)
     for sequence in relation.sequences:
         if column and sequence.identity and sequence.column == column.number:

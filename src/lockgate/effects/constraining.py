@@ -8,7 +8,7 @@ from lockgate.effects.model import Mode
 from lockgate.effects.retyping import requires_not_null
 from lockgate.sql.tree import Node, choice, strings
 
-_INDEXED = {"CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_EXCLUSION"}
+INDEXED = {"CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_EXCLUSION"}
 
 
 def add(gathering: Gathering, targets: list[Relation], constraint: Node) -> None:
@@ -22,9 +22,9 @@ def add(gathering: Gathering, targets: list[Relation], constraint: Node) -> None
     elif said == "CONSTR_NOTNULL" and not constraint.skip_validation:
         for target in targets:
             fill(gathering, target, strings(constraint.keys)[0])
-    elif said in _INDEXED and constraint.indexname:
+    elif said in INDEXED and constraint.indexname:
         _adopt(gathering, targets[0], constraint, primary=said == "CONSTR_PRIMARY")
-    elif said in _INDEXED:
+    elif said in INDEXED:
         _scan(gathering, targets)
 
 

@@ -18,6 +18,7 @@ _RELATIONS = {
     "OBJECT_SEQUENCE",
     "OBJECT_FOREIGN_TABLE",
 }
+_ROUTINES = {"OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE", "OBJECT_AGGREGATE"}
 _PARTS = {"OBJECT_TRIGGER": "trigger", "OBJECT_POLICY": "policy", "OBJECT_RULE": "rule"}
 
 
@@ -57,34 +58,40 @@ def _members(gathering: Gathering, name: Node) -> list[Relation]:
 
 
 def _object(gathering: Gathering, node: Node, what: str, item: Node) -> list[tuple[str, Any]]:
-    """An object as the catalog takes it; a relation is locked by its name in any case."""
+    """An object as the catalog takes it; what names a relation locks it in any case."""
     if what in _RELATIONS:
-        relation = _find(gathering, strings(item.items))
-        if node.concurrent:
-            _concurrently(gathering, relation)
-            return []
-        gathering.lock(relation, Mode.ACCESS_EXCLUSIVE)
-        if not relation.oid and what == "OBJECT_INDEX":
-            gathering.unknown(f"which table {relation.sql} is of: it gets {Mode.ACCESS_EXCLUSIVE.value}, too")
-        return [("relation", relation.oid)] if relation.oid else []
+        return _relation(gathering, node, strings(item.items))
     if what in _PARTS:
         *table, name = strings(item.items)
         relation = _find(gathering, table)
         gathering.lock(relation, Mode.ACCESS_EXCLUSIVE)
         return [(_PARTS[what], (relation.oid, name))]
+    if what in _ROUTINES:
+        arguments = ", ".join(type_text(unwrap(argument)) for argument in item.objargs)
+        return [("function", f"{'.'.join(quote(name) for name in strings(item.objname))}({arguments})")]
     match what:
         case "OBJECT_TYPE" | "OBJECT_DOMAIN":
-            return [("type", type_text(item))]
-        case "OBJECT_FUNCTION" | "OBJECT_PROCEDURE" | "OBJECT_ROUTINE" | "OBJECT_AGGREGATE":
-            arguments = ", ".join(type_text(unwrap(argument)) for argument in item.objargs)
-            return [("function", f"{_written(strings(item.objname))}({arguments})")]
+            found: tuple[str, Any] = "type", type_text(item)
         case "OBJECT_SCHEMA" | "OBJECT_EXTENSION":
-            return [(what.removeprefix("OBJECT_").lower(), item.sval)]
+            found = what.removeprefix("OBJECT_").lower(), item.sval
         case "OBJECT_STATISTIC_EXT":
             *schema, name = strings(item.items)
-            return [("statistics", ("".join(schema), name))]
-    gathering.unknown("which relations depend on what is dropped")
-    return []
+            found = "statistics", ("".join(schema), name)
+        case _:
+            gathering.unknown("which relations depend on what is dropped")
+            return []
+    return [found]
+
+
+def _relation(gathering: Gathering, node: Node, names: list[str]) -> list[tuple[str, Any]]:
+    relation = _find(gathering, names)
+    if node.concurrent:
+        _concurrently(gathering, relation)
+        return []
+    gathering.lock(relation, Mode.ACCESS_EXCLUSIVE)
+    if not relation.oid and choice(node, "remove_type") == "OBJECT_INDEX":
+        gathering.unknown(f"which table {relation.sql} is of: it gets {Mode.ACCESS_EXCLUSIVE.value}, too")
+    return [("relation", relation.oid)] if relation.oid else []
 
 
 def _concurrently(gathering: Gathering, index: Relation) -> None:
@@ -97,7 +104,3 @@ def _concurrently(gathering: Gathering, index: Relation) -> None:
 def _find(gathering: Gathering, names: list[str]) -> Relation:
     *schema, name = names
     return gathering.find("".join(schema[-1:]), name)
-
-
-def _written(names: list[str]) -> str:
-    return ".".join(quote(name) for name in names)

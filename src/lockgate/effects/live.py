@@ -115,20 +115,15 @@ class LiveCatalog:
 
     def _read(self, oid: int) -> Relation:
         (row,) = self._ask("relation", [oid])
-        constraints = [_constraint(found) for found in self._ask("constraints", {"oid": oid})]
-        lists = {name: tuple(row.pop(name)) for name in ("parents", "children", "key", "reads", "row_triggers")}
+        constraints = [Constraint(**_tuples(found)) for found in self._ask("constraints", {"oid": oid})]
+        sequences = self._ask("sequences", [oid])
         return Relation(
-            sql=_written(row),
-            **{name: value for name, value in row.items() if name not in {"schema", "name"}},
-            **lists,
+            **_named(_tuples(row)),
             columns=tuple(Column(**found) for found in self._ask("columns", [oid])),
             indexes=tuple(_index(found) for found in self._ask("indexes", [oid])),
             constraints=tuple(found for found in constraints if found.table == oid),
             referrers=tuple(found for found in constraints if found.into == oid),
-            sequences=tuple(
-                OwnedSequence(_written(found), found["column"], found["identity"])
-                for found in self._ask("sequences", [oid])
-            ),
+            sequences=tuple(OwnedSequence(**_named(found)) for found in sequences),
         )
 
     def _type(self, oid: int) -> Type:
@@ -147,12 +142,15 @@ def _written(row: dict[str, Any]) -> str:
     return f"{quote(row['schema'])}.{quote(row['name'])}"
 
 
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with the quoted name in the place of its two parts."""
+    others = {key: value for key, value in row.items() if key not in {"schema", "name"}}
+    return {**others, "sql": _written(row)}
+
+
+def _tuples(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+
+
 def _index(row: dict[str, Any]) -> Index:
-    written = _written(row)
-    lists = {name: tuple(row[name]) for name in ("columns", "opclasses")}
-    others = {name: row[name] for name in ("oid", "name", "method", "unique", "primary", "exclusion", "plain", "part")}
-    return Index(sql=written, uses=frozenset(row["uses"]), **lists, **others)
-
-
-def _constraint(row: dict[str, Any]) -> Constraint:
-    return Constraint(**{**row, "columns": tuple(row["columns"]), "into_columns": tuple(row["into_columns"])})
+    return Index(**{**_named(_tuples(row)), "name": row["name"], "uses": frozenset(row["uses"])})

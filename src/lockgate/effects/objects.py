@@ -206,6 +206,9 @@ def vacuum(gathering: Gathering, node: Node) -> None:
             gathering.lock(member, Mode.ACCESS_EXCLUSIVE if full else Mode.SHARE_UPDATE_EXCLUSIVE)
             if full:
                 gathering.rewrite(member)
+        if not node.is_vacuumcmd or any(unwrap(option).defname == "analyze" for option in node.options):
+            for member in gathering.family(relation):
+                gathering.lock(member, Mode.ACCESS_SHARE)  # of which the parent's sample is taken
 
 
 def cluster(gathering: Gathering, node: Node) -> None:

@@ -41,6 +41,7 @@ def detach(gathering: Gathering, parent: Relation, command: Node) -> None:
     _reach(gathering, parent)
     for referrer in gathering.each(known.table for known in parent.referrers):
         gathering.lock(referrer, Mode.ACCESS_EXCLUSIVE)
+        gathering.scan(referrer)  # whether its rows refer to what goes
         gathering.scan(child)
 
 

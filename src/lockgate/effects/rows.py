@@ -19,10 +19,13 @@ def read(gathering: Gathering, node: Node, *, but: Iterable[Node] = ()) -> None:
     """
     gathering.planned = True
     made = {inner.ctename for inner in walk(node) if kind(inner) == "CommonTableExpr"}
-    others = [*but, *(unwrap(name) for inner in walk(node) if kind(inner) == "LockingClause" for name in inner.locked_rels)]
+    others = [
+        *but,
+        *(unwrap(name) for inner in walk(node) if kind(inner) == "LockingClause" for name in inner.locked_rels),
+    ]
     for inner in walk(node):
         known = kind(inner) == "RangeVar" and not (inner.relname in made and not inner.schemaname)
-        if known and not inner in others:
+        if known and inner not in others:
             see(gathering, gathering.named(inner), Mode.ACCESS_SHARE)
     for inner in walk(node):
         if kind(inner) == "SelectStmt" and inner.locking_clause:

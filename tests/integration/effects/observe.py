@@ -41,13 +41,17 @@ class Shape:
 
 @dataclass(slots=True)
 class Observed:
-    """What was seen of a statement: see ``Effects``."""
+    """What was seen of a statement: see ``Effects``.
+
+    :ivar hidden: indexes of which it cannot be seen whether they were locked.
+    """
 
     locks: dict[str, set[Mode]] = field(default_factory=dict)
     rewrites: list[str] = field(default_factory=list)
     empties: list[str] = field(default_factory=list)
     rebuilds: list[str] = field(default_factory=list)
     scans: list[str] = field(default_factory=list)
+    hidden: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +130,16 @@ class Observer:
         seen = self._freely(shape)
         tables = [relation for relation in self._before.values() if relation.kind in {"r", "p"}]
         self._against(shape, seen, sql.SQL("SELECT pg_catalog.pg_current_snapshot()"))  # which some wait for
-        for table in self._wanted(shape, seen, tables):
+        words = re.findall(r"\w+", shape.text)
+        near = [t for t in tables if any(t.name.startswith(word) or word.startswith(t.name) for word in words)]
+        far = [table for table in tables if table not in near]
+        for table in self._wanted(shape, seen, near) + self._wanted(shape, seen, far):
             for mode in reversed(Mode):
                 if not self._against(shape, seen, _locking([table], mode)):
                     break  # weaker ones do not hold it up either
         self._before = self._relations()
+        indexes = {relation.sql for relation in self._before.values() if relation.kind in "iI"}
+        seen.hidden = indexes - seen.locks.keys()
         return seen
 
     def _wanted(self, shape: Shape, seen: Observed, tables: list[Relation]) -> list[Relation]:
@@ -153,7 +162,7 @@ class Observer:
         self._mend(shape)
         return seen
 
-    def _against(self, shape: Shape, seen: Observed, blocking: sql.Composable) -> bool:
+    def _against(self, shape: Shape, seen: Observed, blocking: sql.SQL | sql.Composed) -> bool:
         """Whether the statement had to wait for a transaction that has done ``blocking``; what it held goes to seen."""
         before = self._relations()
         self._blocker.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -201,7 +210,7 @@ def _connect(dsn: str) -> Connection[dict[str, Any]]:
     return psycopg.connect(dsn, autocommit=True, row_factory=dict_row)
 
 
-def _locking(tables: list[Relation], mode: Mode) -> sql.Composable:
+def _locking(tables: list[Relation], mode: Mode) -> sql.Composed:
     names = sql.SQL(", ").join(sql.SQL("ONLY {}").format(sql.SQL(table.sql)) for table in tables)
     return sql.SQL("LOCK TABLE {} IN {} MODE").format(names, sql.SQL(mode.value))
 
