@@ -6,7 +6,7 @@ import re
 
 from lockgate.effects.model import Effects, Mode
 
-_PLAIN = re.compile(r'"([a-z_][a-z0-9_]*)"')
+_PLAIN = re.compile(r'(?<!")"([a-z_][a-z0-9_]*)"(?!")')
 _MEANING = {
     Mode.ACCESS_SHARE: "others read and write; who wants ACCESS EXCLUSIVE waits",
     Mode.ROW_SHARE: "others read and write, except for rows that are locked",
