@@ -33,6 +33,7 @@ MAY_KNOW = {
     "plan": {"errors", "history", "patterns", "suggest", "textfile"},
     "history": {"errors", "sql", "sqlfiles", "suggest", "textfile"},
     "sql": {"errors", "suggest"},
+    "effects": {"sql", "sqlfiles"},
     "catalog": {"errors", "patterns", "suggest", "sql", "sqlfiles"},
     "ledger": {"errors", "sqlfiles", "suggest"},
     "report": {"errors", "suggest", "plan", "ledger"},

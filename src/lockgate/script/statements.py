@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
 
+from lockgate.effects import Mode, predict
 from lockgate.sql.split import Statement
-from lockgate.sql.tree import parse_one, quote, unwrap, walk
+from lockgate.sql.tree import choice, parse_one, quote, unwrap, walk
 
 
 class Alone(Enum):
@@ -48,42 +49,7 @@ class Shape:
         return self.alone in {Alone.CREATE_INDEX, Alone.DROP_INDEX, Alone.REINDEX}
 
 
-_LOCKS = {
-    "IndexStmt": "SHARE",
-    "TruncateStmt": "ACCESS EXCLUSIVE",
-    "AlterTableStmt": "ACCESS EXCLUSIVE",
-    "RenameStmt": "ACCESS EXCLUSIVE",
-    "AlterObjectSchemaStmt": "ACCESS EXCLUSIVE",
-    "ClusterStmt": "ACCESS EXCLUSIVE",
-    "RuleStmt": "ACCESS EXCLUSIVE",
-    "RefreshMatViewStmt": "ACCESS EXCLUSIVE",
-    "ReindexStmt": "ACCESS EXCLUSIVE",
-    "CreateTrigStmt": "SHARE ROW EXCLUSIVE",
-    "InsertStmt": "ROW EXCLUSIVE",
-    "UpdateStmt": "ROW EXCLUSIVE",
-    "DeleteStmt": "ROW EXCLUSIVE",
-    "MergeStmt": "ROW EXCLUSIVE",
-    "CopyStmt": "ROW EXCLUSIVE",
-    "VacuumStmt": "SHARE UPDATE EXCLUSIVE",
-}
-_ALTERS = {
-    "AT_ValidateConstraint": "SHARE UPDATE EXCLUSIVE",
-    "AT_SetStatistics": "SHARE UPDATE EXCLUSIVE",
-    "AT_SetOptions": "SHARE UPDATE EXCLUSIVE",
-    "AT_SetRelOptions": "SHARE UPDATE EXCLUSIVE",
-    "AT_ResetRelOptions": "SHARE UPDATE EXCLUSIVE",
-    "AT_AttachPartition": "SHARE UPDATE EXCLUSIVE",
-    "AT_EnableTrig": "SHARE ROW EXCLUSIVE",
-    "AT_DisableTrig": "SHARE ROW EXCLUSIVE",
-}
-_STRENGTH = (
-    "ROW EXCLUSIVE",
-    "SHARE UPDATE EXCLUSIVE",
-    "SHARE",
-    "SHARE ROW EXCLUSIVE",
-    "EXCLUSIVE",
-    "ACCESS EXCLUSIVE",
-)
+_READING = {Mode.ACCESS_SHARE, Mode.ROW_SHARE}
 _REWRITES = {"AT_DropColumn", "AT_AlterColumnType"}
 _BLAND = {"CommentStmt", "CreateEnumStmt", "CreateSeqStmt", "GrantStmt"}
 _MAKES = {*_BLAND, "CreateSchemaStmt", "CreateStmt", "IndexStmt", "InsertStmt"}
@@ -103,7 +69,7 @@ _WITHIN = {"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO
 def shape(statement: Statement) -> Shape:
     """What is known of a statement from its text."""
     node = unwrap(parse_one(statement.text).stmt)
-    found = Shape(statement.kind, _locks(statement, node), refusal=_refusal(statement, node))
+    found = Shape(statement.kind, _locks(statement), refusal=_refusal(statement, node))
     if statement.in_transaction:
         return found
     alone, relation, names = _alone(statement, node)
@@ -118,7 +84,7 @@ def control(statement: Statement) -> Literal["begin", "commit", "rollback"] | No
     """What a statement does to the transaction around it; None for all others, savepoints too."""
     if statement.kind != "TransactionStmt":
         return None
-    said = _enum(unwrap(parse_one(statement.text).stmt), "kind")
+    said = choice(unwrap(parse_one(statement.text).stmt), "kind")
     return _CONTROLS.get(said)
 
 
@@ -129,7 +95,7 @@ def changes_session(statement: Statement) -> bool:
 
 def strong(locks: dict[str, str]) -> list[str]:
     """The relations whose lock stops writers or readers."""
-    return [name for name, lock in locks.items() if _STRENGTH.index(lock) >= _STRENGTH.index("SHARE")]
+    return [name for name, lock in locks.items() if Mode(lock).strong]
 
 
 def dropped_tables(statement: Statement) -> list[str]:
@@ -137,7 +103,7 @@ def dropped_tables(statement: Statement) -> list[str]:
     node = unwrap(parse_one(statement.text).stmt)
     if statement.kind == "TruncateStmt":
         return [_name(relation.range_var) for relation in node.relations]
-    if statement.kind == "DropStmt" and _enum(node, "remove_type") == "OBJECT_TABLE":
+    if statement.kind == "DropStmt" and choice(node, "remove_type") == "OBJECT_TABLE":
         return list(_listed(node.objects))
     return []
 
@@ -146,22 +112,22 @@ def empties_others(statement: Statement) -> bool:
     """Whether a statement also empties the tables that refer to those which it names."""
     if statement.kind != "TruncateStmt":
         return False
-    return _enum(unwrap(parse_one(statement.text).stmt), "behavior") == "DROP_CASCADE"
+    return choice(unwrap(parse_one(statement.text).stmt), "behavior") == "DROP_CASCADE"
 
 
 def dropped_schemas(statement: Statement) -> list[str]:
     """Names of the schemas that a statement drops with all that is in them, as the catalog holds them."""
     node = unwrap(parse_one(statement.text).stmt)
-    if statement.kind != "DropStmt" or _enum(node, "remove_type") != "OBJECT_SCHEMA":
+    if statement.kind != "DropStmt" or choice(node, "remove_type") != "OBJECT_SCHEMA":
         return []
-    return [item.string.sval for item in node.objects] if _enum(node, "behavior") == "DROP_CASCADE" else []
+    return [item.string.sval for item in node.objects] if choice(node, "behavior") == "DROP_CASCADE" else []
 
 
 def changes_rows(statement: Statement) -> bool:
     """Whether a statement may remove or change rows that its text does not tell."""
     if statement.kind == "AlterTableStmt":
         node = unwrap(parse_one(statement.text).stmt)
-        return any(_enum(unwrap(command), "subtype") in _REWRITES for command in node.cmds)
+        return any(choice(unwrap(command), "subtype") in _REWRITES for command in node.cmds)
     return statement.kind in {
         "DeleteStmt",
         "UpdateStmt",
@@ -188,7 +154,7 @@ def writes_only_its_text(statement: Statement) -> bool:
     read = sum(inner.DESCRIPTOR.name == "RangeVar" for inner in nodes) > len(objects)
     called = {_function(inner) for inner in nodes if inner.DESCRIPTOR.name == "FuncCall"}
     renewed = any(
-        inner.DESCRIPTOR.name == "OnConflictClause" and _enum(inner, "action") != "ONCONFLICT_NOTHING"
+        inner.DESCRIPTOR.name == "OnConflictClause" and choice(inner, "action") != "ONCONFLICT_NOTHING"
         for inner in nodes
     )
     return statement.kind in _BLAND or not (read or renewed or called - _HARMLESS)
@@ -199,7 +165,7 @@ def _function(call: Any) -> str:
 
 
 def _refusal(statement: Statement, node: Any) -> str | None:
-    if statement.kind == "TransactionStmt" and _enum(node, "kind") not in _WITHIN:
+    if statement.kind == "TransactionStmt" and choice(node, "kind") not in _WITHIN:
         return (
             "the transaction is Lockgate's: a step's effect and its line in the ledger commit together; "
             "leave BEGIN, COMMIT and ROLLBACK out, or cut the file into steps"
@@ -209,34 +175,11 @@ def _refusal(statement: Statement, node: Any) -> str | None:
     return None
 
 
-def _locks(statement: Statement, node: Any) -> dict[str, str]:
-    if statement.kind == "DropStmt":
-        concurrent = bool(node.concurrent)
-        if _enum(node, "remove_type") not in {"OBJECT_TABLE", "OBJECT_INDEX", "OBJECT_VIEW", "OBJECT_MATVIEW"}:
-            return {}
-        lock = "SHARE UPDATE EXCLUSIVE" if concurrent else "ACCESS EXCLUSIVE"
-        return dict.fromkeys(_listed(node.objects), lock)
-    lock = _LOCKS.get(statement.kind, "")
-    if statement.kind == "AlterTableStmt":
-        return _altered(node)
-    if not lock or (statement.kind == "CopyStmt" and not node.is_from):
-        return {}
-    if statement.kind in {"IndexStmt", "ReindexStmt"} and not statement.in_transaction:
-        lock = "SHARE UPDATE EXCLUSIVE"
-    if statement.kind == "VacuumStmt" and any(o.def_elem.defname == "full" for o in node.options):
-        lock = "ACCESS EXCLUSIVE"
-    return dict.fromkeys(_relations(node), lock)
-
-
-def _altered(node: Any) -> dict[str, str]:
-    wanted = [_ALTERS.get(_enum(unwrap(command), "subtype"), "ACCESS EXCLUSIVE") for command in node.cmds]
-    locks = {_name(node.relation): max(wanted, key=_STRENGTH.index, default="ACCESS EXCLUSIVE")}
-    for inner in walk(node):
-        if inner.DESCRIPTOR.name == "Constraint" and inner.HasField("pktable"):
-            locks.setdefault(_name(inner.pktable), "SHARE ROW EXCLUSIVE")
-        if inner.DESCRIPTOR.name == "PartitionCmd":
-            locks.setdefault(_name(inner.name), "ACCESS EXCLUSIVE")
-    return locks
+def _locks(statement: Statement) -> dict[str, str]:
+    """The locks of relations that are more than read, where there are several of one the strongest."""
+    order = list(Mode)
+    locks = sorted(predict(statement).locks, key=lambda lock: order.index(lock.mode))
+    return {lock.relation: lock.mode.value for lock in locks if lock.mode not in _READING}
 
 
 def _relations(node: Any) -> Iterator[str]:
@@ -276,8 +219,3 @@ def _listed(objects: Any) -> Iterator[str]:
 def _name(relation: Any) -> str:
     parts = (relation.catalogname, relation.schemaname, relation.relname)
     return ".".join(quote(part) for part in parts if part)
-
-
-def _enum(node: Any, field: str) -> str:
-    descriptor = node.DESCRIPTOR.fields_by_name[field]
-    return str(descriptor.enum_type.values_by_number[getattr(node, field)].name)

@@ -6,7 +6,7 @@ the UTF-8 text, as the parser counts them; ``character_offset`` turns one into a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -210,3 +210,13 @@ def literal(value: str) -> str:
     """Quote a string literal, safe whatever ``standard_conforming_strings`` says."""
     body = value.replace("'", "''")
     return f" E'{body.replace(chr(92), chr(92) * 2)}'" if "\\" in value else f"'{body}'"
+
+
+def choice(node: Node, field: str) -> str:
+    """The parser's name for what an enumerated field says, such as ``AT_AddColumn``."""
+    return str(node.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number[getattr(node, field)].name)
+
+
+def strings(parts: Iterable[Node]) -> list[str]:
+    """The parts of a name that the parser keeps as a list."""
+    return [unwrap(part).sval for part in parts]

@@ -24,7 +24,7 @@ def of(text: str) -> Shape:
         ),
         (
             "ALTER TABLE b ADD FOREIGN KEY (x) REFERENCES c (y)",
-            {'"b"': "ACCESS EXCLUSIVE", '"c"': "SHARE ROW EXCLUSIVE"},
+            {'"b"': "SHARE ROW EXCLUSIVE", '"c"': "SHARE ROW EXCLUSIVE"},
         ),
         ("ALTER TABLE b RENAME COLUMN x TO y", {'"b"': "ACCESS EXCLUSIVE"}),
         ("CREATE INDEX i ON b (x)", {'"b"': "SHARE"}),
@@ -39,7 +39,7 @@ def of(text: str) -> Shape:
         ('ALTER TABLE "Odd ""name""" ADD x int', {'"Odd ""name"""': "ACCESS EXCLUSIVE"}),
         (
             "ALTER TABLE p DETACH PARTITION c CONCURRENTLY",
-            {'"p"': "ACCESS EXCLUSIVE", '"c"': "ACCESS EXCLUSIVE"},
+            {'"p"': "SHARE UPDATE EXCLUSIVE", '"c"': "ACCESS EXCLUSIVE"},
         ),
     ],
 )
