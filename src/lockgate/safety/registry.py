@@ -1,0 +1,27 @@
+"""All rules, by family."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from lockgate.safety.rule import Rule
+from lockgate.safety.rules import indexes
+
+FAMILIES: Mapping[str, tuple[Rule, ...]] = {
+    "Indexes": indexes.RULES,
+}
+"""Title of a family -> its rules. The first digit of a code is that of its family."""
+
+RULES: Mapping[str, Rule] = {rule.code: rule for rules in FAMILIES.values() for rule in rules}
+"""Code -> rule."""
+
+
+@cache
+def by_event() -> Mapping[str, tuple[Rule, ...]]:
+    """The rules that each event is to be shown to."""
+    found: dict[str, list[Rule]] = {}
+    for rule in RULES.values():
+        for event in rule.on:
+            found.setdefault(event, []).append(rule)
+    return {event: tuple(rules) for event, rules in found.items()}
