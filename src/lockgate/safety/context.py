@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import Key, Known, Table, key
@@ -70,6 +70,10 @@ class Context:
         """Whether the text itself made the table, so that nobody else uses it."""
         return self.relation is not None and (self.known.is_new(self.key) or self.relation.relpersistence == "t")
 
+    def at(self, statement: Statement) -> Context:
+        """The same at another statement of the text, for what is said of it at the text's end."""
+        return replace(self, statement=statement, node=statement.node, part=statement.node, relation=None)
+
     def found(
         self,
         what: str,
@@ -81,10 +85,19 @@ class Context:
     ) -> Found:
         """A finding at the place of ``part``, or of the statement where that has none."""
         place = tree.location(self.part) if self.part is not self.node else -1
-        at = None if place < 0 else tree.character_offset(self.subject.text, place)
+        at = self.statement.start if place < 0 else tree.character_offset(self.subject.text, place)
         return Found(what, why, rewrite, at, severity, settled)
 
     def sql(self, statement: Node) -> str:
         """A statement that was made of this one, as SQL with its semicolon; empty if it cannot be written."""
         text = ddl.written(statement, values=self.values)
         return f"{text};" if text else ""
+
+    def expression(self, node: Node) -> str:
+        """An expression as SQL, without its constants."""
+        return ddl.expression(node, values=self.values)
+
+    @staticmethod
+    def referenced(constraint: Node) -> str:
+        """The table that a foreign key refers to, as one would write it."""
+        return ddl.relation(constraint.pktable)

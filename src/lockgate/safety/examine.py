@@ -50,6 +50,8 @@ class Examiner:
             context = Context(
                 subject, statement, node, node, self.known, facts=self.facts, values=self.values, up=kinds
             )
+            for rule in rules.get("*", ()):
+                found += self._asked(rule, context)
             for event, part in events(context):
                 for rule in rules.get(event, ()):
                     found += self._asked(rule, part)

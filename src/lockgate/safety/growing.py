@@ -211,8 +211,7 @@ def _enum_type(known: Known, node: Node) -> None:
 
 def _domain(known: Known, node: Node) -> None:
     binding = any(enum(item.constraint, "contype") in {"CONSTR_CHECK", "CONSTR_NOTNULL"} for item in node.constraints)
-    default = any(enum(item.constraint, "contype") == "CONSTR_DEFAULT" for item in node.constraints)
-    known.types[key_of(strings(node.domainname))] = "constrained" if binding or default else "domain"
+    known.types[key_of(strings(node.domainname))] = "constrained" if binding else "domain"
     known.made.add(("OBJECT_DOMAIN", key_of(strings(node.domainname))))
 
 

@@ -6,10 +6,32 @@ from collections.abc import Mapping
 from functools import cache
 
 from lockgate.safety.rule import Rule
-from lockgate.safety.rules import indexes
+from lockgate.safety.rules import (
+    columns,
+    constraints,
+    dropping,
+    foreign_keys,
+    indexes,
+    naming,
+    objects,
+    partitions,
+    renaming,
+    rows,
+    security,
+    transactions,
+    types,
+)
 
 FAMILIES: Mapping[str, tuple[Rule, ...]] = {
     "Indexes": indexes.RULES,
+    "Adding columns": columns.RULES,
+    "Changing types": types.RULES,
+    "Constraints": constraints.RULES,
+    "Foreign keys": foreign_keys.RULES,
+    "Dropping and renaming": (*dropping.RULES, *renaming.RULES),
+    "Partitions, types, views, functions and security": (*partitions.RULES, *objects.RULES, *security.RULES),
+    "Rows and storage": rows.RULES,
+    "Transactions, names and types": (*transactions.RULES, *naming.RULES),
 }
 """Title of a family -> its rules. The first digit of a code is that of its family."""
 

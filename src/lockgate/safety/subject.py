@@ -46,6 +46,7 @@ class Subject:
     :param wrapped: whether whoever runs it puts a transaction around it.
     :param major: of the server.
     :param direction: ``down`` for what takes something back.
+    :param patient: whether whoever runs it sees to lock_timeout.
     """
 
     text: str
@@ -54,6 +55,7 @@ class Subject:
     wrapped: bool = False
     major: int = NEWEST
     direction: Direction = "up"
+    patient: bool = False
 
     def together(self, statement: Statement) -> tuple[Statement, ...]:
         """The statements of the same transaction, itself too."""
@@ -66,31 +68,21 @@ def subject(
     text: str,
     at: Callable[[int], str],
     *,
+    found: list[Piece] | None = None,
     wrapped: bool = False,
     major: int = NEWEST,
     direction: Direction = "up",
+    patient: bool = False,
 ) -> Subject:
     """Read a text.
 
+    :param found: its statements, if they were read already.
     :raises SqlSyntaxError: if it is not SQL.
     """
-    return made(text, pieces(text), at, wrapped=wrapped, major=major, direction=direction)
-
-
-def made(
-    text: str,
-    found: list[Piece],
-    at: Callable[[int], str],
-    *,
-    wrapped: bool = False,
-    major: int = NEWEST,
-    direction: Direction = "up",
-) -> Subject:
-    """The same of statements that were read already."""
     statements = []
     block: int | None = 0 if wrapped else None
     used = 0
-    for index, piece in enumerate(found):
+    for index, piece in enumerate(pieces(text) if found is None else found):
         word = enum(piece.node, "kind") if piece.kind == "TransactionStmt" else ""
         if word in _BEGINS and block is None:
             used += 1
@@ -98,7 +90,7 @@ def made(
         statements.append(Statement(index, piece.kind, piece.node, piece.text, piece.start, piece.end, block))
         if word in _ENDS:
             block = None
-    return Subject(text, at, tuple(statements), wrapped, major, direction)
+    return Subject(text, at, tuple(statements), wrapped, major, direction, patient)
 
 
 _BEGINS = frozenset({"TRANS_STMT_BEGIN", "TRANS_STMT_START"})

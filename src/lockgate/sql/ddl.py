@@ -141,6 +141,13 @@ def written(statement: Node, *, values: bool = False) -> str:
         return ""
 
 
+def expression(node: Node, *, values: bool = False) -> str:
+    """An expression as SQL; each constant is ``$1``, ``$2``, ... unless values are wanted."""
+    select = tree.parse("SELECT 1")[0].stmt.select_stmt
+    select.target_list[0].res_target.val.CopyFrom(node)
+    return written(select, values=values).removeprefix("SELECT ")
+
+
 @cache
 def _field(name: str) -> str:
     node = tree.parse("SELECT 1")[0].stmt

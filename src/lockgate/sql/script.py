@@ -46,3 +46,19 @@ def pieces(text: str) -> list[Piece]:
         words = text[start:last].rstrip()
         found.append(Piece(node.DESCRIPTOR.name, node, words, start, start + len(words)))
     return found
+
+
+_NAME = re.compile(
+    r"""'(?:[^']|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|--[^\n]*|/\*.*?\*/|"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>[^\W\d][\w$]*)""",
+    re.DOTALL,
+)
+
+
+def long_names(text: str, most: int) -> list[str]:
+    """The identifiers of a statement that are longer than ``most`` bytes; the tree has them cut already."""
+    found = []
+    for match in _NAME.finditer(text):
+        name = match["plain"] or (match["quoted"] or "").replace('""', '"')
+        if len(name) * 4 > most and len(name.encode()) > most:
+            found.append(name)
+    return found

@@ -54,8 +54,8 @@ def blocking_index_build(c: Context) -> Iterator[Found]:
     Severity.HIGH,
     "DROP INDEX blocks reads and writes",
     on=("DropStmt",),
-    hazard="DROP INDEX takes ACCESS EXCLUSIVE on the index and its table. It waits for every transaction that has used "
-    "the table, and every reader and writer that comes later waits behind it.",
+    hazard="DROP INDEX takes ACCESS EXCLUSIVE on the index and its table. It waits for every transaction that has "
+    "used the table, and every reader and writer that comes later waits behind it.",
     instead="Use DROP INDEX CONCURRENTLY, outside of a transaction.",
     rows=(2,),
     catalog="whether the index belongs to a partitioned table or to a constraint, which cannot be dropped so",
@@ -132,8 +132,8 @@ def concurrent_build_corrupts(c: Context) -> Iterator[Found]:
     Severity.HIGH,
     "REINDEX without CONCURRENTLY blocks writes",
     on=("ReindexStmt",),
-    hazard="REINDEX takes a SHARE lock on the table and ACCESS EXCLUSIVE on each index, so that writes wait, and reads "
-    "that would use the index or plan a query on the table.",
+    hazard="REINDEX takes a SHARE lock on the table and ACCESS EXCLUSIVE on each index, so that writes wait, and "
+    "reads that would use the index or plan a query on the table.",
     instead="Use REINDEX ... CONCURRENTLY, outside of a transaction.",
     rows=(5,),
     catalog=_EMPTY,
@@ -185,8 +185,8 @@ def concurrently_if_not_exists(c: Context) -> Iterator[Found]:
     Severity.HIGH,
     "An index of a partitioned table cannot be built concurrently",
     on=("IndexStmt", "DropStmt", "Constraint"),
-    hazard="CREATE and DROP INDEX CONCURRENTLY fail on a partitioned table, and so does ADD CONSTRAINT ... USING INDEX "
-    "(error 0A000). Without CONCURRENTLY all partitions are locked until the last one is done.",
+    hazard="CREATE and DROP INDEX CONCURRENTLY fail on a partitioned table, and so does ADD CONSTRAINT ... USING "
+    "INDEX (error 0A000). Without CONCURRENTLY all partitions are locked until the last one is done.",
     instead="CREATE INDEX ON ONLY the parent, build one on each partition concurrently, then ALTER INDEX ... ATTACH "
     "PARTITION each; the parent's index is valid when all are attached.",
     rows=(70,),

@@ -1,0 +1,214 @@
+"""LG8xx: rows in bulk, and statements that write tables anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lockgate.safety.context import Context
+from lockgate.safety.finding import Severity
+from lockgate.safety.known import key
+from lockgate.safety.rule import Found, rule
+from lockgate.sql.ddl import enum
+from lockgate.sql.ddl import relation as named
+from lockgate.sql.tree import Node, unwrap
+
+_SIZE = "how many rows the table has"
+
+
+@rule(
+    "LG801",
+    "truncate",
+    Severity.HIGH,
+    "TRUNCATE loses all rows, under ACCESS EXCLUSIVE",
+    on=("TruncateStmt",),
+    hazard="All rows are gone. ACCESS EXCLUSIVE waits for everybody who reads the table; with CASCADE each table that "
+    "refers to it is emptied, too, and these to the next ones.",
+    instead="Delete in batches, or let go of partitions; name each table instead of CASCADE.",
+    rows=(61,),
+    catalog="which tables CASCADE empties",
+    data=_SIZE,
+)
+def truncate(c: Context) -> Iterator[Found]:
+    tables = [item.range_var for item in c.node.relations if not c.known.is_new(key(item.range_var))]
+    if not tables:
+        return
+    cascade = enum(c.node, "behavior") == "DROP_CASCADE"
+    yield c.found(
+        f"All rows of {', '.join(map(named, tables))} are lost"
+        + (", and of each table that refers to them." if cascade else "."),
+        "TRUNCATE takes ACCESS EXCLUSIVE: readers wait, too.",
+    )
+
+
+@rule(
+    "LG802",
+    "all-rows-at-once",
+    Severity.HIGH,
+    "UPDATE or DELETE without WHERE changes all rows in one transaction",
+    on=("UpdateStmt", "DeleteStmt"),
+    hazard="Each row stays locked until the transaction ends, its old version stays in the table, and all of it goes "
+    "through the WAL at once: writers wait, the table grows to twice its size, replicas fall behind.",
+    instead="Change the rows in batches that commit; Lockgate's `transform` step does.",
+    rows=(62,),
+    data=_SIZE,
+)
+def all_rows_at_once(c: Context) -> Iterator[Found]:
+    if c.is_new or not _takes_all(c):
+        return
+    verb = "changed" if c.statement.kind == "UpdateStmt" else "deleted"
+    yield c.found(
+        f"All rows of {c.table} are {verb} in one transaction, and stay locked until it ends.",
+        "There is no WHERE that limits them.",
+    )
+
+
+def _takes_all(c: Context) -> bool:
+    if not c.node.HasField("where_clause"):
+        joined = c.node.from_clause if c.statement.kind == "UpdateStmt" else c.node.using_clause
+        return not joined and not c.node.HasField("with_clause")
+    where = unwrap(c.node.where_clause)
+    return where.DESCRIPTOR.name == "A_Const" and bool(where.boolval.boolval)
+
+
+@rule(
+    "LG803",
+    "backfill-in-migration",
+    Severity.MEDIUM,
+    "A backfill in one transaction",
+    on=("UpdateStmt", "DeleteStmt"),
+    hazard="An UPDATE whose WHERE says no key changes any number of rows: they stay locked until the transaction of "
+    "the migration ends, and what the migration locked before stays locked meanwhile.",
+    instead="Change the rows in batches that commit, outside of the migration's transaction.",
+    rows=(62,),
+    catalog="whether the WHERE is one by a unique key",
+    data="how many rows it changes",
+)
+def backfill_in_migration(c: Context) -> Iterator[Found]:
+    if c.is_new or _takes_all(c) or c.subject.direction == "down" or _by_key(c):
+        return
+    yield c.found(
+        f"The rows of {c.table} that this changes stay locked until the transaction ends, however many they are.",
+        "Its WHERE does not name single rows by a key.",
+    )
+
+
+def _by_key(c: Context) -> bool:
+    """Whether each row is named by a value, or there is a limit: a list of constants, or ``LIMIT``."""
+    if not c.node.HasField("where_clause"):
+        return False
+    text = c.statement.text.lower()
+    if " limit " in text or "\nlimit " in text:
+        return True
+    return _names_rows(unwrap(c.node.where_clause))
+
+
+def _names_rows(node: Node) -> bool:
+    inner = unwrap(node)
+    if inner is None:
+        return False
+    kind = inner.DESCRIPTOR.name
+    if kind == "BoolExpr":
+        parts = [_names_rows(part) for part in inner.args]
+        return any(parts) if enum(inner, "boolop") == "AND_EXPR" else enum(inner, "boolop") == "OR_EXPR" and all(parts)
+    if kind != "A_Expr" or unwrap(inner.lexpr) is None or unwrap(inner.lexpr).DESCRIPTOR.name != "ColumnRef":
+        return False
+    right = unwrap(inner.rexpr)
+    word = enum(inner, "kind")
+    if word == "AEXPR_BETWEEN":
+        return True
+    if word == "AEXPR_IN":
+        return right.DESCRIPTOR.name == "List"
+    return bool(word == "AEXPR_OP" and inner.name[0].string.sval == "=" and right.DESCRIPTOR.name in _VALUES)
+
+
+_VALUES = frozenset({"A_Const", "ParamRef", "TypeCast"})
+
+
+@rule(
+    "LG804",
+    "rewrite-by-maintenance",
+    Severity.HIGH,
+    "VACUUM FULL and CLUSTER write the table anew under ACCESS EXCLUSIVE",
+    on=("VacuumStmt", "ClusterStmt"),
+    hazard="Nobody reads or writes the table until it and all of its indexes are written anew, and as much disk space "
+    "is needed once more.",
+    instead="Use pg_repack or pg_squeeze, or REPACK (CONCURRENTLY) from PostgreSQL 19 on; plain VACUUM mostly is "
+    "enough.",
+    rows=(6,),
+    catalog="how large the table is",
+)
+def rewrite_by_maintenance(c: Context) -> Iterator[Found]:
+    if c.statement.kind == "VacuumStmt":
+        full = any(
+            item.def_elem.defname == "full" and item.def_elem.arg.string.sval.lower() not in {"false", "off", "0"}
+            for item in c.node.options
+        )
+        if not full:
+            return
+        tables = ", ".join(named(item.vacuum_relation.relation) for item in c.node.rels)
+    else:
+        tables = named(c.node.relation) if c.node.HasField("relation") else ""
+    if c.statement.kind == "ClusterStmt" and c.is_new:
+        return
+    yield c.found(
+        f"Nobody reads or writes {tables or 'any table'} until it is written anew.",
+        "ACCESS EXCLUSIVE is held until the table and its indexes are done.",
+    )
+
+
+_STORAGE = {
+    "AT_SetLogged": "SET LOGGED",
+    "AT_SetUnLogged": "SET UNLOGGED",
+    "AT_SetAccessMethod": "SET ACCESS METHOD",
+    "AT_SetTableSpace": "SET TABLESPACE",
+}
+
+
+@rule(
+    "LG805",
+    "storage-change",
+    Severity.HIGH,
+    "Another storage writes the table anew under ACCESS EXCLUSIVE",
+    on=tuple(_STORAGE),
+    hazard="SET LOGGED, UNLOGGED, ACCESS METHOD and TABLESPACE copy the whole table and its indexes while nobody can "
+    "read or write it. An unlogged table is empty after a crash, and on replicas.",
+    instead="Make a new table of the wanted kind, keep it in step, and change the names.",
+    rows=(78,),
+    catalog="how large the table is",
+)
+def storage_change(c: Context) -> Iterator[Found]:
+    if not c.is_new:
+        yield c.found(
+            f"Nobody reads or writes {c.table} until it has been copied.",
+            f"{_STORAGE[enum(c.part, 'subtype')]} copies the table under ACCESS EXCLUSIVE.",
+        )
+
+
+@rule(
+    "LG806",
+    "lock-table",
+    Severity.MEDIUM,
+    "LOCK TABLE holds its lock until the transaction ends",
+    on=("LockStmt",),
+    hazard="Whatever comes next in the transaction runs while others wait.",
+    instead="Let each statement take the lock that it needs.",
+    rows=(79,),
+)
+def lock_table(c: Context) -> Iterator[Found]:
+    tables = ", ".join(named(item.range_var) for item in c.node.relations)
+    if c.node.mode >= 5 and not all(c.known.is_new(key(item.range_var)) for item in c.node.relations):
+        yield c.found(
+            f"Others wait for {tables} until the transaction ends.",
+            "An explicit lock is held until then.",
+            settled=True,
+        )
+
+
+RULES = (
+    truncate,
+    all_rows_at_once,
+    backfill_in_migration,
+    rewrite_by_maintenance,
+    storage_change,
+    lock_table,
+)
