@@ -17,6 +17,7 @@ from lockgate.errors import ExitCode
 COMMANDS = {
     "init": "Write a plan folder to start from.",
     "plan": "Show what would happen; touch nothing.",
+    "lint": "Find hazards in SQL by its text, without a database.",
     "apply": "Run the plan's phases, or go on where a run stopped.",
     "sync": "Keep live mappings in step, as a service between phases.",
     "sample": "Keep what the server has counted of tables, for gates that ask whether they are used.",

@@ -25,6 +25,8 @@ class Context:
     :param column: of a constraint that stands at a column: its ``ColumnDef``.
     :param facts: what the catalog says; None while no database is asked.
     :param values: whether rewrites may show constants.
+    :param locked: the tables that statements up to here lock strongly, by the number of the statement; without those
+        that the text has made itself.
     :param up: the kinds of what the way up does, for the way down of a migration.
     """
 
@@ -39,6 +41,7 @@ class Context:
     facts: object | None = None
     values: bool = False
     up: Mapping[str, int] = field(default_factory=dict)
+    locked: Mapping[int, tuple[Key, ...]] = field(default_factory=dict)
 
     @property
     def major(self) -> int:
@@ -86,7 +89,7 @@ class Context:
         """A finding at the place of ``part``, or of the statement where that has none."""
         place = tree.location(self.part) if self.part is not self.node else -1
         at = self.statement.start if place < 0 else tree.character_offset(self.subject.text, place)
-        return Found(what, why, rewrite, at, severity, settled)
+        return Found(what, why, rewrite, at, self.statement, severity, settled)
 
     def sql(self, statement: Node) -> str:
         """A statement that was made of this one, as SQL with its semicolon; empty if it cannot be written."""

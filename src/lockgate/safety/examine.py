@@ -8,14 +8,23 @@ from dataclasses import dataclass, field, replace
 from lockgate.safety.context import Context
 from lockgate.safety.finding import Finding, Tier
 from lockgate.safety.growing import grow
-from lockgate.safety.known import Known
+from lockgate.safety.known import Key, Known
 from lockgate.safety.registry import by_event
 from lockgate.safety.rule import COLUMN, CONSTRAINT, TEXT_END, Answer, Found, Rule
-from lockgate.safety.subject import Subject
+from lockgate.safety.strong import strong
+from lockgate.safety.subject import Statement, Subject
 from lockgate.sql.ddl import enum
 from lockgate.sql.tree import Node, unwrap
 
 Answers = Mapping[tuple[str, Tier], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A finding, and the statement that it is about."""
+
+    finding: Finding
+    statement: Statement
 
 
 @dataclass(slots=True)
@@ -26,6 +35,7 @@ class Examiner:
     :param answers: what the tiers that are reached add: code and tier -> answer.
     :param reached: the tiers that are.
     :param values: whether rewrites may show constants.
+    :param wanted: the codes to look for; None for all.
     """
 
     known: Known = field(default_factory=Known)
@@ -35,7 +45,7 @@ class Examiner:
     values: bool = False
     wanted: frozenset[str] | None = None
 
-    def examine(self, subject: Subject, *, up: Subject | None = None) -> list[Finding]:
+    def examine(self, subject: Subject, *, up: Subject | None = None) -> list[Told]:
         """What is to be said of a text, in the order of its statements.
 
         :param up: of a migration's way down: its way up.
@@ -43,25 +53,37 @@ class Examiner:
         self.known.next_text()
         rules = by_event()
         kinds = _kinds(up) if up is not None else {}
-        found: list[Finding] = []
+        found: list[Told] = []
+        locked: dict[int, tuple[Key, ...]] = {}
         context: Context | None = None
         for statement in subject.statements:
             node = statement.node
             context = Context(
-                subject, statement, node, node, self.known, facts=self.facts, values=self.values, up=kinds
+                subject,
+                statement,
+                node,
+                node,
+                self.known,
+                facts=self.facts,
+                values=self.values,
+                up=kinds,
+                locked=locked,
             )
             for rule in rules.get("*", ()):
                 found += self._asked(rule, context)
             for event, part in events(context):
                 for rule in rules.get(event, ()):
                     found += self._asked(rule, part)
+            names = tuple(name for name in strong(statement) if not self.known.is_new(name))
+            if names:
+                locked[statement.index] = names
             grow(self.known, statement)
         if context is not None:
             for rule in rules.get(TEXT_END, ()):
                 found += self._asked(rule, context)
         return found
 
-    def _asked(self, rule: Rule, context: Context) -> Iterator[Finding]:
+    def _asked(self, rule: Rule, context: Context) -> Iterator[Told]:
         if self.wanted is not None and rule.code not in self.wanted:
             return
         so_far: Iterable[Found] = rule.check(context) if rule.check else ()
@@ -71,7 +93,7 @@ class Examiner:
             if answer is not None:
                 so_far, tier = answer(context, list(so_far)), reached
         for found in so_far:
-            yield finding(rule, found, context, tier, self.reached)
+            yield Told(finding(rule, found, context, tier, self.reached), found.statement or context.statement)
 
 
 def finding(rule: Rule, found: Found, context: Context, tier: Tier, reached: tuple[Tier, ...]) -> Finding:
@@ -82,7 +104,7 @@ def finding(rule: Rule, found: Found, context: Context, tier: Tier, reached: tup
         rule.name,
         found.severity or rule.severity,
         tier,
-        context.subject.at(context.statement.start if found.at is None else found.at),
+        context.subject.at(found.at),
         found.what,
         found.why,
         found.rewrite or rule.instead,

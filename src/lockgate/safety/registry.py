@@ -15,6 +15,7 @@ from lockgate.safety.rules import (
     naming,
     objects,
     partitions,
+    reading,
     renaming,
     rows,
     security,
@@ -23,6 +24,7 @@ from lockgate.safety.rules import (
 )
 
 FAMILIES: Mapping[str, tuple[Rule, ...]] = {
+    "Reading": reading.RULES,
     "Indexes": indexes.RULES,
     "Adding columns": columns.RULES,
     "Changing types": types.RULES,

@@ -16,6 +16,7 @@ from lockgate.safety.finding import Severity, Tier
 
 if TYPE_CHECKING:
     from lockgate.safety.context import Context
+    from lockgate.safety.subject import Statement
 
 TEXT_END = "TextEnd"
 """The event after the last statement of a text."""
@@ -32,7 +33,8 @@ class Found:
     :param what: one sentence, what would happen.
     :param why: the cause.
     :param rewrite: SQL that does the same without the harm, or what to do instead.
-    :param at: which character of the statement's text it is about.
+    :param at: which character of the text it is about.
+    :param statement: if it is not the one that was looked at.
     :param severity: if it is not the rule's own.
     :param settled: whether the text alone decides it, so that no other tier has anything to add.
     """
@@ -40,7 +42,8 @@ class Found:
     what: str
     why: str
     rewrite: str = ""
-    at: int | None = None
+    at: int = 0
+    statement: Statement | None = None
     severity: Severity | None = None
     settled: bool = False
 

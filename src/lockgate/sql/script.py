@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lockgate.sql.tree import Node, parse, unwrap
+from lockgate.sql.tree import Node, SqlSyntaxError, parse, split_roughly, unwrap
 
 _LEAD = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*", re.DOTALL)
 
@@ -24,6 +24,68 @@ class Piece:
     text: str
     start: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A piece of a text that is not SQL.
+
+    :param at: the character at which the parser gave up.
+    """
+
+    at: int
+    what: str
+
+
+def read(text: str) -> tuple[list[Piece], list[Unread]]:
+    """The statements of a text of which some may be no SQL: commands of psql, what lies between templates, mistakes.
+
+    A line that begins with a backslash is psql's, and so are the rows behind COPY ... FROM STDIN.
+    """
+    try:
+        return pieces(text), []
+    except SqlSyntaxError:
+        pass
+    text = _without_psql(text)
+    try:
+        return pieces(text), []
+    except SqlSyntaxError as error:
+        whole = error
+    try:
+        parts = split_roughly(text)
+    except SqlSyntaxError:
+        return [], [Unread(whole.offset or 0, str(whole))]
+    found: list[Piece] = []
+    unread: list[Unread] = []
+    for start, part in parts:
+        try:
+            found += [replace(each, start=each.start + start, end=each.end + start) for each in pieces(part)]
+        except SqlSyntaxError as error:
+            unread.append(Unread(start + (error.offset or 0), str(error)))
+    return found, unread or [Unread(whole.offset or 0, str(whole))]
+
+
+_PSQL = re.compile(r"^\\.*$", re.M)
+_ROWS = re.compile(r"(?<=;)(?P<rows>[ \t]*\n(?:(?!\\\.).*\n)*?)(?=\\\.[ \t]*$)", re.M)
+_COPY = re.compile(r"^[ \t]*copy\b[^;]*\bfrom[ \t]+stdin\b[^;]*;", re.M | re.I)
+
+
+def _blank(match: re.Match[str]) -> str:
+    return re.sub(r"[^\n]", " ", match[0])
+
+
+def _without_psql(text: str) -> str:
+    """The text with blanks in place of what only psql reads, so that all else stays where it is."""
+    end = 0
+    parts = []
+    for copy in _COPY.finditer(text):
+        if copy.start() < end:
+            continue
+        rows = _ROWS.match(text, copy.end())
+        if rows is not None:
+            parts += [text[end : copy.end()], _blank(rows)]
+            end = rows.end()
+    return _PSQL.sub(_blank, "".join([*parts, text[end:]]))
 
 
 def pieces(text: str) -> list[Piece]:

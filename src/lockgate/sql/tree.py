@@ -15,6 +15,7 @@ from postgast import PgQueryError
 from postgast import deparse as _deparse
 from postgast import parse as _parse
 from postgast import scan as _scan
+from postgast import split as _split
 
 from lockgate.errors import PlanError
 
@@ -58,6 +59,23 @@ def parse_one(text: str) -> Node:
     if len(statements) != 1:
         raise SqlSyntaxError(f"one statement is wanted here, not {len(statements)}", 0)
     return statements[0]
+
+
+def split_roughly(text: str) -> list[tuple[int, str]]:
+    """The statements of a text that need not be SQL, cut at its semicolons, each with the character it begins at.
+
+    :raises SqlSyntaxError: if it ends within a text or a comment.
+    """
+    try:
+        found = _split(text, method="scanner")
+    except PgQueryError as error:
+        raise SqlSyntaxError(error.message, None) from None
+    end, parts = 0, []
+    for part in found:
+        start = text.index(part, end)
+        end = start + len(part)
+        parts.append((start, part))
+    return parts
 
 
 def tokens(text: str) -> list[str]:

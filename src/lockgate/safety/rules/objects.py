@@ -149,7 +149,7 @@ def definer_without_search_path(c: Context) -> Iterator[Found]:
     )
     if not pinned:
         yield c.found(
-            f"{dotted(strings(c.node.funcname))}() runs with its owner's rights what the caller's search_path leads to.",
+            f"{dotted(strings(c.node.funcname))}() runs with its owner's rights what the caller's path leads to.",
             "It is SECURITY DEFINER and pins no search_path.",
             settled=True,
         )

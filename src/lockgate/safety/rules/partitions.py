@@ -109,7 +109,7 @@ def _by_attaching(c: Context, parent: Node) -> str:
     return lines(
         f"CREATE TABLE {c.table} (LIKE {named(parent)} {like});",
         c.sql(attach),
-        "-- A DEFAULT partition is read under ACCESS EXCLUSIVE still, unless a valid CHECK there says that it holds none",
+        "-- A DEFAULT partition is read under ACCESS EXCLUSIVE still, unless a valid CHECK there says that it has none",
         "-- of these rows.",
     )
 

@@ -65,7 +65,7 @@ def rename_table(c: Context) -> Iterator[Found]:
         f"Programs that know {c.table} by this name fail at once.",
         "The old name is gone when it commits, and bodies of functions are not changed.",
         f"BEGIN;\n{c.sql(c.node)}\nCREATE VIEW {c.table} AS SELECT * FROM {new};\nCOMMIT;\n"
-        "-- Grant on the view what was granted on the table. INSERT ... ON CONFLICT, COPY FROM and TRUNCATE do not work "
+        "-- Grant on the view what was granted on the table. COPY FROM and TRUNCATE do not work "
         "on it as before.",
     )
 

@@ -109,7 +109,8 @@ def _names_rows(node: Node) -> bool:
     kind = inner.DESCRIPTOR.name
     if kind == "BoolExpr":
         parts = [_names_rows(part) for part in inner.args]
-        return any(parts) if enum(inner, "boolop") == "AND_EXPR" else enum(inner, "boolop") == "OR_EXPR" and all(parts)
+        word = enum(inner, "boolop")
+        return any(parts) if word == "AND_EXPR" else word == "OR_EXPR" and all(parts)
     if kind != "A_Expr" or unwrap(inner.lexpr) is None or unwrap(inner.lexpr).DESCRIPTOR.name != "ColumnRef":
         return False
     right = unwrap(inner.rexpr)
@@ -117,7 +118,7 @@ def _names_rows(node: Node) -> bool:
     if word == "AEXPR_BETWEEN":
         return True
     if word == "AEXPR_IN":
-        return right.DESCRIPTOR.name == "List"
+        return bool(right.DESCRIPTOR.name == "List")
     return bool(word == "AEXPR_OP" and inner.name[0].string.sval == "=" and right.DESCRIPTOR.name in _VALUES)
 
 

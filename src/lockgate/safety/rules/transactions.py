@@ -8,7 +8,6 @@ from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import Key
 from lockgate.safety.rule import TEXT_END, Found, rule
-from lockgate.safety.strong import strong
 from lockgate.safety.subject import Statement
 from lockgate.sql.ddl import dotted, enum
 
@@ -17,7 +16,7 @@ _TIMEOUTS = frozenset({"lock_timeout", "statement_timeout", "transaction_timeout
 
 def _strong(c: Context, statement: Statement) -> list[Key]:
     """The tables that a statement locks, without those that the text made itself."""
-    return [name for name in strong(statement) if not c.known.is_new(name)]
+    return list(c.locked.get(statement.index, ()))
 
 
 @rule(

@@ -1,0 +1,1 @@
+"""Looking at SQL without a database: files, histories of other tools, and plans."""

@@ -1,0 +1,108 @@
+"""What is linted: loose files, folders of other migration tools, and plans.
+
+Only what is needed is imported: loose files need neither the driver nor the plan's models.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lockgate.errors import UsageError
+from lockgate.lint import loose
+from lockgate.lint.texts import Batch, Text
+from lockgate.textfile import Problem, Source, decode
+
+PLAN = "plan.yaml"
+
+
+@dataclass(slots=True)
+class Found:
+    """All that was named.
+
+    :ivar batches: texts that belong together: those of a history, in order; a loose file by itself.
+    :ivar problems: files that cannot be read.
+    :ivar skipped: what was left out, for people.
+    """
+
+    batches: list[Batch] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+
+
+def find(paths: Sequence[Path], *, tool: str | None = None, wrapped: bool = False) -> Found:
+    """Read what was named.
+
+    :param tool: whose folders they are; None: it is told from the folder.
+    :param wrapped: whether loose files are run in a transaction.
+    :raises UsageError: for a path that is not there, or a folder that is not of the tool.
+    :raises PlanError: for a plan with mistakes.
+    """
+    found = Found()
+    for path in paths:
+        if not path.exists():
+            raise UsageError("There is no such file or folder", where=str(path))
+        if path.name == PLAN or (path.is_dir() and (path / PLAN).is_file()):
+            _plan(path, found)
+        elif path.is_file():
+            _file(path, found, wrapped)
+        elif tool is not None or _is_history(path):
+            _history(path, tool, found)
+        else:
+            for file in _sql_files(path):
+                _file(file, found, wrapped)
+    return found
+
+
+def _sql_files(folder: Path) -> Iterator[Path]:
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place) / name for name in sorted(files) if name.lower().endswith(".sql"))
+
+
+def _file(path: Path, found: Found, wrapped: bool) -> None:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError("A file cannot be read", where=str(path), why=error.strerror) from None
+    text, problems = decode(str(path), content)
+    found.problems += problems
+    if not problems:
+        found.batches.append(Batch(loose.texts(path, Source(str(path), text), wrapped=wrapped)))
+
+
+def _is_history(folder: Path) -> bool:
+    """Whether the folder looks like one tool's, and like no other's."""
+    from lockgate.history.detect import TOOLS
+
+    return sum(kind.fits(folder) for kind in TOOLS.values()) == 1 or (
+        not any(kind.fits(folder) for kind in TOOLS.values()) and sum(kind.may(folder) for kind in TOOLS.values()) == 1
+    )
+
+
+def _history(folder: Path, tool: str | None, found: Found) -> None:
+    from lockgate.history import detect
+    from lockgate.history.base import Script
+
+    def text(script: Script) -> Text:
+        return Text(script.source.file, script.text, script.at, wrapped=script.transaction)
+
+    texts: list[Text] = []
+    for migration in detect.opened(folder, tool).migrations():
+        if migration.up is None:
+            found.skipped.append(f"{migration.path} is a program")
+            continue
+        up = text(migration.up)
+        texts.append(up)
+        if migration.down is not None:
+            texts.append(text(migration.down).taking_back(up))
+    found.batches.append(Batch(texts))
+
+
+def _plan(path: Path, found: Found) -> None:
+    from lockgate.lint.plans import texts
+    from lockgate.plan.load import load_plan
+
+    found.batches += [Batch([text]) for text in texts(load_plan(path))]
