@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 from lockgate.lint.texts import Text
@@ -20,7 +21,7 @@ def texts(plan: LoadedPlan) -> Iterator[Text]:
             continue
         at = _at(plan, path)
         yield Text(
-            at(0).rpartition(":")[0].rpartition(":")[0],
+            at(0).rsplit(":", 2)[0],
             text,
             at,
             wrapped=not _step(data, path).get("outside_transaction"),
@@ -30,7 +31,8 @@ def texts(plan: LoadedPlan) -> Iterator[Text]:
 
 
 def _at(plan: LoadedPlan, path: Path) -> Callable[[int], str]:
-    return lambda offset: plan.where(*path, offset=offset)
+    """Places as they are named from here on, and not from the plan's folder."""
+    return lambda offset: os.path.join(plan.folder, plan.where(*path, offset=offset))
 
 
 def _step(data: object, path: Path) -> dict[str, object]:

@@ -11,7 +11,7 @@ from lockgate.lint.sources import Found
 from lockgate.lint.texts import Text
 from lockgate.safety.examine import Examiner
 from lockgate.safety.finding import Finding, Severity, Tier
-from lockgate.safety.registry import RULES
+from lockgate.safety.registry import ALL, RULES
 from lockgate.safety.rules.reading import UNREADABLE
 from lockgate.safety.subject import NEWEST, Subject, subject
 from lockgate.sql.script import read
@@ -52,17 +52,16 @@ def chosen(select: Iterable[str], ignore: Iterable[str]) -> frozenset[str]:
     )
 
 
-def lint(found: Found, *, wanted: frozenset[str] | None = None, major: int = NEWEST) -> Outcome:
+def lint(found: Found, *, wanted: frozenset[str] = ALL, major: int = NEWEST) -> Outcome:
     """Look at all texts.
 
-    :param wanted: codes of rules; None for all.
+    :param wanted: codes of rules.
     :param major: of the server that they are for.
     """
-    wanted = frozenset(RULES) if wanted is None else wanted
     outcome = Outcome(skipped=found.skipped)
     for problem in found.problems:
         outcome.files.append(problem.file)
-        outcome.findings.append(_unreadable(problem.where, f"The file {problem.what}."))
+        outcome.findings.append(_unreadable(problem.where, f"{problem.what[:1].upper()}{problem.what[1:]}."))
     for batch in found.batches:
         examiner = Examiner(wanted=wanted)
         read_before: dict[int, Subject] = {}

@@ -6,7 +6,7 @@ Only what is needed is imported: loose files need neither the driver nor the pla
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,15 +51,23 @@ def find(paths: Sequence[Path], *, tool: str | None = None, wrapped: bool = Fals
         elif tool is not None or _is_history(path):
             _history(path, tool, found)
         else:
-            for file in _sql_files(path):
-                _file(file, found, wrapped)
+            _below(path, found, wrapped)
     return found
 
 
-def _sql_files(folder: Path) -> Iterator[Path]:
+def _below(folder: Path, found: Found, wrapped: bool) -> None:
+    """The histories and the files in a folder that is none itself."""
     for place, folders, files in os.walk(folder):
+        here = Path(place)
+        names = sorted(name for name in files if name.lower().endswith(".sql"))
+        holds = names or any((here / name / "migration.sql").is_file() for name in folders)
+        if holds and here != folder and _is_history(here):
+            folders.clear()
+            _history(here, None, found)
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place) / name for name in sorted(files) if name.lower().endswith(".sql"))
+        for name in names:
+            _file(here / name, found, wrapped)
 
 
 def _file(path: Path, found: Found, wrapped: bool) -> None:
@@ -85,12 +93,18 @@ def _is_history(folder: Path) -> bool:
 def _history(folder: Path, tool: str | None, found: Found) -> None:
     from lockgate.history import detect
     from lockgate.history.base import Script
+    from lockgate.history.files import FolderError
 
     def text(script: Script) -> Text:
         return Text(script.source.file, script.text, script.at, wrapped=script.transaction)
 
     texts: list[Text] = []
-    for migration in detect.opened(folder, tool).migrations():
+    try:
+        migrations = detect.opened(folder, tool).migrations()
+    except FolderError as error:
+        found.problems += error.problems
+        return
+    for migration in migrations:
         if migration.up is None:
             found.skipped.append(f"{migration.path} is a program")
             continue
@@ -105,4 +119,8 @@ def _plan(path: Path, found: Found) -> None:
     from lockgate.lint.plans import texts
     from lockgate.plan.load import load_plan
 
-    found.batches += [Batch([text]) for text in texts(load_plan(path))]
+    plan = load_plan(path)
+    found.batches += [Batch([text]) for text in texts(plan)]
+    if plan.plan.migrations is not None:
+        folder = os.path.normpath(plan.folder / plan.plan.migrations.path)
+        found.skipped.append(f"the migrations that this plan applies; lint their folder, {folder}")

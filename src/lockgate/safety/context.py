@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import Key, Known, Table, key
@@ -13,7 +13,7 @@ from lockgate.sql import ddl, tree
 from lockgate.sql.tree import Node
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
     """One statement, or one part of it, before it runs.
 
@@ -75,7 +75,33 @@ class Context:
 
     def at(self, statement: Statement) -> Context:
         """The same at another statement of the text, for what is said of it at the text's end."""
-        return replace(self, statement=statement, node=statement.node, part=statement.node, relation=None)
+        return self.of(statement.node, statement=statement)
+
+    def of(
+        self,
+        part: Node,
+        relation: Node | None = None,
+        *,
+        adds: bool = False,
+        column: Node | None = None,
+        statement: Statement | None = None,
+    ) -> Context:
+        """The same for a part of the statement, or another statement. Written out, because it is called so often."""
+        statement = statement or self.statement
+        return Context(
+            self.subject,
+            statement,
+            statement.node,
+            part,
+            self.known,
+            adds,
+            relation,
+            column,
+            self.facts,
+            self.values,
+            self.up,
+            self.locked,
+        )
 
     def found(
         self,

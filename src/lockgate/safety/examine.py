@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lockgate.safety.context import Context
 from lockgate.safety.finding import Finding, Tier
 from lockgate.safety.growing import grow
 from lockgate.safety.known import Key, Known
-from lockgate.safety.registry import by_event
-from lockgate.safety.rule import COLUMN, CONSTRAINT, TEXT_END, Answer, Found, Rule
+from lockgate.safety.registry import ALL, by_event
+from lockgate.safety.rule import ANY, COLUMN, TEXT_END, Answer, Found, Rule
 from lockgate.safety.strong import strong
 from lockgate.safety.subject import Statement, Subject
 from lockgate.sql.ddl import enum
@@ -35,7 +35,7 @@ class Examiner:
     :param answers: what the tiers that are reached add: code and tier -> answer.
     :param reached: the tiers that are.
     :param values: whether rewrites may show constants.
-    :param wanted: the codes to look for; None for all.
+    :param wanted: the codes to look for.
     """
 
     known: Known = field(default_factory=Known)
@@ -43,7 +43,7 @@ class Examiner:
     answers: Answers = field(default_factory=dict)
     reached: tuple[Tier, ...] = (Tier.TEXT,)
     values: bool = False
-    wanted: frozenset[str] | None = None
+    wanted: frozenset[str] = ALL
 
     def examine(self, subject: Subject, *, up: Subject | None = None) -> list[Told]:
         """What is to be said of a text, in the order of its statements.
@@ -51,7 +51,7 @@ class Examiner:
         :param up: of a migration's way down: its way up.
         """
         self.known.next_text()
-        rules = by_event()
+        rules = by_event(self.wanted)
         kinds = _kinds(up) if up is not None else {}
         found: list[Told] = []
         locked: dict[int, tuple[Key, ...]] = {}
@@ -59,33 +59,21 @@ class Examiner:
         for statement in subject.statements:
             node = statement.node
             context = Context(
-                subject,
-                statement,
-                node,
-                node,
-                self.known,
-                facts=self.facts,
-                values=self.values,
-                up=kinds,
-                locked=locked,
+                subject, statement, node, node, self.known, False, None, None, self.facts, self.values, kinds, locked
             )
-            for rule in rules.get("*", ()):
-                found += self._asked(rule, context)
             for event, part in events(context):
                 for rule in rules.get(event, ()):
-                    found += self._asked(rule, part)
+                    self._ask(rule, part, found)
             names = tuple(name for name in strong(statement) if not self.known.is_new(name))
             if names:
                 locked[statement.index] = names
             grow(self.known, statement)
         if context is not None:
             for rule in rules.get(TEXT_END, ()):
-                found += self._asked(rule, context)
+                self._ask(rule, context, found)
         return found
 
-    def _asked(self, rule: Rule, context: Context) -> Iterator[Told]:
-        if self.wanted is not None and rule.code not in self.wanted:
-            return
+    def _ask(self, rule: Rule, context: Context, told: list[Told]) -> None:
         so_far: Iterable[Found] = rule.check(context) if rule.check else ()
         tier = Tier.TEXT
         for reached in self.reached[1:]:
@@ -93,7 +81,7 @@ class Examiner:
             if answer is not None:
                 so_far, tier = answer(context, list(so_far)), reached
         for found in so_far:
-            yield Told(finding(rule, found, context, tier, self.reached), found.statement or context.statement)
+            told.append(Told(finding(rule, found, context, tier, self.reached), found.statement or context.statement))
 
 
 def finding(rule: Rule, found: Found, context: Context, tier: Tier, reached: tuple[Tier, ...]) -> Finding:
@@ -115,20 +103,19 @@ def finding(rule: Rule, found: Found, context: Context, tier: Tier, reached: tup
 def events(context: Context) -> Iterator[tuple[str, Context]]:
     """What is met in a statement: it itself, its commands, and the columns and constraints that it makes."""
     node, kind = context.node, context.statement.kind
+    yield ANY, context
     if kind == "AlterTableStmt":
         relation = node.relation
-        yield kind, replace(context, relation=relation)
+        yield kind, context.of(node, relation)
         for command in node.cmds:
-            inner = command.alter_table_cmd
-            yield from _command(replace(context, relation=relation, part=inner), inner)
+            yield from _command(context, command.alter_table_cmd, relation)
     elif kind in _MAKES_TABLES:
-        yield kind, replace(context, relation=node.relation if kind == "CreateStmt" else node.base_stmt.relation)
         base = node if kind == "CreateStmt" else node.base_stmt
-        inside = replace(context, relation=base.relation)
+        yield kind, context.of(node, base.relation)
         for element in base.table_elts:
-            yield from _element(inside, unwrap(element))
+            yield from _element(context, unwrap(element), base.relation, adds=False)
     elif "relation" in node.DESCRIPTOR.fields_by_name and node.HasField("relation"):
-        yield kind, replace(context, relation=node.relation)
+        yield kind, context.of(node, node.relation)
     else:
         yield kind, context
 
@@ -136,27 +123,34 @@ def events(context: Context) -> Iterator[tuple[str, Context]]:
 _MAKES_TABLES = frozenset({"CreateStmt", "CreateForeignTableStmt"})
 
 
-def _command(context: Context, command: Node) -> Iterator[tuple[str, Context]]:
+def _command(context: Context, command: Node, relation: Node) -> Iterator[tuple[str, Context]]:
     word = enum(command, "subtype")
-    yield word, context
+    yield word, context.of(command, relation)
     if word in {"AT_AddColumn", "AT_AddConstraint"}:
-        yield from _element(replace(context, adds=True), unwrap(getattr(command, "def")))
+        yield from _element(context, unwrap(getattr(command, "def")), relation, adds=True)
 
 
-def _element(context: Context, element: Node) -> Iterator[tuple[str, Context]]:
+def _element(context: Context, element: Node, relation: Node, *, adds: bool) -> Iterator[tuple[str, Context]]:
     if element is None:
         return
     name = element.DESCRIPTOR.name
     if name == "ColumnDef":
-        yield COLUMN, replace(context, part=element)
+        yield COLUMN, context.of(element, relation, adds=adds)
         for item in element.constraints:
-            yield CONSTRAINT, replace(context, part=item.constraint, column=element)
+            constraint = item.constraint
+            yield enum(constraint, "contype"), context.of(constraint, relation, adds=adds, column=element)
     elif name == "Constraint":
-        yield CONSTRAINT, replace(context, part=element)
+        yield enum(element, "contype"), context.of(element, relation, adds=adds)
 
 
 def _kinds(subject: Subject) -> dict[str, int]:
     found: dict[str, int] = {}
     for statement in subject.statements:
-        found[statement.kind] = found.get(statement.kind, 0) + 1
+        if statement.kind != "AlterTableStmt" or any(
+            enum(item.alter_table_cmd, "subtype") not in _NOTHING_TO_UNDO for item in statement.node.cmds
+        ):
+            found[statement.kind] = found.get(statement.kind, 0) + 1
     return found
+
+
+_NOTHING_TO_UNDO = frozenset({"AT_ValidateConstraint", "AT_SetStatistics", "AT_ClusterOn"})

@@ -39,13 +39,17 @@ FAMILIES: Mapping[str, tuple[Rule, ...]] = {
 
 RULES: Mapping[str, Rule] = {rule.code: rule for rules in FAMILIES.values() for rule in rules}
 """Code -> rule."""
+ALL = frozenset(RULES)
 
 
 @cache
-def by_event() -> Mapping[str, tuple[Rule, ...]]:
-    """The rules that each event is to be shown to."""
+def by_event(wanted: frozenset[str]) -> Mapping[str, tuple[Rule, ...]]:
+    """The rules that each event is to be shown to.
+
+    :param wanted: codes.
+    """
     found: dict[str, list[Rule]] = {}
-    for rule in RULES.values():
+    for rule in (rule for rule in RULES.values() if rule.code in wanted):
         for event in rule.on:
             found.setdefault(event, []).append(rule)
     return {event: tuple(rules) for event, rules in found.items()}

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from lockgate.safety.context import Context
     from lockgate.safety.subject import Statement
 
+ANY = "Any"
+"""The event of each statement, whatever it is."""
 TEXT_END = "TextEnd"
 """The event after the last statement of a text."""
 COLUMN = "Column"
 """The event of each column that is made: ``part`` is its ``ColumnDef``."""
-CONSTRAINT = "Constraint"
-"""The event of each constraint that is made, of a column or of a table: ``part`` is its ``Constraint``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,8 @@ class Rule:
     :param title: what the rule is about, half a line.
     :param hazard: what happens, and why, in a paragraph.
     :param on: events that it is asked at: kinds of statements (``IndexStmt``), of ALTER TABLE's commands
-        (``AT_AddColumn``), ``COLUMN``, ``CONSTRAINT``, ``TEXT_END``.
+        (``AT_AddColumn``), of constraints that are made, of a column or of a table (``CONSTR_CHECK``; ``part`` is its
+        ``Constraint``), ``COLUMN``, ``ANY``, ``TEXT_END``.
     :param check: on the text; None for a rule of whose hazard the text alone says nothing.
     :param looks: what the tiers above the text look at for it, for people: "whether the table is empty".
     :param rows: of the catalogue of hazards.

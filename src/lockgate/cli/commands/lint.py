@@ -128,21 +128,27 @@ def _print(form: str, outcome: Outcome, limit: Severity | None) -> None:
         click.echo(text)
 
 
+def _line(output: Output, text: str = "", style: str | None = None) -> None:
+    """Print a line as it is: what is linted was asked of no database, so there is no password to look for."""
+    click.echo(output.styled(text, style))
+
+
 def _show(output: Output, outcome: Outcome) -> None:
     from lockgate.safety.finding import Severity
 
     for finding in outcome.findings:
         _show_one(output, finding)
     for text in outcome.skipped:
-        output.line(f"Not looked at: {text}.", "dim")
+        _line(output, f"Not looked at: {text}.", "dim")
     counts = [f"{count} {severity}" for severity in Severity if (count := outcome.count(severity))]
     said = f": {', '.join(counts)}" if counts else ""
     ignored = f", {outcome.ignored} ignored" if outcome.ignored else ""
-    output.line(
+    _line(
+        output,
         f"{_number(len(outcome.findings), 'finding')}{ignored} in {_number(outcome.statements, 'statement')} of "
-        f"{_number(len(set(outcome.files)), 'file')}{said}."
+        f"{_number(len(set(outcome.files)), 'file')}{said}.",
     )
-    output.line("Only the text was read. What the catalog and the rows would tell was not looked at.", "dim")
+    _line(output, "Only the text was read. What the catalog and the rows would tell was not looked at.", "dim")
 
 
 def _number(count: int, word: str) -> str:
@@ -151,14 +157,14 @@ def _number(count: int, word: str) -> str:
 
 def _show_one(output: Output, finding: Finding) -> None:
     severity = output.styled(str(finding.severity), _STYLES[finding.severity])
-    output.line(f"{finding.where}: {severity} {finding.code} {finding.name}")
-    output.line(_under("", finding.what))
-    output.line(_under("Why: ", finding.why))
+    _line(output, f"{finding.where}: {severity} {finding.code} {finding.name}")
+    _line(output, _under("", finding.what))
+    _line(output, _under("Why: ", finding.why))
     if finding.rewrite:
-        output.line(_under("Do: ", finding.rewrite))
+        _line(output, _under("Do: ", finding.rewrite))
     if finding.not_looked:
-        output.line(_under("Not looked at: ", "; ".join(finding.not_looked) + "."), "dim")
-    output.line()
+        _line(output, _under("Not looked at: ", "; ".join(finding.not_looked) + "."), "dim")
+    _line(output)
 
 
 def _under(label: str, text: str) -> str:

@@ -8,7 +8,7 @@ from lockgate.safety.altering import ALONE, add_constraint, lines, name_for, not
 from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import key
-from lockgate.safety.rule import CONSTRAINT, Found, rule
+from lockgate.safety.rule import Found, rule
 from lockgate.safety.subject import Statement
 from lockgate.sql.ddl import enum, ident, is_null, strings
 from lockgate.sql.tree import Node, unwrap, walk
@@ -20,9 +20,9 @@ def _kind(c: Context) -> str:
     return enum(c.part, "contype")
 
 
-def _added(c: Context, *kinds: str) -> bool:
-    """Whether a constraint of these kinds is added by itself to a table that was there before."""
-    return c.adds and c.column is None and not c.is_new and _kind(c) in kinds
+def _added(c: Context) -> bool:
+    """Whether a constraint is added by itself to a table that was there before."""
+    return c.adds and c.column is None and not c.is_new
 
 
 @rule(
@@ -30,7 +30,7 @@ def _added(c: Context, *kinds: str) -> bool:
     "set-not-null",
     Severity.HIGH,
     "SET NOT NULL reads the whole table under ACCESS EXCLUSIVE",
-    on=("AT_SetNotNull", CONSTRAINT),
+    on=("AT_SetNotNull", "CONSTR_NOTNULL"),
     hazard="All rows are read while nobody can read or write the table, unless a valid CHECK says already that the "
     "column is not null. A NULL that is there makes it fail with error 23502.",
     instead="Add the condition as NOT VALID, validate it under a weak lock, then SET NOT NULL reads nothing.",
@@ -41,7 +41,7 @@ def _added(c: Context, *kinds: str) -> bool:
 def set_not_null(c: Context) -> Iterator[Found]:
     if c.statement.kind == "AlterTableStmt" and c.part.DESCRIPTOR.name == "AlterTableCmd":
         name = c.part.name
-    elif _added(c, "CONSTR_NOTNULL") and not c.part.skip_validation:
+    elif _added(c) and not c.part.skip_validation:
         name = strings(c.part.keys)[0]
     else:
         return
@@ -70,7 +70,7 @@ def _proven(c: Context, name: str) -> bool:
     "add-primary-key",
     Severity.HIGH,
     "ADD PRIMARY KEY builds an index under ACCESS EXCLUSIVE",
-    on=(CONSTRAINT,),
+    on=("CONSTR_PRIMARY",),
     hazard="The index is built while nobody can read or write the table; columns that may be NULL are made NOT NULL, "
     "for which all rows are read once more.",
     instead="Make the columns NOT NULL, build a unique index concurrently, then ADD PRIMARY KEY USING INDEX.",
@@ -79,7 +79,7 @@ def _proven(c: Context, name: str) -> bool:
     data="whether rows are equal in the columns, or NULL",
 )
 def add_primary_key(c: Context) -> Iterator[Found]:
-    if _added(c, "CONSTR_PRIMARY") and not c.part.indexname:
+    if _added(c) and not c.part.indexname:
         yield c.found(
             f"The index of the primary key is built while nobody can read or write {c.table}.",
             "ADD PRIMARY KEY holds ACCESS EXCLUSIVE until the whole table is indexed.",
@@ -92,7 +92,7 @@ def add_primary_key(c: Context) -> Iterator[Found]:
     "add-unique",
     Severity.HIGH,
     "ADD UNIQUE builds an index under ACCESS EXCLUSIVE",
-    on=(CONSTRAINT,),
+    on=("CONSTR_UNIQUE",),
     hazard="The index is built while nobody can read or write the table, and rows that are equal make it fail.",
     instead="Build a unique index concurrently, then ADD CONSTRAINT ... UNIQUE USING INDEX.",
     rows=(32,),
@@ -100,7 +100,7 @@ def add_primary_key(c: Context) -> Iterator[Found]:
     data="whether rows are equal in the columns",
 )
 def add_unique(c: Context) -> Iterator[Found]:
-    if _added(c, "CONSTR_UNIQUE") and not c.part.indexname:
+    if _added(c) and not c.part.indexname:
         yield c.found(
             f"The index of the constraint is built while nobody can read or write {c.table}.",
             "ADD UNIQUE holds ACCESS EXCLUSIVE until the whole table is indexed.",
@@ -136,14 +136,14 @@ def _by_index(c: Context) -> str:
     "primary-key-over-nullable",
     Severity.HIGH,
     "ADD PRIMARY KEY USING INDEX reads the table if a column may be NULL",
-    on=(CONSTRAINT,),
+    on=("CONSTR_PRIMARY",),
     hazard="The columns are made NOT NULL on the way, and all rows are read for it under ACCESS EXCLUSIVE.",
     instead="Make the columns NOT NULL first, by a constraint that is validated under a weak lock.",
     rows=(30,),
     catalog="whether the columns of the index may be NULL",
 )
 def primary_key_over_nullable(c: Context) -> Iterator[Found]:
-    if not _added(c, "CONSTR_PRIMARY") or not c.part.indexname:
+    if not _added(c) or not c.part.indexname:
         return
     columns = c.shape.indexes.get(c.part.indexname, ())
     open_ = [name for name in columns if name in c.shape.columns and not _proven(c, name)]
@@ -160,7 +160,7 @@ def primary_key_over_nullable(c: Context) -> Iterator[Found]:
     "add-exclusion",
     Severity.HIGH,
     "An exclusion constraint is built under ACCESS EXCLUSIVE, and cannot be NOT VALID",
-    on=(CONSTRAINT,),
+    on=("CONSTR_EXCLUSION",),
     hazard="ADD ... EXCLUDE builds its index while nobody can read or write the table. There is no NOT VALID for it, "
     "and no index that is built concurrently can become one.",
     instead="Make a new table with the constraint, move the rows, and change the names; or do it when nobody writes.",
@@ -169,7 +169,7 @@ def primary_key_over_nullable(c: Context) -> Iterator[Found]:
     data="whether rows exclude each other",
 )
 def add_exclusion(c: Context) -> Iterator[Found]:
-    if _added(c, "CONSTR_EXCLUSION"):
+    if _added(c):
         yield c.found(
             f"The index of the constraint is built while nobody can read or write {c.table}.",
             "An exclusion constraint cannot be added as NOT VALID, nor be made of an index.",
@@ -181,7 +181,7 @@ def add_exclusion(c: Context) -> Iterator[Found]:
     "add-check",
     Severity.HIGH,
     "ADD CHECK reads the whole table under ACCESS EXCLUSIVE",
-    on=(CONSTRAINT,),
+    on=("CONSTR_CHECK",),
     hazard="All rows are tested while nobody can read or write the table; one that fails the test makes it fail.",
     instead="Add it as NOT VALID, then VALIDATE it in another transaction: that lets others read and write.",
     rows=(37,),
@@ -189,7 +189,7 @@ def add_exclusion(c: Context) -> Iterator[Found]:
     data="whether rows fail the test: they would make VALIDATE fail, and each later UPDATE of such a row",
 )
 def add_check(c: Context) -> Iterator[Found]:
-    if not _added(c, "CONSTR_CHECK") or c.part.skip_validation:
+    if not _added(c) or c.part.skip_validation:
         return
     label = c.part.conname or name_for(c, _only_column(c.part.raw_expr), "check")
     yield c.found(
@@ -212,14 +212,14 @@ def _only_column(expression: Node) -> tuple[str, ...]:
     "never-false",
     Severity.HIGH,
     "A comparison with NULL decides nothing",
-    on=(CONSTRAINT, "UpdateStmt", "DeleteStmt", "SelectStmt", "CreateDomainStmt", "AlterDomainStmt", "ViewStmt"),
+    on=("CONSTR_CHECK", "UpdateStmt", "DeleteStmt", "SelectStmt", "CreateDomainStmt", "AlterDomainStmt", "ViewStmt"),
     hazard="x = NULL and x <> NULL are never true and never false, and x IN (1, NULL) is never false. A CHECK that is "
     "not false holds: such a constraint takes every value. In WHERE such a comparison finds nothing.",
     instead="Write IS NULL or IS NOT NULL, and leave NULL out of the list.",
 )
 def never_false(c: Context) -> Iterator[Found]:
     if c.part.DESCRIPTOR.name == "Constraint":
-        if _kind(c) == "CONSTR_CHECK" and (why := _undecided(c.part.raw_expr)):
+        if why := _undecided(c.part.raw_expr):
             yield c.found("This CHECK can never fail: it takes every value.", why, settled=True)
         return
     if c.statement.kind in {"CreateDomainStmt", "AlterDomainStmt"}:
@@ -315,7 +315,7 @@ def _adds_unproven(statement: Statement, name: str, c: Context) -> bool:
     "key-without-partition-key",
     Severity.HIGH,
     "A key of a partitioned table must hold the partition key",
-    on=(CONSTRAINT, "IndexStmt"),
+    on=("CONSTR_PRIMARY", "CONSTR_UNIQUE", "IndexStmt"),
     hazard="PRIMARY KEY, UNIQUE and unique indexes of a partitioned table must hold all columns of the partition key: "
     "error 0A000 otherwise. A partition key that is an expression allows none at all.",
     instead="Add the columns of the partition key to the key, or put the key on each partition.",
@@ -330,7 +330,7 @@ def key_without_partition_key(c: Context) -> Iterator[Found]:
         if not c.node.unique or (c.relation is not None and not c.relation.inh):
             return
         columns = [item.index_elem.name for item in c.node.index_params]
-    elif _kind(c) in {"CONSTR_PRIMARY", "CONSTR_UNIQUE"} and not c.part.indexname:
+    elif not c.part.indexname:
         columns = [c.column.colname] if c.column is not None else list(strings(c.part.keys))
     else:
         return

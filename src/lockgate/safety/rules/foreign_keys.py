@@ -8,14 +8,13 @@ from lockgate.safety.altering import add_constraint, lines, name_for, validate
 from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import Table, key
-from lockgate.safety.rule import CONSTRAINT, TEXT_END, Found, rule
-from lockgate.sql.ddl import enum, ident, strings, type_of
+from lockgate.safety.rule import TEXT_END, Found, rule
+from lockgate.safety.subject import Statement
+from lockgate.sql.ddl import ident, strings, type_of
 from lockgate.sql.ddl import relation as named
-from lockgate.sql.tree import unwrap, walk
+from lockgate.sql.tree import Node, unwrap
 
-
-def _is_key(c: Context) -> bool:
-    return enum(c.part, "contype") == "CONSTR_FOREIGN"
+_FOREIGN = ("CONSTR_FOREIGN",)
 
 
 def _columns(c: Context) -> tuple[str, ...]:
@@ -27,7 +26,7 @@ def _columns(c: Context) -> tuple[str, ...]:
     "add-foreign-key",
     Severity.HIGH,
     "ADD FOREIGN KEY blocks the writers of both tables while it tests all rows",
-    on=(CONSTRAINT,),
+    on=_FOREIGN,
     hazard="SHARE ROW EXCLUSIVE is held on both tables while each row is looked up in the other one. Writers of both "
     "wait. A row without its parent makes it fail with error 23503.",
     instead="Add it as NOT VALID, then VALIDATE it in another transaction: that lets others read and write.",
@@ -36,7 +35,7 @@ def _columns(c: Context) -> tuple[str, ...]:
     data="whether there are rows without a parent",
 )
 def add_foreign_key(c: Context) -> Iterator[Found]:
-    if not (c.adds and c.column is None and _is_key(c)) or c.is_new or c.part.skip_validation:
+    if not (c.adds and c.column is None) or c.is_new or c.part.skip_validation:
         return
     if c.known.is_partitioned(c.key) and c.major < 18:
         return  # LG506: it cannot be NOT VALID there
@@ -55,7 +54,7 @@ def add_foreign_key(c: Context) -> Iterator[Found]:
     "foreign-key-types",
     Severity.HIGH,
     "The columns of a foreign key have other types than what it refers to",
-    on=(CONSTRAINT,),
+    on=_FOREIGN,
     hazard="Types without a common = make it fail with error 42804. Whole numbers of two sizes work, until a value of "
     "the larger type does not fit the smaller one.",
     instead="Give the column the type of the one that it refers to.",
@@ -63,8 +62,6 @@ def add_foreign_key(c: Context) -> Iterator[Found]:
     catalog="which types the columns have",
 )
 def foreign_key_types(c: Context) -> Iterator[Found]:
-    if not _is_key(c):
-        return
     other = c.known.tables.get(key(c.part.pktable))
     theirs = _referenced_columns(c, other)
     for mine, their in zip(_columns(c), theirs, strict=False):
@@ -179,13 +176,28 @@ def several_foreign_keys(c: Context) -> Iterator[Found]:
 def _locked_parents(c: Context) -> Iterator[tuple[int, str]]:
     """The tables that foreign keys lock, with the transaction: those that the text did not make itself."""
     for statement in c.subject.statements:
-        if statement.kind not in {"CreateStmt", "AlterTableStmt"}:
-            continue
         own = statement.index + 1_000_000 if statement.block is None else statement.block
-        for node in walk(statement.node):
-            refers = node.DESCRIPTOR.name == "Constraint" and node.HasField("pktable")
-            if refers and not c.known.is_new(key(node.pktable)):
-                yield own, named(node.pktable)
+        for constraint in _constraints(statement):
+            if constraint.HasField("pktable") and not c.known.is_new(key(constraint.pktable)):
+                yield own, named(constraint.pktable)
+
+
+def _constraints(statement: Statement) -> Iterator[Node]:
+    match statement.kind:
+        case "CreateStmt":
+            elements = list(statement.node.table_elts)
+        case "AlterTableStmt":
+            elements = [getattr(item.alter_table_cmd, "def") for item in statement.node.cmds]
+        case _:
+            return
+    for element in elements:
+        inner = unwrap(element)
+        if inner is None:
+            continue
+        if inner.DESCRIPTOR.name == "ColumnDef":
+            yield from (item.constraint for item in inner.constraints)
+        elif inner.DESCRIPTOR.name == "Constraint":
+            yield inner
 
 
 @rule(
@@ -193,7 +205,7 @@ def _locked_parents(c: Context) -> Iterator[tuple[int, str]]:
     "new-table-with-foreign-key",
     Severity.MEDIUM,
     "CREATE TABLE ... REFERENCES locks the other table",
-    on=(CONSTRAINT,),
+    on=_FOREIGN,
     hazard="The new table is empty, yet SHARE ROW EXCLUSIVE is taken on the one that it refers to: it waits for every "
     "transaction that has written there, and all later writers queue behind it.",
     instead="Set lock_timeout and try again, or add the foreign key by itself, as the last thing of its transaction.",
@@ -202,7 +214,7 @@ def _locked_parents(c: Context) -> Iterator[tuple[int, str]]:
 )
 def new_table_with_foreign_key(c: Context) -> Iterator[Found]:
     new = c.statement.kind == "CreateStmt" or (c.adds and c.known.is_new(c.key) and c.column is None)
-    if not (new and _is_key(c)) or key(c.part.pktable) == c.key or c.known.is_new(key(c.part.pktable)):
+    if not new or key(c.part.pktable) == c.key or c.known.is_new(key(c.part.pktable)):
         return
     parent = c.referenced(c.part)
     yield c.found(
@@ -216,7 +228,7 @@ def new_table_with_foreign_key(c: Context) -> Iterator[Found]:
     "foreign-key-of-partitioned",
     Severity.HIGH,
     "Before PostgreSQL 18 a foreign key of a partitioned table cannot be NOT VALID",
-    on=(CONSTRAINT,),
+    on=_FOREIGN,
     hazard="ADD FOREIGN KEY ... NOT VALID fails on a partitioned table before PostgreSQL 18, and without NOT VALID "
     "all partitions and the other table are locked while each row is tested.",
     instead="Add it to each partition as NOT VALID, validate it there, then add it to the parent, which takes them "
@@ -225,7 +237,7 @@ def new_table_with_foreign_key(c: Context) -> Iterator[Found]:
     catalog="whether the table is partitioned",
 )
 def foreign_key_of_partitioned(c: Context) -> Iterator[Found]:
-    if not (c.adds and _is_key(c)) or c.major >= 18 or not c.known.is_partitioned(c.key) or c.is_new:
+    if not c.adds or c.major >= 18 or not c.known.is_partitioned(c.key) or c.is_new:
         return
     if c.part.skip_validation:
         yield c.found(
@@ -244,14 +256,14 @@ def foreign_key_of_partitioned(c: Context) -> Iterator[Found]:
     "cascading-foreign-key",
     Severity.LOW,
     "One DELETE may delete much more",
-    on=(CONSTRAINT,),
+    on=_FOREIGN,
     hazard="ON DELETE CASCADE deletes any number of rows of other tables, in the same transaction, without a word. A "
     "slip in one table empties others.",
     instead="See that it is meant. With NO ACTION a DELETE that would take more with it fails.",
     rows=(49,),
 )
 def cascading_foreign_key(c: Context) -> Iterator[Found]:
-    if not _is_key(c) or c.part.fk_del_action != "c":
+    if c.part.fk_del_action != "c":
         return
     yield c.found(
         f"Deleting from {c.referenced(c.part)} deletes from {c.table} as well.",

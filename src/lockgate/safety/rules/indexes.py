@@ -184,7 +184,7 @@ def concurrently_if_not_exists(c: Context) -> Iterator[Found]:
     "concurrently-on-partitioned",
     Severity.HIGH,
     "An index of a partitioned table cannot be built concurrently",
-    on=("IndexStmt", "DropStmt", "Constraint"),
+    on=("IndexStmt", "DropStmt", "CONSTR_PRIMARY", "CONSTR_UNIQUE"),
     hazard="CREATE and DROP INDEX CONCURRENTLY fail on a partitioned table, and so does ADD CONSTRAINT ... USING "
     "INDEX (error 0A000). Without CONCURRENTLY all partitions are locked until the last one is done.",
     instead="CREATE INDEX ON ONLY the parent, build one on each partition concurrently, then ALTER INDEX ... ATTACH "

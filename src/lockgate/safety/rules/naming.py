@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import key
-from lockgate.safety.rule import COLUMN, CONSTRAINT, Found, rule
+from lockgate.safety.rule import ANY, COLUMN, Found, rule
 from lockgate.sql.ddl import enum, ident, strings, type_of
 from lockgate.sql.script import long_names
 from lockgate.sql.tree import unwrap
@@ -20,7 +20,7 @@ _LONGEST = 63
     "name-too-long",
     Severity.MEDIUM,
     "A name of more than 63 bytes is cut",
-    on=("*",),
+    on=(ANY,),
     hazard="PostgreSQL cuts names after 63 bytes and only says so in a notice. Two names that differ after that are "
     "one, and a program that asks the catalog for the long name finds nothing.",
     instead="Choose a name of at most 63 bytes of UTF-8.",
@@ -124,15 +124,13 @@ def _without_numbers(spelled: str) -> str:
     "narrow-key",
     Severity.LOW,
     "A key of four bytes runs out",
-    on=(CONSTRAINT,),
+    on=("CONSTR_PRIMARY",),
     hazard="An integer key ends at 2 147 483 647: then each INSERT fails, and to make it a bigint rewrites the table "
     "and all that refer to it.",
     instead="Make keys that are counted bigint.",
     rows=(80,),
 )
 def narrow_key(c: Context) -> Iterator[Found]:
-    if enum(c.part, "contype") != "CONSTR_PRIMARY":
-        return
     column = c.column
     if column is None and c.statement.kind == "CreateStmt":
         names = strings(c.part.keys)
