@@ -22,6 +22,7 @@ CREATE TABLE m (k date NOT NULL, v integer, p_id bigint) PARTITION BY RANGE (k);
 CREATE TABLE m1 PARTITION OF m FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
 CREATE TABLE m2 (LIKE m);
 CREATE INDEX mi ON m (v);
+CREATE UNIQUE INDEX mk ON m (k);
 INSERT INTO m SELECT '2024-01-01'::date + n, n, 1 + n % 10 FROM generate_series(1, 50) AS n;
 CREATE TYPE mood AS ENUM ('sad', 'fine');
 CREATE TABLE feels (id bigint, how mood);

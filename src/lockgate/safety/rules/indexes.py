@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lockgate.safety.altering import name_for
 from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import Key, key_of
@@ -38,7 +39,8 @@ def _concurrent(node: Node, **changes: object) -> Node:
 )
 def blocking_index_build(c: Context) -> Iterator[Found]:
     node = c.node
-    if node.concurrent or c.is_new or c.known.is_partitioned(c.key):
+    only = c.relation is not None and not c.relation.inh  # of a partitioned table, whose partitions have their own
+    if node.concurrent or only or c.is_new or c.known.is_partitioned(c.key):
         return
     text = c.sql(_concurrent(node, if_not_exists=False))
     yield c.found(
@@ -225,16 +227,17 @@ def concurrently_on_partitioned(c: Context) -> Iterator[Found]:
 
 
 def _by_partition(c: Context) -> str:
-    only = _concurrent(c.node, concurrent=False, if_not_exists=False)
+    label = c.node.idxname or name_for(c, [item.index_elem.name or "expr" for item in c.node.index_params], "idx")
+    only = _concurrent(c.node, concurrent=False, if_not_exists=False, idxname=label)
     only.relation.inh = False
     parts = [name for name, table in c.known.tables.items() if table.parent == c.key and c.relation is not None]
     lines = [c.sql(only)]
     for schema, name in parts:
-        index = f"{name}_{c.node.idxname or 'idx'}"[:63]
+        index = f"{name}_{label}".encode()[:63].decode(errors="ignore")
         each = _concurrent(c.node, if_not_exists=False, idxname=index)
         each.relation.schemaname, each.relation.relname = schema, name
         lines.append(c.sql(each))
-        lines.append(f"ALTER INDEX {dotted((schema, c.node.idxname))} ATTACH PARTITION {dotted((schema, index))};")
+        lines.append(f"ALTER INDEX {dotted((c.key[0], label))} ATTACH PARTITION {dotted((schema, index))};")
     return "\n".join(line for line in lines if line)
 
 

@@ -39,7 +39,8 @@ def detach_partition(c: Context) -> Iterator[Found]:
         f"All reads and writes of {c.table} wait until this has its locks.",
         f"ACCESS EXCLUSIVE is taken on {c.table}, {named(child.name)} and the DEFAULT partition.",
         f"ALTER TABLE {c.table} DETACH PARTITION {named(child.name)} CONCURRENTLY;\n"
-        "-- Outside of a transaction block. If it was interrupted: DETACH PARTITION ... FINALIZE.",
+        "-- Outside of a transaction block. It leaves a CHECK of the bounds on the partition.\n"
+        "-- If it was interrupted: DETACH PARTITION ... FINALIZE.",
     )
 
 

@@ -1,0 +1,24 @@
+-- Partitions, by the way that lets others work, and what belongs to roles and sessions.
+SET lock_timeout = '2s';
+CREATE TABLE m5 (LIKE m INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+ALTER TABLE m5 ADD CONSTRAINT m5_bounds CHECK (k >= '2026-01-01' AND k < '2027-01-01');
+ALTER TABLE m ATTACH PARTITION m5 FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+ALTER TABLE m5 DROP CONSTRAINT m5_bounds;
+ALTER TABLE m DETACH PARTITION m5 CONCURRENTLY;
+DROP TABLE m5;
+ALTER TABLE m ALTER COLUMN v SET DEFAULT 3;
+ALTER TABLE m1 SET (autovacuum_vacuum_scale_factor = 0.1);
+ANALYZE m;
+CREATE INDEX CONCURRENTLY m1_v2 ON m1 (v);
+DROP INDEX CONCURRENTLY m1_v2;
+CREATE TABLE hashed (id bigint NOT NULL, PRIMARY KEY (id)) PARTITION BY HASH (id);
+CREATE TABLE hashed_0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE hashed_1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO hashed SELECT n FROM generate_series(1, 10) AS n;
+ALTER TABLE hashed ADD COLUMN more text;
+SET ROLE pg_monitor;
+RESET ROLE;
+SET work_mem = '16MB';
+SELECT set_config('search_path', 'public', false);
+GRANT SELECT ON hashed TO pg_monitor;
+REVOKE ALL ON hashed FROM PUBLIC;
