@@ -99,7 +99,8 @@ def test_a_history_is_one_text_after_the_other(tmp_path: Path) -> None:
 
 
 def test_marks_in_a_loose_file_say_how_it_runs(tmp_path: Path) -> None:
-    text = "-- migrate:up\nCREATE TABLE n (id bigint);\nCREATE INDEX CONCURRENTLY ON t (a);\n-- migrate:down\nDROP TABLE n;\n"
+    up = "-- migrate:up\nCREATE TABLE n (id bigint);\nCREATE INDEX CONCURRENTLY ON t (a);\n"
+    text = f"{up}-- migrate:down\nDROP TABLE n;\n"
     outcome = linted(tmp_path, {"x.sql": text}, "x.sql", codes="LG103 LG602")
     assert [(line, str(f.severity)) for line, f in zip(told(outcome), outcome.findings, strict=True)] == [
         ("3:1 LG103", "high"),

@@ -40,7 +40,7 @@ _SIZE = "how large the table is: an empty or a small one is rewritten at once"
     "11 and costs nothing. A volatile one is another value for each row: the table and its indexes are "
     "rewritten under ACCESS EXCLUSIVE.",
     instead="Add the column without a default, set the default, fill the old rows in batches.",
-    rows=(7, 8),
+    rows=(7,),
     catalog="whether a function of the default is volatile, and " + _SIZE,
 )
 def volatile_default(c: Context) -> Iterator[Found]:

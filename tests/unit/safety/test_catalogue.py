@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lockgate.safety.catalogue import HAZARDS, WITHOUT_TEXT, render, rules_of
+
+FILE = Path(__file__).parents[3] / "docs" / "rules.md"
+
+
+def test_the_page_is_what_the_rules_say() -> None:
+    assert FILE.read_text("utf-8") == render(), "run: python scripts/write_rules_docs.py"
+
+
+@pytest.mark.parametrize("number", HAZARDS)
+def test_each_hazard_has_a_rule_or_a_reason(number: int) -> None:
+    assert bool(rules_of(number)) != (number in WITHOUT_TEXT)
+
+
+def test_the_catalogue_is_whole() -> None:
+    assert list(HAZARDS) == list(range(1, 81))
