@@ -48,7 +48,7 @@ def find(paths: Sequence[Path], *, tool: str | None = None, wrapped: bool = Fals
             _plan(path, found)
         elif path.is_file():
             _file(path, found, wrapped)
-        elif tool is not None or _is_history(path):
+        elif tool is not None:
             _history(path, tool, found)
         else:
             _below(path, found, wrapped)
@@ -56,15 +56,21 @@ def find(paths: Sequence[Path], *, tool: str | None = None, wrapped: bool = Fals
 
 
 def _below(folder: Path, found: Found, wrapped: bool) -> None:
-    """The histories and the files in a folder that is none itself."""
+    """The histories and the files in a folder, which may be one itself."""
     for place, folders, files in os.walk(folder):
         here = Path(place)
         names = sorted(name for name in files if name.lower().endswith(".sql"))
         holds = names or any((here / name / "migration.sql").is_file() for name in folders)
-        if holds and here != folder and _is_history(here):
+        tools = _tools(here) if holds or here == folder else []
+        if len(tools) == 1:
             folders.clear()
             _history(here, None, found)
             continue
+        if tools:
+            said = (
+                f"how the files of {here} belong together, for they may be of {' or '.join(tools)}; say it with --tool"
+            )
+            found.skipped.append(said)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             _file(here / name, found, wrapped)
@@ -81,13 +87,12 @@ def _file(path: Path, found: Found, wrapped: bool) -> None:
         found.batches.append(Batch(loose.texts(path, Source(str(path), text), wrapped=wrapped)))
 
 
-def _is_history(folder: Path) -> bool:
-    """Whether the folder looks like one tool's, and like no other's."""
+def _tools(folder: Path) -> list[str]:
+    """The tools whose folder it may be."""
     from lockgate.history.detect import TOOLS
 
-    return sum(kind.fits(folder) for kind in TOOLS.values()) == 1 or (
-        not any(kind.fits(folder) for kind in TOOLS.values()) and sum(kind.may(folder) for kind in TOOLS.values()) == 1
-    )
+    fitting = [name for name, kind in TOOLS.items() if kind.fits(folder)]
+    return fitting or [name for name, kind in TOOLS.items() if kind.may(folder)]
 
 
 def _history(folder: Path, tool: str | None, found: Found) -> None:

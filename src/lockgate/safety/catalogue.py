@@ -126,8 +126,8 @@ def render() -> str:
 _HEAD = """\
 # Rules
 
-Written by `scripts/write_rules_docs.py` from the rules themselves; a test fails when the two differ. How they are used is
-in [lint.md](lint.md). `lockgate lint --explain LG101` tells the same of one.
+Written by `scripts/write_rules_docs.py` from the rules themselves; a test fails when the two differ. How they are used
+is in [lint.md](lint.md). `lockgate lint --explain LG101` tells the same of one.
 """
 _CATALOGUE = """\
 ## The catalogue of hazards

@@ -20,13 +20,15 @@ from tests.unit.safety.cases import CLEAN, FOUND, SCHEMA
 Write = dict[str, str]
 
 
-def linted(folder: Path, files: Write, *names: str, major: int = 18, wrapped: bool = False, codes: str = "") -> Outcome:
+def linted(
+    folder: Path, files: Write, *names: str, major: int = 18, wrapped: bool = False, codes: str = "", tool: str = ""
+) -> Outcome:
     """What is said of files, or of the whole folder if none is named."""
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     paths = [folder / name for name in names] or [folder]
-    return lint(find(paths, wrapped=wrapped), major=major, wanted=chosen(codes.split(), ()))
+    return lint(find(paths, wrapped=wrapped, tool=tool or None), major=major, wanted=chosen(codes.split(), ()))
 
 
 def told(outcome: Outcome) -> list[str]:
@@ -87,7 +89,9 @@ def test_a_history_is_one_text_after_the_other(tmp_path: Path) -> None:
         "migrations/0002_b.up.sql": "ALTER TABLE t ALTER COLUMN v TYPE varchar(9); CREATE INDEX CONCURRENTLY ON t (v);",
         "migrations/0002_b.down.sql": "SELECT 1;",
     }
-    outcome = linted(tmp_path, files, codes="LG1 LG3 LG6 LG911")
+    (loose,) = linted(tmp_path, files).skipped
+    assert "sqlx or golang-migrate" in loose
+    outcome = linted(tmp_path, files, "migrations", codes="LG1 LG3 LG6 LG911", tool="sqlx")
     lines = [
         f"{Path(finding.where.rsplit(':', 2)[0]).name} {finding.code} {finding.severity}"
         for finding in outcome.findings
@@ -117,9 +121,9 @@ def test_loose_files_may_run_in_a_transaction(tmp_path: Path) -> None:
 
 
 PLAN = """\
-name: shop
+plan: shop
 phases:
-  - name: one
+  - id: one
     steps:
       - sql: |
           ALTER TABLE t
@@ -131,7 +135,7 @@ phases:
 
 def test_the_sql_of_a_plan_is_found_at_its_place(tmp_path: Path) -> None:
     files = {"plan.yaml": PLAN, "more.sql": "\nCREATE INDEX ON t (a)\n"}
-    outcome = linted(tmp_path, files, codes="LG1 LG2 LG9")
+    outcome = linted(tmp_path, files, codes="LG1 LG2 LG90")
     assert [finding.where for finding in outcome.findings] == [f"{tmp_path}/plan.yaml:7:24", f"{tmp_path}/more.sql:2:1"]
     assert [finding.code for finding in outcome.findings] == ["LG202", "LG101"]
 
