@@ -34,7 +34,8 @@ DIFFERS = {
     "LG701": "a CHECK of the bounds stays",
 }
 COLUMNS_ONLY = {"LG301", "LG302"}  # the reader makes the indexes, as the advice says
-ADVISED = [case for case in FOUND if re.search(r"^[A-Z][A-Z ]+ .*;$", of_case(case, values=True)[0].rewrite, re.M)]
+_SQL = re.compile(r"^[A-Z][A-Z ]+ .*;$", re.M)
+ADVISED = [case for case in FOUND if _SQL.search(of_case(case, values=True)[0].rewrite)]
 
 
 pytestmark = pytest.mark.usefixtures("server_dsn")
@@ -65,6 +66,8 @@ def test_the_harmless_runs(request: pytest.FixtureRequest, case: Case) -> None:
 def test_what_is_advised_runs_and_comes_to_the_same(request: pytest.FixtureRequest, case: Case) -> None:
     with on(request, case, "".join(found.rewrite for found in of_case(case, values=True))) as conn:
         major = min(conn.info.server_version // 10000, case.major)
+        if not _SQL.search(of_case(case, major=major)[0].rewrite):
+            pytest.skip("there is no SQL for it on this server")
         columns_only = case.code in COLUMNS_ONLY
         also = ALSO.get(case.code)
         wanted = None
