@@ -8,10 +8,12 @@ from functools import cache
 from lockgate.safety.rule import Rule
 from lockgate.safety.rules import (
     columns,
+    computed,
     constraints,
     dropping,
     foreign_keys,
     indexes,
+    keys,
     naming,
     objects,
     partitions,
@@ -23,12 +25,17 @@ from lockgate.safety.rules import (
     types,
 )
 
+
+def _sorted(*modules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    return tuple(sorted((rule for rules in modules for rule in rules), key=lambda rule: rule.code))
+
+
 FAMILIES: Mapping[str, tuple[Rule, ...]] = {
     "Reading": reading.RULES,
     "Indexes": indexes.RULES,
-    "Adding columns": columns.RULES,
+    "Adding columns": _sorted(columns.RULES, computed.RULES),
     "Changing types": types.RULES,
-    "Constraints": constraints.RULES,
+    "Constraints": _sorted(constraints.RULES, keys.RULES),
     "Foreign keys": foreign_keys.RULES,
     "Dropping and renaming": (*dropping.RULES, *renaming.RULES),
     "Partitions, types, views, functions and security": (*partitions.RULES, *objects.RULES, *security.RULES),

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from lockgate.safety.altering import (
     ALONE,
     add_constraint,
-    beside,
     column,
     column_without,
     constraints,
@@ -22,12 +21,21 @@ from lockgate.safety.finding import Severity
 from lockgate.safety.known import key_of
 from lockgate.safety.rule import Found, rule
 from lockgate.safety.volatility import volatile
-from lockgate.sql import tree
 from lockgate.sql.ddl import enum, ident, is_null, strings, type_of
 
-_REWRITES = "The table and all of its indexes are rewritten under ACCESS EXCLUSIVE: nobody reads or writes meanwhile."
-_ADD = ("AT_AddColumn",)
-_SIZE = "how large the table is: an empty or a small one is rewritten at once"
+REWRITES = "The table and all of its indexes are rewritten under ACCESS EXCLUSIVE: nobody reads or writes meanwhile."
+ADD = ("AT_AddColumn",)
+SIZE = "how large the table is: an empty or a small one is rewritten at once"
+
+
+SERIALS = {
+    "serial": "integer",
+    "serial4": "integer",
+    "bigserial": "bigint",
+    "serial8": "bigint",
+    "smallserial": "smallint",
+    "serial2": "smallint",
+}
 
 
 @rule(
@@ -35,13 +43,13 @@ _SIZE = "how large the table is: an empty or a small one is rewritten at once"
     "volatile-default",
     Severity.HIGH,
     "A column with a volatile default rewrites the table",
-    on=_ADD,
+    on=ADD,
     hazard="A constant default, or one such as now() that is evaluated once, is kept in the catalog since PostgreSQL "
     "11 and costs nothing. A volatile one is another value for each row: the table and its indexes are "
     "rewritten under ACCESS EXCLUSIVE.",
     instead="Add the column without a default, set the default, fill the old rows in batches.",
     rows=(7,),
-    catalog="whether a function of the default is volatile, and " + _SIZE,
+    catalog="whether a function of the default is volatile, and " + SIZE,
 )
 def volatile_default(c: Context) -> Iterator[Found]:
     if c.is_new:
@@ -60,146 +68,14 @@ def volatile_default(c: Context) -> Iterator[Found]:
             not_null_steps(c, name) if required else (),
         )
         if sure:
-            yield c.found(f"Adding {ident(name)} rewrites {c.table}: {sure}() is volatile.", _REWRITES, rewrite)
+            yield c.found(f"Adding {ident(name)} rewrites {c.table}: {sure}() is volatile.", REWRITES, rewrite)
         else:
             yield c.found(
                 f"Adding {ident(name)} rewrites {c.table} if {unsure}() is volatile, as functions are by default.",
-                _REWRITES,
+                REWRITES,
                 rewrite,
                 severity=Severity.MEDIUM,
             )
-
-
-_SERIAL = {
-    "serial": "integer",
-    "serial4": "integer",
-    "bigserial": "bigint",
-    "serial8": "bigint",
-    "smallserial": "smallint",
-    "serial2": "smallint",
-}
-
-
-@rule(
-    "LG202",
-    "add-serial",
-    Severity.HIGH,
-    "A serial column rewrites the table",
-    on=_ADD,
-    hazard="Each row that is there gets a number of its own: the table and its indexes are rewritten under ACCESS "
-    "EXCLUSIVE.",
-    instead="Add a plain column, give it a sequence as default, fill the old rows in batches.",
-    rows=(9,),
-    catalog=_SIZE,
-)
-def add_serial(c: Context) -> Iterator[Found]:
-    name = column(c).colname
-    base = _SERIAL.get(type_of(column(c).type_name))
-    if base is None or c.is_new:
-        return
-    sequence = name_for(c, (name,), "seq")
-    number = f"nextval({tree.literal(beside(c, sequence))})"
-    yield c.found(
-        f"Adding {ident(name)} rewrites {c.table}: each row that is there gets a number.",
-        _REWRITES,
-        lines(
-            f"CREATE SEQUENCE {beside(c, sequence)};",
-            column_without(c, "CONSTR_NOTNULL", "CONSTR_PRIMARY", "CONSTR_UNIQUE", type_name=base),
-            f"ALTER SEQUENCE {beside(c, sequence)} OWNED BY {c.table}.{ident(name)};",
-            f"ALTER TABLE {c.table} ALTER COLUMN {ident(name)} SET DEFAULT {number};",
-            fill(c, name, number),
-            not_null_steps(c, name),
-        ),
-    )
-
-
-@rule(
-    "LG203",
-    "add-identity",
-    Severity.HIGH,
-    "An identity column rewrites the table",
-    on=_ADD,
-    hazard="Each row that is there gets a number of its own: the table and its indexes are rewritten under ACCESS "
-    "EXCLUSIVE.",
-    instead="Add a plain column, number the rows in batches, and make it an identity column at the end.",
-    rows=(10,),
-    catalog=_SIZE,
-)
-def add_identity(c: Context) -> Iterator[Found]:
-    found = constraints(column(c), "CONSTR_IDENTITY")
-    if not found or c.is_new:
-        return
-    name = column(c).colname
-    filling = name_for(c, (name,), "fill")
-    number = f"nextval({tree.literal(beside(c, filling))})"
-    when = "ALWAYS" if found[0].generated_when == "a" else "BY DEFAULT"
-    own = f"pg_get_serial_sequence({tree.literal(c.table)}, {tree.literal(name)})"
-    yield c.found(
-        f"Adding {ident(name)} rewrites {c.table}: each row that is there gets a number.",
-        _REWRITES,
-        lines(
-            f"CREATE SEQUENCE {beside(c, filling)};",
-            column_without(c, "CONSTR_IDENTITY", "CONSTR_NOTNULL", "CONSTR_PRIMARY", "CONSTR_UNIQUE"),
-            f"ALTER TABLE {c.table} ALTER COLUMN {ident(name)} SET DEFAULT {number};",
-            fill(c, name, number),
-            not_null_steps(c, name),
-            "BEGIN;",
-            f"ALTER TABLE {c.table} ALTER COLUMN {ident(name)} DROP DEFAULT,\n"
-            f"  ALTER COLUMN {ident(name)} ADD GENERATED {when} AS IDENTITY;",
-            f"SELECT setval({own}, {number}, false);",
-            "COMMIT;",
-            f"DROP SEQUENCE {beside(c, filling)};",
-        ),
-    )
-
-
-@rule(
-    "LG204",
-    "add-stored-generated",
-    Severity.HIGH,
-    "A stored generated column rewrites the table",
-    on=_ADD,
-    hazard="The value of each row is computed and written: the table and its indexes are rewritten under ACCESS "
-    "EXCLUSIVE.",
-    instead="Add a plain column that a trigger keeps, and fill the old rows in batches. From PostgreSQL 18 on a "
-    "VIRTUAL column costs nothing, where it needs no index.",
-    rows=(11,),
-    catalog=_SIZE,
-)
-def add_stored_generated(c: Context) -> Iterator[Found]:
-    for constraint in constraints(column(c), "CONSTR_GENERATED"):
-        if c.is_new or constraint.generated_kind == "v":
-            continue
-        name = column(c).colname
-        rewrite = ""
-        if c.major >= 18:
-            text = c.expression(constraint.raw_expr)
-            rewrite = (
-                f"ALTER TABLE {c.table} ADD COLUMN {ident(name)} {type_of(column(c).type_name)}\n"
-                f"  GENERATED ALWAYS AS ({text}) VIRTUAL;\n"
-                "-- It is computed when it is read. If it needs an index: a plain column, a trigger that keeps it,\n"
-                "-- and the old rows filled in batches."
-            )
-        yield c.found(f"Adding {ident(name)} rewrites {c.table} to compute it for each row.", _REWRITES, rewrite)
-
-
-@rule(
-    "LG205",
-    "change-generated-expression",
-    Severity.HIGH,
-    "Another expression of a generated column rewrites the table",
-    on=("AT_SetExpression",),
-    hazard="ALTER COLUMN ... SET EXPRESSION computes a stored column anew for each row: the table and its indexes are "
-    "rewritten under ACCESS EXCLUSIVE. A virtual column only changes what is read.",
-    instead="Add a second column with the new expression, and let the application change over.",
-    rows=(12,),
-    catalog="whether the column is stored or virtual, and " + _SIZE,
-)
-def change_generated_expression(c: Context) -> Iterator[Found]:
-    if not c.is_new:
-        yield c.found(
-            f"Changing the expression of {ident(c.part.name)} rewrites {c.table} if the column is stored.", _REWRITES
-        )
 
 
 @rule(
@@ -207,7 +83,7 @@ def change_generated_expression(c: Context) -> Iterator[Found]:
     "add-constrained-domain",
     Severity.HIGH,
     "A column of a domain with constraints rewrites the table",
-    on=_ADD,
+    on=ADD,
     hazard="PostgreSQL does not know that the constraints of a domain hold for NULL or for the default, and rewrites "
     "the table and its indexes to test them, under ACCESS EXCLUSIVE.",
     instead="Add a column of the base type, and a CHECK that is NOT VALID first and validated later.",
@@ -218,7 +94,7 @@ def add_constrained_domain(c: Context) -> Iterator[Found]:
     names = strings(column(c).type_name.names)
     if not c.is_new and c.known.types.get(key_of(names)) == "constrained":
         yield c.found(
-            f"Adding {ident(column(c).colname)} rewrites {c.table}: its type is a domain with constraints.", _REWRITES
+            f"Adding {ident(column(c).colname)} rewrites {c.table}: its type is a domain with constraints.", REWRITES
         )
 
 
@@ -227,12 +103,12 @@ def add_constrained_domain(c: Context) -> Iterator[Found]:
     "add-column-with-check",
     Severity.HIGH,
     "A column with a CHECK has the table scanned",
-    on=_ADD,
+    on=ADD,
     hazard="ADD COLUMN ... CHECK tests each row that is there under ACCESS EXCLUSIVE, although all of them hold the "
     "same value.",
     instead="Add the column, then the CHECK as NOT VALID, then validate it in another transaction.",
     rows=(14,),
-    catalog=_SIZE,
+    catalog=SIZE,
 )
 def add_column_with_check(c: Context) -> Iterator[Found]:
     checks = constraints(column(c), "CONSTR_CHECK")
@@ -255,7 +131,7 @@ def add_column_with_check(c: Context) -> Iterator[Found]:
     "add-column-with-foreign-key",
     Severity.HIGH,
     "A column with REFERENCES locks both tables",
-    on=_ADD,
+    on=ADD,
     hazard="ADD COLUMN ... REFERENCES takes ACCESS EXCLUSIVE on the table and SHARE ROW EXCLUSIVE on the other one, "
     "at once: it waits for the writers of both, with everybody else queueing behind. With a default all rows "
     "are tested meanwhile.",
@@ -284,11 +160,11 @@ def add_column_with_foreign_key(c: Context) -> Iterator[Found]:
     "add-column-with-unique",
     Severity.HIGH,
     "A column with UNIQUE or PRIMARY KEY builds an index under ACCESS EXCLUSIVE",
-    on=_ADD,
+    on=ADD,
     hazard="The index is built while nobody can read or write the table.",
     instead="Add the column, build a unique index concurrently, then make it the constraint with USING INDEX.",
     rows=(16,),
-    catalog=_SIZE,
+    catalog=SIZE,
 )
 def add_column_with_unique(c: Context) -> Iterator[Found]:
     keys = constraints(column(c), "CONSTR_UNIQUE", "CONSTR_PRIMARY")
@@ -321,7 +197,7 @@ _FILLED = ("CONSTR_DEFAULT", "CONSTR_GENERATED", "CONSTR_IDENTITY")
     "add-required-column",
     Severity.HIGH,
     "A NOT NULL column without a default fails on any row",
-    on=_ADD,
+    on=ADD,
     hazard="The rows that are there would hold NULL: error 23502 on any table that is not empty. On an empty one the "
     "application fails that does not know the column yet.",
     instead="Add the column as nullable or with a default, fill it, then make it NOT NULL.",
@@ -333,7 +209,7 @@ def add_required_column(c: Context) -> Iterator[Found]:
     defaults = constraints(definition, *_FILLED)
     nothing = all(enum(d, "contype") == "CONSTR_DEFAULT" and is_null(d.raw_expr) for d in defaults)
     required = constraints(definition, "CONSTR_NOTNULL", "CONSTR_PRIMARY")
-    if c.is_new or not required or not nothing or type_of(definition.type_name) in _SERIAL:
+    if c.is_new or not required or not nothing or type_of(definition.type_name) in SERIALS:
         return
     name = definition.colname
     yield c.found(
@@ -368,10 +244,6 @@ def drop_not_null(c: Context) -> Iterator[Found]:
 
 RULES = (
     volatile_default,
-    add_serial,
-    add_identity,
-    add_stored_generated,
-    change_generated_expression,
     add_constrained_domain,
     add_column_with_check,
     add_column_with_foreign_key,
