@@ -173,7 +173,7 @@ def test_nothing_that_parses_makes_it_fail(
     tmp_path_factory: pytest.TempPathFactory, parts: list[str], wrapped: bool, major: int
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
-    outcome = linted(folder, {"any.sql": ";\n".join(parts)}, "any.sql", major=major, wrapped=wrapped)
+    outcome = linted(folder, {"any.sql": "\n;\n".join(parts)}, "any.sql", major=major, wrapped=wrapped)
     assert "LG001" not in {finding.code for finding in outcome.findings}
 
 
