@@ -25,7 +25,12 @@ from lockgate.safety.facts import (
 )
 
 _SCHEMAS_ARE_PUBLISHED = 150_000
-_SETTINGS = {"search_path": "pg_catalog", "quote_all_identifiers": "off", "jit": "off", "enable_partitionwise_join": "off"}
+_SETTINGS = {
+    "search_path": "pg_catalog",
+    "quote_all_identifiers": "off",
+    "jit": "off",
+    "enable_partitionwise_join": "off",
+}
 
 
 def read(conn: Connection[Any]) -> Facts:
