@@ -17,7 +17,8 @@ _SYSTEM = "pg_catalog"
 class Column:
     """A column of a relation.
 
-    :param type: the oid of its type, and ``typmod`` what it says in parentheses, as the server keeps it; -1: nothing.
+    :param type_name: its type as SQL.
+    :param type: the oid of that, and ``typmod`` what it says in parentheses, as the server keeps it; -1: nothing.
     :param collation: oid; 0 for a type without one.
     :param default: the default, or what the value is generated from, as SQL; None without.
     :param identity: ``a`` always, ``d`` by default, empty otherwise.
@@ -27,6 +28,7 @@ class Column:
     relation: int
     number: int
     name: str
+    type_name: str
     type: int
     typmod: int
     collation: int
@@ -145,8 +147,8 @@ class Index:
 class Constraint:
     """A constraint of a table or of a domain.
 
-    :param type: as the catalog has it: ``c`` check, ``p`` primary key, ``u`` unique, ``f`` foreign key, ``x`` exclusion,
-        ``n`` not null.
+    :param type: as the catalog has it: ``c`` check, ``p`` primary key, ``u`` unique, ``f`` foreign key, ``x``
+        exclusion, ``n`` not null.
     :param relation: 0 for one of a domain; ``domain`` is 0 for one of a table.
     :param index: oid of the index that it rests on; of a foreign key that of the table referred to.
     :param expression: of a check, as SQL.
@@ -273,7 +275,7 @@ class Facts:
     :param utc: whether the time zone of the database and role is UTC, in which some type changes cost less.
     :param search_path: the schemas in which a name without one is looked for, in order.
     :param equals: pairs of types that the index of a key compares with each other.
-    :param default_opclasses: pairs of an access method and a type that it needs no operator class for.
+    :param default_opclasses: access method and type -> the operator class that need not be named.
     """
 
     version: int
@@ -291,7 +293,7 @@ class Facts:
     triggers: tuple[Trigger, ...]
     grants: Mapping[int, Grants]
     extensions: frozenset[str]
-    default_opclasses: frozenset[tuple[str, int]]
+    default_opclasses: Mapping[tuple[str, int], int]
 
     # --- finding ------------------------------------------------------------------------------------------------
 

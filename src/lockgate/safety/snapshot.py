@@ -62,7 +62,7 @@ def _facts(cursor: Cursor[tuple[Any, ...]], version: int, utc: bool, path: tuple
         columns={oid: tuple(found) for oid, found in columns.items()},
         indexes={row[0]: Index(*_frozen(row)) for row in _rows(cursor, "indexes")},
         constraints=tuple(Constraint(*_frozen(row)) for row in _rows(cursor, "constraints")),
-        types={row[0]: Type(*row[:-1], tuple(row[-1] or ())) for row in _rows(cursor, "types")},
+        types={row[0]: _type(row) for row in _rows(cursor, "types")},
         casts={(row[0], row[1]): (row[2], row[3]) for row in _rows(cursor, "casts")},
         equals=frozenset((row[0], row[1]) for row in _rows(cursor, "equals")),
         functions={row[0]: _function(row) for row in _rows(cursor, "functions")},
@@ -70,7 +70,7 @@ def _facts(cursor: Cursor[tuple[Any, ...]], version: int, utc: bool, path: tuple
         triggers=tuple(starmap(Trigger, _rows(cursor, "triggers"))),
         grants={row[0]: Grants(*_frozen(row)) for row in _rows(cursor, "grants")},
         extensions=frozenset(row[0] for row in _rows(cursor, "extensions")),
-        default_opclasses=frozenset((row[0], row[1]) for row in _rows(cursor, "opclasses")),
+        default_opclasses={(row[0], row[1]): row[2] for row in _rows(cursor, "opclasses")},
     )
 
 
@@ -83,12 +83,21 @@ def _relations(cursor: Cursor[tuple[Any, ...]], published: set[int]) -> Iterator
     place = Relation.__dataclass_fields__.keys()
     flag = list(place).index("published")
     for row in _rows(cursor, "relations"):
-        yield Relation(*row) if row[0] not in published else Relation(*row[:flag], True, *row[flag + 1 :])
+        values = list(row)
+        values[flag] = values[flag] or row[0] in published
+        yield Relation(*values)
 
 
 def _function(row: tuple[Any, ...]) -> Function:
-    *plain, identity, body, types = row
-    return Function(*plain, identity or "", body, tuple(types or ()))
+    values = list(row)
+    values[-3:] = [row[-3] or "", row[-2], tuple(row[-1] or ())]
+    return Function(*values)
+
+
+def _type(row: tuple[Any, ...]) -> Type:
+    values = list(row)
+    values[-1] = tuple(row[-1] or ())
+    return Type(*values)
 
 
 def _frozen(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -41,7 +41,8 @@ JOIN pg_class c ON c.relnamespace = n.pnnspid AND c.relkind IN ('r', 'p') AND c.
 WHERE p.pubupdate OR p.pubdelete
 
 -- name: columns
-SELECT a.attrelid::bigint, a.attnum::int, a.attname, a.atttypid::bigint, a.atttypmod, a.attcollation::bigint,
+SELECT a.attrelid::bigint, a.attnum::int, a.attname, format_type(a.atttypid, a.atttypmod), a.atttypid::bigint,
+       a.atttypmod, a.attcollation::bigint,
        a.attnotnull, CASE WHEN a.atthasdef THEN pg_get_expr(d.adbin, d.adrelid) END,
        a.attidentity::text, a.attgenerated::text
 FROM pg_class c
@@ -100,10 +101,6 @@ SELECT castsource::bigint, casttarget::bigint, castmethod::text, castcontext::te
 SELECT DISTINCT o.amoplefttype::bigint, o.amoprighttype::bigint
 FROM pg_amop o JOIN pg_am m ON m.oid = o.amopmethod AND m.amname = 'btree'
 WHERE o.amopstrategy = 3
-
--- name: comparable
--- The type by which a key of a type is compared, where it is another one: text for varchar.
-SELECT opcintype::bigint FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod AND m.amname = 'btree' WHERE opcdefault
 
 -- name: functions
 -- Those of the server without what only matters for functions that can be replaced.
@@ -186,4 +183,4 @@ SELECT extname FROM pg_extension
 
 -- name: opclasses
 -- For which types a kind of index knows what to do without being told.
-SELECT m.amname, c.opcintype::bigint FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod WHERE c.opcdefault
+SELECT m.amname, c.opcintype::bigint, c.oid::bigint FROM pg_opclass c JOIN pg_am m ON m.oid = c.opcmethod WHERE c.opcdefault

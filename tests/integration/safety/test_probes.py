@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -221,10 +220,6 @@ def test_large_tables_are_sampled_and_time_is_limited(conn: Conn, monkeypatch: p
     assert str(asks.ask(violating(asks.facts, relation, "slow(id)"))) == "not looked: timed out"
 
 
-def _as(role: str) -> Callable[[Conn], None]:
-    return lambda conn: conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role))) and None
-
-
 def test_what_a_role_may_not_read_is_said(conn: Conn) -> None:
     role = f"reader_{conn.info.dbname[-12:]}"
     asks = prober(
@@ -232,14 +227,14 @@ def test_what_a_role_may_not_read_is_said(conn: Conn) -> None:
         f"GRANT SELECT (a) ON t TO {role}",
     )  # fmt: skip
     try:
-        _as(role)(conn)
+        conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
         relation = table(asks, "t")
         assert str(asks.ask(nulls(asks.facts, relation, ["b"]))) == f"not looked: role {role} may not read public.t"
         asks.examples = False
         assert asks.ask(nulls(asks.facts, relation, ["a"])).found == 1
         conn.execute("RESET ROLE")
         conn.execute("ALTER TABLE t ENABLE ROW LEVEL SECURITY")
-        _as(role)(conn)
+        conn.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
         refused = asks.ask(nulls(asks.facts, relation, ["a"]))
         assert str(refused) == "not looked: the role may not read all of its rows"
     finally:

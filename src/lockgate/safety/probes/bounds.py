@@ -48,10 +48,8 @@ def belonging(facts: Facts, default: Relation, key: Sequence[str], bounds: Bound
 def _edge(parts: Sequence[sql.Composable], edge: Sequence[Datum], *, lower: bool) -> list[sql.Composable]:
     """The comparison with one edge; what stands behind MINVALUE or MAXVALUE is not looked at."""
     at = next((place for place, datum in enumerate(edge) if not isinstance(datum, str)), None)
-    if at is None or edge[at] is MINIMUM:
-        operator = ">=" if lower else "<"
-    else:
-        operator = ">" if lower else "<="
+    beyond = at is not None and edge[at] is MAXIMUM  # what stands behind it does not count, however large
+    operator = (">" if beyond else ">=") if lower else ("<=" if beyond else "<")
     known = list(zip(parts, edge, strict=True))[:at]
     if not known:
         nothing = (edge[0] is MAXIMUM) if lower else (edge[0] is MINIMUM)

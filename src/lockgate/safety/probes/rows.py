@@ -56,4 +56,4 @@ def oversized(facts: Facts, relation: Relation, columns: Sequence[str], predicat
 
 def raw(text: str) -> sql.SQL:
     """SQL that a statement of the migration holds, and that runs there anyway."""
-    return sql.SQL(text)  # type: ignore[arg-type]
+    return sql.SQL(text)
