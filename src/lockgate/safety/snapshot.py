@@ -36,12 +36,13 @@ _SETTINGS = {
 def read(conn: Connection[Any]) -> Facts:
     """What the database is now.
 
-    All queries see one moment if the caller's transaction is REPEATABLE READ. Nothing is written; the strongest lock is
-    ACCESS SHARE.
+    All queries see one moment. Nothing is written; the strongest lock is ACCESS SHARE.
 
+    :param conn: an autocommit connection with the search_path of the application.
     :raises psycopg.errors.LockNotAvailable: if a table is locked for longer than the session waits.
     """
     with conn.transaction(force_rollback=True), conn.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         path = _path(cursor)
         version, utc = next(_rows(cursor, "server"))
         for name, value in _SETTINGS.items():

@@ -27,7 +27,7 @@ def examined(conn: Conn, *texts: str, examples: bool = False) -> list[Finding]:
     found = []
     for text in texts:
         read = subject(text, lambda at: f"file.sql:{at}", major=facts.version // 10000)
-        found += examiner.examine(read)
+        found += [told.finding for told in examiner.examine(read)]
         database.before.append(read)
     return found
 

@@ -3,6 +3,8 @@
 ``does`` is the SQLSTATE with which the server refuses the statement, or None where it takes it.
 """
 
+# ruff: noqa: E501
+# Each case stands on few lines, so that many can be compared.
 from __future__ import annotations
 
 from dataclasses import dataclass

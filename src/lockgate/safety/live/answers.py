@@ -10,6 +10,7 @@ from lockgate.safety.database import Database
 from lockgate.safety.finding import Severity, Tier
 from lockgate.safety.live import checks, indexes, keys, partitions, types, users
 from lockgate.safety.live.told import Refine, Told, refining
+from lockgate.safety.registry import FAMILIES as TEXT_FAMILIES
 from lockgate.safety.registry import RULES as TEXT_RULES
 from lockgate.safety.rule import Answer, Found, Rule
 from lockgate.sql import ddl
@@ -23,6 +24,15 @@ TOLD: tuple[Told, ...] = (
     *users.RULES,
     *partitions.RULES,
 )
+
+FAMILIES: Mapping[str, tuple[Rule, ...]] = {
+    **TEXT_FAMILIES,
+    "What only a database tells (lockgate check)": tuple(each.rule for each in TOLD),
+}
+"""Title -> its rules."""
+RULES: Mapping[str, Rule] = {**TEXT_RULES, **{each.rule.code: each.rule for each in TOLD}}
+"""Code -> rule, those that a text alone tells too."""
+ALL = frozenset(RULES)
 
 _BY_SIZE = frozenset(
     [
@@ -194,7 +204,7 @@ ANSWERS: Mapping[tuple[str, Tier], Answer] = {
 def by_event() -> Mapping[str, tuple[Rule, ...]]:
     """All rules, those of the texts too, by the events that they are shown."""
     found: dict[str, list[Rule]] = {}
-    for rule in (*TEXT_RULES.values(), *(each.rule for each in TOLD)):
+    for rule in RULES.values():
         for event in rule.on:
             found.setdefault(event, []).append(rule)
     return {event: tuple(sorted(rules, key=lambda rule: rule.code)) for event, rules in found.items()}

@@ -9,7 +9,7 @@ from lockgate.safety.database import Database
 from lockgate.safety.finding import Severity, Tier
 from lockgate.safety.live.told import counted_found, told
 from lockgate.safety.probes.rows import violating
-from lockgate.safety.rule import CONSTRAINT, Found
+from lockgate.safety.rule import Found
 from lockgate.sql import ddl
 from lockgate.sql.ddl import enum
 from lockgate.sql.tree import walk
@@ -20,7 +20,7 @@ from lockgate.sql.tree import walk
     "check-is-violated",
     Severity.HIGH,
     "A CHECK that rows do not fulfil fails, or makes later updates of these rows fail",
-    on=(CONSTRAINT, "AT_ValidateConstraint"),
+    on=("CONSTR_CHECK", "AT_ValidateConstraint"),
     hazard="ADD CHECK reads all rows and fails with error 23514 at the first one that does not fulfil it. NOT VALID "
     "leaves these rows, but each later UPDATE of one fails, of whatever column, until VALIDATE fails at last.",
     instead="Mend these rows before the CHECK is added, also where it is NOT VALID.",

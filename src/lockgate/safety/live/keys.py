@@ -13,7 +13,7 @@ from lockgate.safety.finding import Severity, Tier
 from lockgate.safety.live.told import counted_found, told
 from lockgate.safety.probes.keys import duplicates, orphans
 from lockgate.safety.probes.rows import nulls, raw
-from lockgate.safety.rule import CONSTRAINT, Found
+from lockgate.safety.rule import Found
 from lockgate.sql import ddl
 from lockgate.sql.ddl import enum, ident, strings
 from lockgate.sql.tree import Node
@@ -24,7 +24,7 @@ from lockgate.sql.tree import Node
     "null-in-the-way",
     Severity.HIGH,
     "SET NOT NULL, or a primary key, fails on NULLs",
-    on=("AT_SetNotNull", CONSTRAINT, "AT_ValidateConstraint"),
+    on=("AT_SetNotNull", "CONSTR_PRIMARY", "CONSTR_NOTNULL", "AT_ValidateConstraint"),
     hazard="The statement reads all rows and fails with error 23502 or 23514 at the first one without a value.",
     instead="Fill the column first, in batches.",
     rows=(29,),
@@ -88,7 +88,7 @@ def _keys(c: Context, db: Database, relation: Relation) -> tuple[str, ...]:
     "unique-with-duplicates",
     Severity.HIGH,
     "A unique index over rows that are not unique fails",
-    on=("IndexStmt", CONSTRAINT),
+    on=("IndexStmt", "CONSTR_PRIMARY", "CONSTR_UNIQUE"),
     hazard="The build reads all rows and fails with error 23505. Built concurrently it leaves an INVALID index behind, "
     "which each write pays for.",
     instead="Decide which of the rows stays, and remove or change the others first.",
@@ -188,7 +188,7 @@ def _identified(facts: Facts, relation: Relation, columns: Sequence[Column]) -> 
     "unique-allows-nulls",
     Severity.LOW,
     "A unique index takes any number of rows without a value",
-    on=("IndexStmt", CONSTRAINT),
+    on=("IndexStmt", "CONSTR_UNIQUE"),
     hazard="NULLs differ from each other: a column that may be NULL lets in any number of rows without a value, and "
     "of a key of several columns all rows in which one is NULL.",
     instead="Say NULLS NOT DISTINCT (from PostgreSQL 15 on), or make the columns NOT NULL.",
@@ -246,7 +246,7 @@ def _foreign(c: Context, db: Database) -> tuple[Relation, Relation, tuple[Column
     "orphans",
     Severity.HIGH,
     "A foreign key fails on rows without a parent",
-    on=(CONSTRAINT, "AT_ValidateConstraint"),
+    on=("CONSTR_FOREIGN", "AT_ValidateConstraint"),
     hazard="ADD FOREIGN KEY, or VALIDATE of one that was NOT VALID, reads all rows and fails with error 23503. While "
     "it is NOT VALID such rows stay, and fail when somebody changes their key.",
     instead="Remove these rows, or give them a parent or no key at all, first.",
@@ -308,7 +308,7 @@ def _comparable(facts: Facts, own: Column, theirs: Column) -> bool:
     "foreign-key-to-no-key",
     Severity.HIGH,
     "A foreign key refers to columns that are not unique",
-    on=(CONSTRAINT,),
+    on=("CONSTR_FOREIGN",),
     hazard="A foreign key needs a unique index on exactly the columns that it refers to, one that is neither partial "
     "nor deferrable, nor INVALID. Without one it fails with error 42830.",
     instead="Build the unique index concurrently first.",

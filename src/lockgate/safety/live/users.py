@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lockgate.catalog.dependents import dependents
 from lockgate.safety.context import Context
@@ -152,19 +153,21 @@ def _gone(c: Context, db: Database, use: Use) -> bool:
     name = use.name.split(" on ")[0].split(" of ")[0].split("(")[0].split(".")[-1].strip('"')
     for statement in c.subject.statements[: c.statement.index]:
         if statement.kind == "DropStmt":
-            for names in ddl.objects(statement.node):
-                if names[-1] == name or (home is not None and names[-1] == home.name):
-                    return True
-        elif statement.kind == "AlterTableStmt":
-            if any(x.alter_table_cmd.name == name for x in statement.node.cmds):
+            last = {names[-1] for names in ddl.objects(statement.node)}
+            if name in last or (home is not None and home.name in last):
                 return True
+        elif statement.kind == "AlterTableStmt" and any(x.alter_table_cmd.name == name for x in statement.node.cmds):
+            return True
     return False
 
 
 def cascading(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Found]:
     """What CASCADE takes, one by one."""
     oids = [relation.oid for relation, column in _targets(c, db) if column is None]
-    names = [f"{x.kind} {x.name}" for x in dependents(db.prober.conn, oids, texts=False).found] if oids else []
+    names = []
+    if oids:
+        with db.prober.looking():
+            names = [f"{x.kind} {x.name}" for x in dependents(db.prober.conn, oids, texts=False).found]
     for relation, column in _targets(c, db):
         if column is not None:
             names += [f"{use.kind} {use.name}" for use in _users(db, relation, column)]
@@ -173,12 +176,12 @@ def cascading(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Foun
         if c.statement.kind == "DropStmt" and enum(c.node, "remove_type") not in _RELATIONS:
             yield one
         elif names:
-            yield Found(f"CASCADE also takes {listed(names)}.", one.why, one.rewrite, one.at)
+            yield replace(one, what=f"CASCADE also takes {listed(names)}.")
         elif not list(_targets(c, db)):
             yield one
         else:
             why = "It takes nothing now, and will take whatever depends on it by then."
-            yield Found(one.what, why, one.rewrite, one.at, Severity.LOW)
+            yield replace(one, why=why, severity=Severity.LOW)
 
 
 @told(
