@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 
 from lockgate.safety import snapshot
-from lockgate.safety.facts import Facts
+from lockgate.safety.facts import Facts, Relation
 
 Conn = psycopg.Connection[Any]
 
@@ -72,21 +72,7 @@ def test_all_that_a_database_holds_is_read(conn: Conn) -> None:
     assert key is not None
     assert key.identifies_rows
 
-    calls = facts.relation("", "calls")
-    assert calls is not None
-    assert calls.partitioned_by == "RANGE (at)"
-    assert [part.name for part in facts.partitions_of(calls.oid)] == ["calls_1", "calls_rest"]
-    rest = facts.relation("public", "calls_rest")
-    assert rest is not None
-    assert calls.default_partition == rest.oid
-    assert not rest.published
-    first = facts.relation("public", "calls_1")
-    assert first is not None
-    assert first.published
-    assert first.bounds == "FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')"
-    assert facts.rows_of(calls) == 2
-    (reference,) = facts.references_to(table.oid)
-    assert (reference.relation, reference.match_full, reference.on_delete) == (calls.oid, True, "c")
+    _partitions(facts, table)
 
     uses = {(use.kind, use.name, use.column) for use in facts.uses_of(table.oid)}
     assert {("view", "public.seen", 2), ("view", "public.seen", 3)} <= uses
@@ -132,3 +118,21 @@ def test_all_tables_and_schemas_may_be_published(conn: Conn) -> None:
     assert found.published
     assert (found := facts.relation("", "u")) is not None
     assert not found.published
+
+
+def _partitions(facts: Facts, table: Relation) -> None:
+    calls = facts.relation("", "calls")
+    assert calls is not None
+    assert calls.partitioned_by == "RANGE (at)"
+    assert [part.name for part in facts.partitions_of(calls.oid)] == ["calls_1", "calls_rest"]
+    rest = facts.relation("public", "calls_rest")
+    assert rest is not None
+    assert calls.default_partition == rest.oid
+    assert not rest.published
+    first = facts.relation("public", "calls_1")
+    assert first is not None
+    assert first.published
+    assert first.bounds == "FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')"
+    assert facts.rows_of(calls) == 2
+    (reference,) = facts.references_to(table.oid)
+    assert (reference.relation, reference.match_full, reference.on_delete) == (calls.oid, True, "c")

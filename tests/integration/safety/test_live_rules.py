@@ -130,6 +130,17 @@ CASES = {
         "LG506", (PARENT, RANGES), "ALTER TABLE r ADD FOREIGN KEY (id) REFERENCES parent NOT VALID", "NOT VALID",
         most=17, does="42809",
     ),
+    "a foreign key without an index": Case(
+        "LG523", (PARENT, CHILD), "ALTER TABLE child ADD FOREIGN KEY (parent) REFERENCES parent", "no index begins with parent",
+    ),
+    "a foreign key with an index": Case(
+        "LG523", (PARENT, CHILD, "CREATE INDEX ON child (parent, note)"), "ALTER TABLE child ADD FOREIGN KEY (parent) REFERENCES parent",
+        silent=True,
+    ),
+    "a foreign key whose index follows": Case(
+        "LG523", (PARENT, CHILD),
+        "ALTER TABLE child ADD FOREIGN KEY (parent) REFERENCES parent; CREATE INDEX ON public.child (parent)", silent=True,
+    ),
     # --- indexes
     "the same index": Case("LG121", (CHILD, "CREATE INDEX a ON child (parent, note)"), "CREATE INDEX b ON child (parent)", "public.a serves"),
     "a longer index": Case("LG121", (CHILD, "CREATE INDEX a ON child (parent)"), "CREATE INDEX b ON child (parent, note)", "public.a is superfluous"),
@@ -333,3 +344,52 @@ def test_a_rule_tells_what_the_server_does(conn: Conn, name: str) -> None:
     except psycopg.Error as error:
         state = error.sqlstate
     assert state == (case.does if major <= case.most else None)
+
+
+def test_an_invalid_index_is_told_from_a_good_one(conn: Conn) -> None:
+    make(conn, CHILD, "INSERT INTO child VALUES (1, 1), (2, 1)")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        conn.execute("CREATE UNIQUE INDEX CONCURRENTLY one ON child (parent)")
+    (found,) = of(examined(conn, "CREATE INDEX CONCURRENTLY IF NOT EXISTS one ON child (parent)"), "LG123")
+    assert "public.one is there, and is INVALID" in found.what
+    make(conn, *found.rewrite.split(";\n"))
+    assert of(examined(conn, "CREATE INDEX CONCURRENTLY IF NOT EXISTS one ON child (parent)"), "LG123") == []
+    assert of(examined(conn, "CREATE INDEX two ON child (parent)"), "LG121") != []
+
+
+def test_values_of_rows_are_shown_only_when_they_are_wanted(conn: Conn) -> None:
+    make(conn, PARENT, "INSERT INTO parent VALUES (1, 'private'), (2, 'private')")
+    text = "CREATE UNIQUE INDEX u ON parent (code); ALTER TABLE parent ADD CHECK (code <> 'private') NOT VALID"
+    assert "private" not in str(examined(conn, text))
+    assert "For example: private." in str(of(examined(conn, text, examples=True), "LG421"))
+
+
+def test_what_an_earlier_text_does_is_known(conn: Conn) -> None:
+    make(conn, PARENT, CHILD, "CREATE INDEX a ON child (parent)", "INSERT INTO parent VALUES (1, NULL)")
+    first = "DROP INDEX a; ALTER TABLE parent ALTER code TYPE varchar(9); CREATE TABLE fresh (x int)"
+    second = "CREATE INDEX b ON child (parent); ALTER TABLE parent ALTER code SET NOT NULL; ALTER TABLE fresh ADD y int NOT NULL"
+    found = examined(conn, first, second)
+    assert [code for code in ("LG121", "LG425") if of(found, code)] == []
+
+
+def test_what_cannot_be_looked_at_is_said(conn: Conn) -> None:
+    role = f"reader_{conn.info.dbname[-12:]}"
+    make(conn, PARENT, f"CREATE ROLE {role}")
+    try:
+        conn.execute(f"SET ROLE {role}".encode())
+        (found,) = of(examined(conn, "ALTER TABLE parent ALTER code SET NOT NULL"), "LG425")
+        assert (found.severity, found.not_looked) == (
+            "low", (f"whether public.parent.code holds a NULL (role {role} may not read public.parent)",),
+        )  # fmt: skip
+    finally:
+        conn.execute("RESET ROLE")
+        conn.execute(f"DROP ROLE {role}".encode())
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE parent SET code = 'x'", "DO $$ BEGIN UPDATE parent SET code = 'x'; END $$"]
+)
+def test_rows_that_a_statement_before_changes_are_not_a_sure_failure(conn: Conn, statement: str) -> None:
+    make(conn, PARENT, "INSERT INTO parent VALUES (1, NULL)")
+    (found,) = of(examined(conn, f"{statement}; ALTER TABLE parent ALTER code SET NOT NULL"), "LG425")
+    assert (found.severity, "the count is of now" in found.why) == ("medium", True)

@@ -180,7 +180,8 @@ def test_trying_ends_when_too_many_fail(conn: Conn) -> None:
 def test_what_narrowing_cuts_off_and_rounds(conn: Conn) -> None:
     asks = prober(
         conn, "CREATE TABLE t (id int PRIMARY KEY, v varchar(10), n numeric(10,2), ts timestamp)",
-        "INSERT INTO t VALUES (1, 'abc   ', 1.50, '2026-01-01 00:00'), (2, 'abcd', 1.55, '2026-01-01 10:00'), (3, NULL, NULL, NULL)",
+        "INSERT INTO t VALUES (1, 'abc   ', 1.50, '2026-01-01 00:00'), (2, 'abcd', 1.55, '2026-01-01 10:00')",
+        "INSERT INTO t (id) VALUES (3)",
     )  # fmt: skip
     relation = table(asks, "t")
     assert converting.too_long(asks, relation, column(asks, relation, "v"), 3).examples == (("2",),)

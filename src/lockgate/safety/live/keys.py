@@ -10,6 +10,7 @@ from lockgate.safety.context import Context
 from lockgate.safety.database import Database
 from lockgate.safety.facts import Column, Facts, Index, Relation
 from lockgate.safety.finding import Severity, Tier
+from lockgate.safety.known import key
 from lockgate.safety.live.told import counted_found, told
 from lockgate.safety.probes.keys import duplicates, orphans
 from lockgate.safety.probes.rows import nulls, raw
@@ -234,8 +235,8 @@ def _foreign(c: Context, db: Database) -> tuple[Relation, Relation, tuple[Column
     if node.pk_attrs:
         referenced = db.columns(c, parent, strings(node.pk_attrs))
     else:
-        key = db.facts.primary_key(parent.oid)
-        referenced = db.columns(c, parent, db.facts.names_of(parent.oid, key.sorted_by)) if key else ()
+        primary = db.facts.primary_key(parent.oid)
+        referenced = db.columns(c, parent, db.facts.names_of(parent.oid, primary.sorted_by)) if primary else ()
     if not columns or len(columns) != len(referenced):
         return None
     return child, parent, columns, referenced
@@ -336,6 +337,48 @@ def foreign_key_to_no_key(c: Context, db: Database) -> Iterator[Found]:
     )
 
 
+@told(
+    "LG523",
+    "added-foreign-key-without-index",
+    Severity.MEDIUM,
+    "No index on the columns of a foreign key that is added",
+    on=("CONSTR_FOREIGN",),
+    hazard="Deleting a row of the other table, or changing its key, looks for rows that refer to it: without an index "
+    "all rows are read each time, under a lock.",
+    instead="Build an index on the columns, concurrently, before the foreign key.",
+    rows=(45,),
+    looks="whether an index begins with the columns",
+)
+def foreign_key_without_index(c: Context, db: Database) -> Iterator[Found]:
+    found = _foreign(c, db)
+    if found is None:
+        return
+    child, parent, columns, _ = found
+    numbers = {column.number for column in columns}
+    for index in db.facts.indexes_of(child.oid):
+        usable = index.valid and index.predicate is None and not db.dropped(c, "OBJECT_INDEX", index.name)
+        if usable and set(index.sorted_by[: len(numbers)]) == numbers:
+            return
+    names = {column.name for column in columns}
+    if any(_begins(db, statement.node, child, names) for statement in c.subject.statements):
+        return
+    shown = ", ".join(ident(column.name) for column in columns)
+    yield c.found(
+        f"Each DELETE from {parent.label} will read all of {child.label}: no index begins with {shown}.",
+        f"{db.size(child)}.",
+        f"CREATE INDEX CONCURRENTLY ON {child.sql} ({shown});",
+        severity=Severity.LOW if db.is_small(child) else None,
+    )
+
+
+def _begins(db: Database, node: Node, table: Relation, names: set[str]) -> bool:
+    """Whether a statement makes an index that begins with these columns."""
+    if node.DESCRIPTOR.name != "IndexStmt" or node.HasField("where_clause"):
+        return False
+    same = db.same(key(node.relation), table)
+    return same and {item.index_elem.name for item in node.index_params[: len(names)]} == names
+
+
 def _was(db: Database, relation: Relation, name: str) -> bool:
     return db.facts.index(relation.schema, name) is not None
 
@@ -353,4 +396,11 @@ def _fault(index: Index) -> str:
     return "it is partial" if index.predicate is not None else "its constraint is deferrable"
 
 
-RULES = (null_in_the_way, unique_with_duplicates, unique_allows_nulls, orphaned, foreign_key_to_no_key)
+RULES = (
+    null_in_the_way,
+    unique_with_duplicates,
+    unique_allows_nulls,
+    orphaned,
+    foreign_key_to_no_key,
+    foreign_key_without_index,
+)

@@ -86,8 +86,8 @@ def listed(names: Sequence[str]) -> str:
     Severity.HIGH,
     "A function names what is dropped or renamed",
     on=("DropStmt", "AT_DropColumn", "RenameStmt", "AlterObjectSchemaStmt"),
-    hazard="The body of a function is a text that the server reads when it is called: nothing stops a DROP or a RENAME, "
-    "and the next call fails with error 42P01 or 42703. A trigger's function fails each write of its table.",
+    hazard="The body of a function is a text that the server reads when it is called: nothing stops a DROP or a "
+    "RENAME, and the next call fails with error 42P01 or 42703. A trigger's function fails each write of its table.",
     instead="Replace the function in the same transaction.",
     rows=(55, 56),
     looks="in whose bodies the name stands",
