@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lockgate.safety.facts import Constraint, Facts, Index, Relation
 from lockgate.safety.growing import not_nulls
 from lockgate.safety.known import Bound, Column, Key, Known, Table, key_of
+from lockgate.safety.subject import Subject
 from lockgate.sql import ddl, tree
 from lockgate.sql.tree import SqlSyntaxError, expression
 
@@ -19,16 +22,8 @@ _TABLES = frozenset({"r", "p", "f"})
 
 
 def known(facts: Facts) -> Known:
-    """All tables of a database as if texts of long ago had made them, so that what texts do to them is followed."""
+    """The types of a database; its tables are taken in when texts name them."""
     found = Known()
-    for relation in facts.relations.values():
-        if relation.kind in _TABLES:
-            table = _table(facts, relation)
-            found.tables[key_of((relation.schema, relation.name))] = table
-            if relation.schema != "public" and facts.relation("", relation.name) is relation:
-                found.tables["", relation.name] = table
-    for index in facts.indexes.values():
-        found.index_of[key_of((index.schema, index.name))] = _key(facts, index.relation)
     for kind in facts.types.values():
         name = key_of((kind.schema, kind.name))
         if kind.kind == "e":
@@ -36,6 +31,37 @@ def known(facts: Facts) -> Known:
         elif kind.kind == "d":
             found.types[name] = "constrained" if facts.domain_constrained(kind.oid) else "domain"
     return found
+
+
+def seed(found: Known, facts: Facts, subject: Subject, seen: set[int]) -> None:
+    """Take in the tables that a text names, as if texts of long ago had made them: what texts do to them is followed.
+
+    :param seen: oids of those that were taken in for a text before.
+    """
+    for relation in _named(facts, subject):
+        if relation.kind not in _TABLES or relation.oid in seen:
+            continue
+        seen.add(relation.oid)
+        table = _table(facts, relation)
+        name = key_of((relation.schema, relation.name))
+        found.tables.setdefault(name, table)
+        if relation.schema != "public" and facts.relation("", relation.name) is relation:
+            found.tables.setdefault(("", relation.name), table)
+        for index in facts.indexes_of(relation.oid):
+            found.index_of[key_of((index.schema, index.name))] = name
+
+
+def _named(facts: Facts, subject: Subject) -> Iterator[Relation]:
+    """The relations whose names stand in a text, or whose indexes' names do."""
+    for statement in subject.statements:
+        names = [(node.schemaname, node.relname) for node in tree.walk(statement.node) if tree.kind(node) == "RangeVar"]
+        if statement.kind == "DropStmt":
+            names += [(each[-2] if len(each) > 1 else "", each[-1]) for each in ddl.objects(statement.node) if each]
+        for schema, name in names:
+            index = facts.index(schema, name)
+            relation = facts.relations.get(index.relation) if index else facts.relation(schema, name)
+            if relation is not None:
+                yield relation
 
 
 def _table(facts: Facts, relation: Relation) -> Table:

@@ -56,7 +56,7 @@ ORDER BY a.attrelid, a.attnum
 -- name: indexes
 SELECT i.indexrelid::bigint, n.nspname, x.relname, i.indrelid::bigint, m.amname, i.indisunique, i.indisprimary,
        i.indisvalid AND i.indisready AND i.indislive, i.indimmediate,
-       coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
+       i.indisunique AND coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
        i.indkey::int2[]::int[], i.indnkeyatts::int, i.indclass::oid[]::bigint[], i.indcollation::oid[]::bigint[],
        i.indoption::int2[]::int[],
        CASE WHEN i.indexprs IS NOT NULL THEN pg_get_expr(i.indexprs, i.indrelid) END,
@@ -71,13 +71,16 @@ WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lockgate'
 ORDER BY x.relname
 
 -- name: constraints
+-- That a column is NOT NULL it says itself.
 SELECT c.oid::bigint, c.conname, c.contype::text, c.conrelid::bigint, c.contypid::bigint, c.convalidated,
-       coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true), coalesce(c.conkey, '{}')::int[], c.confrelid::bigint,
+       CASE WHEN c.contype IN ('c', 'f') THEN coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true) ELSE true END,
+       coalesce(c.conkey, '{}')::int[], c.confrelid::bigint,
        coalesce(c.confkey, '{}')::int[], c.confmatchtype = 'f', c.confdeltype::text, c.confupdtype::text,
        c.conindid::bigint, CASE WHEN c.conbin IS NOT NULL THEN pg_get_expr(c.conbin, c.conrelid) END, c.conparentid::bigint
 FROM pg_constraint c
 JOIN pg_namespace n ON n.oid = c.connamespace
-WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lockgate') AND c.contype <> 't'
+WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lockgate')
+  AND c.contype <> 't' AND (c.contype <> 'n' OR NOT c.convalidated)
 ORDER BY c.conname
 
 -- name: types

@@ -59,9 +59,9 @@ def test_what_a_history_has_applied_is_not_looked_at(conn: Conn, dsn: str, tmp_p
 @pytest.mark.one_server
 def test_phases_that_are_done_are_not_looked_at(conn: Conn, dsn: str, tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text(
-        "version: 1\nplan: small\nphases:\n"
-        "- id: one\n  steps:\n  - {id: a, sql: 'CREATE TABLE t (id int, note text)'}\n"
-        "- id: two\n  steps:\n  - {id: b, sql: 'ALTER TABLE t ALTER note SET NOT NULL'}\n"
+        "plan: small\nphases:\n"
+        "- id: one\n  steps:\n  - sql: CREATE TABLE public.t (id int, note text)\n"
+        "- id: two\n  steps:\n  - sql: ALTER TABLE public.t ALTER note SET NOT NULL\n"
     )
     words = [sys.executable, "-m", "lockgate", "apply", str(tmp_path), "--to", "one", "--database", dsn]
     subprocess.run(words, check=True, capture_output=True)
@@ -69,4 +69,4 @@ def test_phases_that_are_done_are_not_looked_at(conn: Conn, dsn: str, tmp_path: 
     done = check(dsn, tmp_path, "--format", "json")
     found = json.loads(done.stdout)["findings"]
     assert "LG425" in [finding["code"] for finding in found]
-    assert {finding["where"].rsplit(":", 2)[1] for finding in found} == {"10"}
+    assert {finding["where"].rsplit(":", 2)[1] for finding in found} == {"8"}

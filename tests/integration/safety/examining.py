@@ -9,11 +9,9 @@ import psycopg
 
 from lockgate.safety import snapshot
 from lockgate.safety.database import Database
-from lockgate.safety.examine import Examiner
-from lockgate.safety.finding import Finding, Tier
-from lockgate.safety.live.answers import ANSWERS, by_event
+from lockgate.safety.finding import Finding
+from lockgate.safety.live.examining import examiner
 from lockgate.safety.probes.asking import Prober
-from lockgate.safety.seeding import known
 from lockgate.safety.subject import subject
 
 Conn = psycopg.Connection[Any]
@@ -23,12 +21,11 @@ def examined(conn: Conn, *texts: str, examples: bool = False) -> list[Finding]:
     """What all tiers say of texts that would run one after the other."""
     facts = snapshot.read(conn)
     database = Database(facts, Prober(conn, facts, timedelta(seconds=60), examples=examples))
-    examiner = Examiner(known(facts), database, ANSWERS, (Tier.TEXT, Tier.CATALOG, Tier.DATA), rules=by_event())
+    looking = examiner(database)
     found = []
     for text in texts:
         read = subject(text, lambda at: f"file.sql:{at}", major=facts.version // 10000)
-        found += [told.finding for told in examiner.examine(read)]
-        database.before.append(read)
+        found += [told.finding for told in looking.examine(read)]
     return found
 
 
