@@ -9,9 +9,10 @@ import psycopg
 from psycopg import sql
 
 from lockgate.safety.context import Context
-from lockgate.safety.facts import Column, Facts, Relation
+from lockgate.safety.facts import Facts
 from lockgate.safety.known import Key, key, key_of
 from lockgate.safety.probes.asking import Prober
+from lockgate.safety.records import Column, Relation
 from lockgate.safety.subject import Subject
 from lockgate.sql import ddl
 from lockgate.sql.tree import Node, walk

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.safety.facts import Constraint, Facts, Index, Relation
+from lockgate.safety.facts import Facts
 from lockgate.safety.growing import not_nulls
 from lockgate.safety.known import Bound, Column, Key, Known, Table, key_of
+from lockgate.safety.records import Constraint, Index, Relation
 from lockgate.safety.subject import Subject
 from lockgate.sql import ddl, tree
 from lockgate.sql.tree import SqlSyntaxError, expression

@@ -11,18 +11,8 @@ from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
 from lockgate import sqlfiles
-from lockgate.safety.facts import (
-    Column,
-    Constraint,
-    Facts,
-    Function,
-    Grants,
-    Index,
-    Relation,
-    Trigger,
-    Type,
-    Use,
-)
+from lockgate.safety.facts import Facts
+from lockgate.safety.records import Column, Constraint, Function, Grants, Index, Relation, Trigger, Type, Use
 
 _SCHEMAS_ARE_PUBLISHED = 150_000
 _SETTINGS = {

@@ -69,4 +69,4 @@ def test_phases_that_are_done_are_not_looked_at(conn: Conn, dsn: str, tmp_path: 
     done = check(dsn, tmp_path, "--format", "json")
     found = json.loads(done.stdout)["findings"]
     assert "LG425" in [finding["code"] for finding in found]
-    assert {finding["where"].rsplit(":", 2)[1] for finding in found} == {"8"}
+    assert {finding["line"] for finding in found} == {8}

@@ -7,7 +7,8 @@ from typing import Any
 import psycopg
 
 from lockgate.safety import snapshot
-from lockgate.safety.facts import Facts, Relation
+from lockgate.safety.facts import Facts
+from lockgate.safety.records import Relation
 
 Conn = psycopg.Connection[Any]
 

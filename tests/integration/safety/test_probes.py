@@ -10,12 +10,12 @@ import pytest
 from psycopg import sql
 
 from lockgate.safety import snapshot
-from lockgate.safety.facts import Column, Relation
 from lockgate.safety.probes import asking, converting, numbers
 from lockgate.safety.probes.asking import Answer, Looked, Prober
 from lockgate.safety.probes.bounds import MAXIMUM, MINIMUM, Bounds, belonging
 from lockgate.safety.probes.keys import duplicates, orphans
 from lockgate.safety.probes.rows import nulls, oversized, violating
+from lockgate.safety.records import Column, Relation
 
 Conn = psycopg.Connection[Any]
 ODD = 'Odd "täble"; %s {}'

@@ -8,7 +8,7 @@ from dataclasses import replace
 from lockgate.safety.context import Context
 from lockgate.safety.database import Database
 from lockgate.safety.finding import Severity, Tier
-from lockgate.safety.live import checks, indexes, keys, partitions, types, users
+from lockgate.safety.live import checks, foreign_keys, indexes, keys, partitions, types, users
 from lockgate.safety.live.told import Refine, Told, refining
 from lockgate.safety.registry import FAMILIES as TEXT_FAMILIES
 from lockgate.safety.registry import RULES as TEXT_RULES
@@ -20,6 +20,7 @@ TOLD: tuple[Told, ...] = (
     *indexes.RULES,
     *types.RULES,
     *keys.RULES,
+    *foreign_keys.RULES,
     *checks.RULES,
     *users.RULES,
     *partitions.RULES,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from lockgate.safety.context import Context
 from lockgate.safety.database import Database, amount
-from lockgate.safety.facts import Index, Relation
 from lockgate.safety.finding import Severity, Tier
 from lockgate.safety.live.told import counted_found, told
 from lockgate.safety.probes.rows import oversized
+from lockgate.safety.records import Index, Relation
 from lockgate.safety.rule import Found
 from lockgate.sql import ddl
 from lockgate.sql.ddl import enum, ident

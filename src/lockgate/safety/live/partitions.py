@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from lockgate.safety.context import Context
 from lockgate.safety.database import Database
-from lockgate.safety.facts import Relation
 from lockgate.safety.finding import Severity, Tier
 from lockgate.safety.live.told import counted_found, told
 from lockgate.safety.probes.bounds import MAXIMUM, MINIMUM, Bounds, Datum, belonging
+from lockgate.safety.records import Relation
 from lockgate.safety.rule import Found
 from lockgate.safety.seeding import partition_key
 from lockgate.sql import ddl

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from lockgate.safety.context import Context
 from lockgate.safety.database import Database
-from lockgate.safety.facts import Column, Relation
 from lockgate.safety.finding import Severity
 from lockgate.safety.live.told import counted_found, told
 from lockgate.safety.live.users import listed
 from lockgate.safety.probes import converting
 from lockgate.safety.probes.asking import Answer
+from lockgate.safety.records import Column, Relation
 from lockgate.safety.retyping import cost, loses
 from lockgate.safety.rule import Found
 from lockgate.sql import ddl

@@ -8,9 +8,9 @@ from dataclasses import replace
 from lockgate.catalog.dependents import dependents
 from lockgate.safety.context import Context
 from lockgate.safety.database import Database
-from lockgate.safety.facts import Column, Function, Relation, Use
 from lockgate.safety.finding import Severity
 from lockgate.safety.live.told import told
+from lockgate.safety.records import Column, Function, Relation, Use
 from lockgate.safety.rule import Found
 from lockgate.sql import ddl
 from lockgate.sql.ddl import enum, ident

@@ -12,7 +12,8 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
-from lockgate.safety.facts import Facts, Relation
+from lockgate.safety.facts import Facts
+from lockgate.safety.records import Relation
 
 Rows = tuple[tuple[str | None, ...], ...]
 

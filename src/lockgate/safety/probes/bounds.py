@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from lockgate.safety.facts import Facts, Relation
+from lockgate.safety.facts import Facts
 from lockgate.safety.probes.asking import Probe
 from lockgate.safety.probes.rows import matching, raw
+from lockgate.safety.records import Relation
 
 MINIMUM, MAXIMUM = object(), object()
 """MINVALUE and MAXVALUE in a bound."""

@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from lockgate.safety.facts import Column, Relation
 from lockgate.safety.probes.asking import EXAMPLES, Answer, Looked, Prober, Rows, key, reason
 from lockgate.safety.probes.rows import matching, raw
+from lockgate.safety.records import Column, Relation
 
 VALIDATES = 160_000
 """The first version whose server says whether a text is a value of a type without failing."""

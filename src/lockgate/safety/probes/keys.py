@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from lockgate.safety.facts import Facts, Relation
+from lockgate.safety.facts import Facts
 from lockgate.safety.probes.asking import EXAMPLES, Probe, key, source
+from lockgate.safety.records import Relation
 
 
 def duplicates(

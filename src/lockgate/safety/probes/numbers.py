@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from lockgate.safety.facts import Column, Relation
 from lockgate.safety.probes.asking import Looked, Prober, reason
+from lockgate.safety.records import Column, Relation
 
 _LARGEST = {"int2": 2**15 - 1, "int4": 2**31 - 1, "int8": 2**63 - 1}
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
-from lockgate.safety.facts import Facts, Relation
+from lockgate.safety.facts import Facts
 from lockgate.safety.probes.asking import EXAMPLES, Probe, key
+from lockgate.safety.records import Relation
 
 _BTREE_LIMIT = 2704  # bytes of an entry, on pages of 8 kB
 _BTREE_HEAD = 12  # bytes of an entry's head and of the value's own, before it is rounded up to 8
