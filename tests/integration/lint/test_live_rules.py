@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
-from tests.integration.safety.examining import Conn, examined, make, of
+from tests.integration.lint.examining import Conn, examined, make, of
 
 PARENT = 'CREATE TABLE parent (id int PRIMARY KEY, code text, "Odd" int)'
 CHILD = "CREATE TABLE child (id int PRIMARY KEY, parent int, note text)"
