@@ -18,6 +18,7 @@ COMMANDS = {
     "init": "Write a plan folder to start from.",
     "plan": "Show what would happen; touch nothing.",
     "lint": "Find hazards in SQL by its text, without a database.",
+    "check": "Find hazards of what is pending in a live database; touch nothing.",
     "apply": "Run the plan's phases, or go on where a run stopped.",
     "sync": "Keep live mappings in step, as a service between phases.",
     "sample": "Keep what the server has counted of tables, for gates that ask whether they are used.",

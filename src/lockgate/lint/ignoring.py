@@ -88,9 +88,9 @@ def _about(subject: Subject, comment: Ignore, wanted: frozenset[str]) -> list[Fi
         return [_finding(UNREASONED, where, f"This comment does not say {missing}, so nothing is ignored.")]
     unused = sorted((comment.codes & wanted) - comment.used)
     unknown = [] if comment.codes <= wanted else sorted(code for code in comment.codes if code not in wanted)
-    from lockgate.safety.registry import RULES
+    from lockgate.safety.live.answers import ALL
 
-    unused += [code for code in unknown if code not in RULES]
+    unused += [code for code in unknown if code not in ALL]
     if not unused:
         return []
     return [_finding(UNUSED, where, f"Nothing is found here that {', '.join(unused)} would be ignored for.")]

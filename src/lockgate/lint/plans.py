@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from lockgate.lint.texts import Text
 from lockgate.plan.load import LoadedPlan
 from lockgate.plan.shape import PLAN, Path, sql_texts
 
 
-def texts(plan: LoadedPlan) -> Iterator[Text]:
+def texts(plan: LoadedPlan, done: Collection[str] = ()) -> Iterator[Text]:
     """The statements of ``sql`` steps and of what takes them back. Lockgate runs them with its own lock_timeout.
 
     Queries of other steps, gates and checks only read.
+
+    :param done: phases that are left out.
     """
     data = plan.plan.model_dump(by_alias=True)
     for path, text in sql_texts(PLAN, data):
         if path[-1] != "sql" or "steps" not in path:
+            continue
+        if path[0] == "phases" and data["phases"][path[1]]["id"] in done:
             continue
         at = _at(plan, path)
         yield Text(

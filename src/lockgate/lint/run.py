@@ -52,22 +52,25 @@ def chosen(select: Iterable[str], ignore: Iterable[str]) -> frozenset[str]:
     )
 
 
-def lint(found: Found, *, wanted: frozenset[str] = ALL, major: int = NEWEST) -> Outcome:
+def lint(
+    found: Found, *, wanted: frozenset[str] = ALL, major: int = NEWEST, examiner: Examiner | None = None
+) -> Outcome:
     """Look at all texts.
 
     :param wanted: codes of rules.
     :param major: of the server that they are for.
+    :param examiner: looks at all of them one after the other; None: each batch stands for itself.
     """
     outcome = Outcome(skipped=found.skipped)
     for problem in found.problems:
         outcome.files.append(problem.file)
         outcome.findings.append(_unreadable(problem.where, f"{problem.what[:1].upper()}{problem.what[1:]}."))
     for batch in found.batches:
-        examiner = Examiner(wanted=wanted)
+        looking = Examiner(wanted=wanted) if examiner is None else examiner
         read_before: dict[int, Subject] = {}
         for text in batch.texts:
             up = read_before.get(id(text.up)) if text.up is not None else None
-            read_before[id(text)] = _one(text, examiner, outcome, wanted, major, up)
+            read_before[id(text)] = _one(text, looking, outcome, wanted, major, up)
     return outcome
 
 

@@ -9,11 +9,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lockgate.errors import UsageError
 from lockgate.lint import loose
 from lockgate.lint.texts import Batch, Text
 from lockgate.textfile import Problem, Source, decode
+
+if TYPE_CHECKING:
+    from lockgate.lint.pending import Pending
 
 PLAN = "plan.yaml"
 
@@ -32,11 +36,14 @@ class Found:
     skipped: list[str] = field(default_factory=list)
 
 
-def find(paths: Sequence[Path], *, tool: str | None = None, wrapped: bool = False) -> Found:
+def find(
+    paths: Sequence[Path], *, tool: str | None = None, wrapped: bool = False, pending: Pending | None = None
+) -> Found:
     """Read what was named.
 
     :param tool: whose folders they are; None: it is told from the folder.
     :param wrapped: whether loose files are run in a transaction.
+    :param pending: tells what a database has not had yet; None: all is read.
     :raises UsageError: for a path that is not there, or a folder that is not of the tool.
     :raises PlanError: for a plan with mistakes.
     """
@@ -45,17 +52,17 @@ def find(paths: Sequence[Path], *, tool: str | None = None, wrapped: bool = Fals
         if not path.exists():
             raise UsageError("There is no such file or folder", where=str(path))
         if path.name == PLAN or (path.is_dir() and (path / PLAN).is_file()):
-            _plan(path, found)
+            _plan(path, found, pending)
         elif path.is_file():
             _file(path, found, wrapped)
         elif tool is not None:
-            _history(path, tool, found)
+            _history(path, tool, found, pending)
         else:
-            _below(path, found, wrapped)
+            _below(path, found, wrapped, pending)
     return found
 
 
-def _below(folder: Path, found: Found, wrapped: bool) -> None:
+def _below(folder: Path, found: Found, wrapped: bool, pending: Pending | None) -> None:
     """The histories and the files in a folder, which may be one itself."""
     for place, folders, files in os.walk(folder):
         here = Path(place)
@@ -64,7 +71,7 @@ def _below(folder: Path, found: Found, wrapped: bool) -> None:
         tools = _tools(here) if holds or here == folder else []
         if len(tools) == 1:
             folders.clear()
-            _history(here, None, found)
+            _history(here, None, found, pending)
             continue
         if tools:
             said = (
@@ -95,7 +102,7 @@ def _tools(folder: Path) -> list[str]:
     return fitting or [name for name, kind in TOOLS.items() if kind.may(folder)]
 
 
-def _history(folder: Path, tool: str | None, found: Found) -> None:
+def _history(folder: Path, tool: str | None, found: Found, pending: Pending | None) -> None:
     from lockgate.history import detect
     from lockgate.history.base import Script
     from lockgate.history.files import FolderError
@@ -105,7 +112,8 @@ def _history(folder: Path, tool: str | None, found: Found) -> None:
 
     texts: list[Text] = []
     try:
-        migrations = detect.opened(folder, tool).migrations()
+        opened = detect.opened(folder, tool)
+        migrations = opened.migrations() if pending is None else pending.migrations(opened)
     except FolderError as error:
         found.problems += error.problems
         return
@@ -120,12 +128,13 @@ def _history(folder: Path, tool: str | None, found: Found) -> None:
     found.batches.append(Batch(texts))
 
 
-def _plan(path: Path, found: Found) -> None:
+def _plan(path: Path, found: Found, pending: Pending | None) -> None:
     from lockgate.lint.plans import texts
     from lockgate.plan.load import load_plan
 
     plan = load_plan(path)
-    found.batches += [Batch([text]) for text in texts(plan)]
+    done = pending.done(plan) if pending is not None else frozenset()
+    found.batches += [Batch([text]) for text in texts(plan, done)]
     if plan.plan.migrations is not None:
         folder = os.path.normpath(plan.folder / plan.plan.migrations.path)
         found.skipped.append(f"the migrations that this plan applies; lint their folder, {folder}")

@@ -36,6 +36,7 @@ class Examiner:
     :param reached: the tiers that are.
     :param values: whether rewrites may show constants.
     :param wanted: the codes to look for.
+    :param rules: event -> the rules that are asked at it, if they are not those of the texts that are wanted.
     """
 
     known: Known = field(default_factory=Known)
@@ -44,6 +45,7 @@ class Examiner:
     reached: tuple[Tier, ...] = (Tier.TEXT,)
     values: bool = False
     wanted: frozenset[str] = ALL
+    rules: Mapping[str, tuple[Rule, ...]] | None = None
 
     def examine(self, subject: Subject, *, up: Subject | None = None) -> list[Told]:
         """What is to be said of a text, in the order of its statements.
@@ -51,7 +53,7 @@ class Examiner:
         :param up: of a migration's way down: its way up.
         """
         self.known.next_text()
-        rules = by_event(self.wanted)
+        rules = by_event(self.wanted) if self.rules is None else self.rules
         kinds = _kinds(up) if up is not None else {}
         found: list[Told] = []
         locked: dict[int, tuple[Key, ...]] = {}
@@ -96,7 +98,7 @@ def finding(rule: Rule, found: Found, context: Context, tier: Tier, reached: tup
         found.what,
         found.why,
         found.rewrite or rule.instead,
-        unseen,
+        (*unseen, *found.unseen),
     )
 
 

@@ -37,6 +37,7 @@ class Found:
     :param statement: if it is not the one that was looked at.
     :param severity: if it is not the rule's own.
     :param settled: whether the text alone decides it, so that no other tier has anything to add.
+    :param unseen: what a tier that was reached could not look at, for people.
     """
 
     what: str
@@ -46,6 +47,7 @@ class Found:
     statement: Statement | None = None
     severity: Severity | None = None
     settled: bool = False
+    unseen: tuple[str, ...] = ()
 
 
 Check = Callable[["Context"], Iterable[Found]]

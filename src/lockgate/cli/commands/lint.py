@@ -78,9 +78,9 @@ def command(
     outcome = _looked(paths or (Path(),), select, ignore, tool, assume_in_transaction, major)
     limit = None if fail_on == "never" else Severity(fail_on)
     if output_format == "text":
-        _show(output, outcome)
+        show(output, outcome, "Only the text was read. What the catalog and the rows would tell was not looked at.")
     else:
-        _print(output_format, outcome, limit)
+        write(output_format, outcome, limit)
     return ExitCode.FAILED if outcome.fails(limit) else ExitCode.DONE
 
 
@@ -110,7 +110,8 @@ def _codes(given: tuple[str, ...]) -> list[str]:
     return codes
 
 
-def _print(form: str, outcome: Outcome, limit: Severity | None) -> None:
+def write(form: str, outcome: Outcome, limit: Severity | None) -> None:
+    """Print what was found for programs."""
     import json
 
     from lockgate.lint import formats
@@ -129,11 +130,15 @@ def _print(form: str, outcome: Outcome, limit: Severity | None) -> None:
 
 
 def _line(output: Output, text: str = "", style: str | None = None) -> None:
-    """Print a line as it is: what is linted was asked of no database, so there is no password to look for."""
+    """Print a line as it is: findings are of files and of a catalog, so there is no password to look for."""
     click.echo(output.styled(text, style))
 
 
-def _show(output: Output, outcome: Outcome) -> None:
+def show(output: Output, outcome: Outcome, note: str) -> None:
+    """Print what was found for people.
+
+    :param note: what was looked at.
+    """
     from lockgate.safety.finding import Severity
 
     for finding in outcome.findings:
@@ -148,7 +153,7 @@ def _show(output: Output, outcome: Outcome) -> None:
         f"{_number(len(outcome.findings), 'finding')}{ignored} in {_number(outcome.statements, 'statement')} of "
         f"{_number(len(set(outcome.files)), 'file')}{said}.",
     )
-    _line(output, "Only the text was read. What the catalog and the rows would tell was not looked at.", "dim")
+    _line(output, note, "dim")
 
 
 def _number(count: int, word: str) -> str:
@@ -172,7 +177,7 @@ def _under(label: str, text: str) -> str:
 
 
 def _tell(output: Output, code: str | None) -> int:
-    from lockgate.safety.registry import FAMILIES, RULES
+    from lockgate.safety.live.answers import FAMILIES, RULES
 
     if code is None:
         if output.json:

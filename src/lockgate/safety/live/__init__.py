@@ -1,0 +1,1 @@
+"""What only a live database tells: rules that the texts know nothing of, and answers to those that they do."""
