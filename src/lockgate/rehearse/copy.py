@@ -187,7 +187,9 @@ def _made(sessions: Sessions, made: Sessions, seen: _Seen, wanted: Settings, pro
     if wanted.restore:
         progress.event(f"restoring {wanted.restore} to the copy")
         restored = restore(made, Wanted(wanted.restore, folders=wanted.folders, progress=progress))
-        remarks += [f"not restored: {one}" for one in restored.missing]
+        remarks += [f"not restored: {one.what}: {one.why}" for one in restored.missing]
+        with made.open("rehearsal") as conn:  # a ledger that came along is a copy, in which nothing can be recorded
+            conn.execute("DROP SCHEMA IF EXISTS lockgate CASCADE")
         tables = tuple(Filled(one.label, None, one.rows) for one in restored.tables)
     else:
         progress.event("copying the schema")

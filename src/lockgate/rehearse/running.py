@@ -16,9 +16,9 @@ from lockgate.engine.context import Progress
 from lockgate.engine.run import Outcome
 from lockgate.engine.session import Sessions
 from lockgate.engine.undoing import BEGINNING
-from lockgate.errors import Interrupted, LockgateError, RollbackRefused
+from lockgate.errors import Interrupted, LockgateError, RollbackRefused, UsageError
 from lockgate.ledger import install
-from lockgate.plan.models import Phase
+from lockgate.plan.models import CopyStep, Phase
 from lockgate.rehearse.copy import Copy, Settings, copied
 from lockgate.rehearse.filling import Filled
 from lockgate.rehearse.passing import GatePassed, passing
@@ -110,15 +110,30 @@ def rehearse(
 ) -> Rehearsed:
     """Run the plan on a copy of the database, which is only read; the copy is gone afterwards.
 
+    :raises UsageError: for a plan with ``copy`` steps, or one that has begun.
     :raises LockgateError: if there can be no copy. What fails on the copy is in the result.
     :raises Interrupted: when ``stop`` was set.
     """
+    _refuse_copies(loaded)
     with copied(loaded, sessions, wanted, progress) as copy:
         forwarded = ForwardedClock(clock)
         ours = TracedSessions(copy.sessions.dsn, loaded.plan.settings, forwarded)
         with copy.sessions.open("rehearsal") as conn:
             install(conn)
         return _Rehearsal(loaded, copy, ours, forwarded, progress, stop).run()
+
+
+def _refuse_copies(loaded: LoadedPlan) -> None:
+    """A copy step's other database is the real one, and taking the step back may write to it."""
+    for i, phase in enumerate(loaded.plan.phases):
+        for j, step in enumerate(phase.steps):
+            if isinstance(step, CopyStep):
+                raise UsageError(
+                    f"Phase {phase.id} copies from another database, so the plan cannot be rehearsed",
+                    where=loaded.where("phases", i, "steps", j),
+                    why="That database would be the real one: its rows would be read, and the way back writes to it.",
+                    hint="Rehearse a plan without this step, or try it between two databases for tests.",
+                )
 
 
 class _Rehearsal:
