@@ -121,7 +121,8 @@ class Trace:
 
     def event(self, message: str) -> None:
         """A step begins or ends with one."""
-        with self._lock:
+        # When the copy goes away the runner says so: a Progress must not raise.
+        with self._lock, contextlib.suppress(psycopg.OperationalError):
             if self._conn is not None:
                 self._look(self._conn)
         self._inner.event(message)
@@ -187,7 +188,6 @@ class Trace:
 
     def _sample(self, ended: threading.Event) -> None:
         query = sqlfiles.load(_PACKAGE, "tracing.sampled")
-        # When the copy goes away the runner says so; nobody needs to hear it from here.
         with contextlib.suppress(psycopg.OperationalError), self._sessions.open("rehearsal locks") as conn:
             while not self._clock.wait(ended, _EVERY):
                 if self._open is not None:
