@@ -22,12 +22,13 @@ WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = n) ORDER BY 1
 SELECT phase FROM lockgate.phases WHERE plan = %(plan)s AND state NOT IN ('pending', 'undone') ORDER BY 1
 
 -- name: tables
--- Those that rows can be put into: of a partitioned table its top. A table that was never analyzed has -1 rows.
+-- Those that rows can be put into: of a partitioned table its top. One that is not empty and was never analyzed has -1
+-- rows.
 SELECT c.oid, n.nspname AS schema, c.relname AS name, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS label,
        CASE WHEN c.relkind = 'p' THEN (
            SELECT coalesce(sum(greatest(leaf.reltuples, 0)), 0)
            FROM pg_partition_tree(c.oid) t JOIN pg_class leaf ON leaf.oid = t.relid WHERE t.isleaf
-       ) ELSE c.reltuples END::bigint AS rows
+       ) WHEN c.reltuples < 0 AND pg_relation_size(c.oid) = 0 THEN 0 ELSE c.reltuples END::bigint AS rows
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't'
   AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lockgate')
