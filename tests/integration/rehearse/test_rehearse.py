@@ -6,6 +6,7 @@ import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -22,7 +23,7 @@ from lockgate.rehearse.copy import Settings, copied
 from lockgate.rehearse.running import Rehearsed, rehearse
 from lockgate.rehearse.tracing import TracedStep
 from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
-from tests.integration.migrating.test_migrate_step import project
+from tests.integration.migrating.test_migrate_step import FILES, project
 
 SHOP = """
 CREATE TYPE public.mood AS ENUM ('fine', 'bad');
@@ -82,7 +83,7 @@ def step(found: Rehearsed, name: str) -> TracedStep:
     return next(each.step for each in found.steps if each.step.step == name)
 
 
-def scratch(dsn: str) -> list[object]:
+def scratch(dsn: str) -> list[tuple[Any, ...]]:
     return rows(dsn, "SELECT datname FROM pg_database WHERE datname LIKE 'lockgate_scratch%'")
 
 
@@ -186,7 +187,8 @@ def test_what_the_copys_server_lacks_is_named_before_anything_is_made(shop: str,
 
 
 def test_a_folder_of_migrations_goes_on_from_its_history(dsn: str, tmp_path: Path) -> None:
-    loaded = project(tmp_path)
+    # The row that the original inserts stays after its down, and could not be inserted again: a rehearsal finds that.
+    loaded = project(tmp_path, {**FILES, "0002_names.up": "ALTER TABLE things ADD COLUMN name text;"})
     first = replace(loaded, plan=loaded.plan.model_copy(update={"phases": loaded.plan.phases[:1], "plan": "other"}))
     runner.apply(first, sessions(dsn))
     found = run(loaded, dsn)
