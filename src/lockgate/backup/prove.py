@@ -85,14 +85,14 @@ def _restore(clients: Clients, folder: Path, dsn: str, jobs: int) -> list[str]:
         arguments = (*shared, f"--section={section}", f"--jobs={workers}", archive)
         with programs.running(clients, "pg_restore", arguments, dsn) as restore:
             status, output = restore.end()
-        found = _errors(output)
+        found = failed_entries(output)
         errors += found
         if status and not found:
             errors.append(f"it ended with status {status} in section {section}")
     return errors
 
 
-def _errors(output: str) -> list[str]:
+def failed_entries(output: str) -> list[str]:
     """What could not be restored, and why, without the lines that quote values of rows."""
     found: list[str] = []
     lines = output.splitlines()

@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from lockgate.engine import gating
 from lockgate.engine.clock import Clock
 from lockgate.engine.context import Progress
 from lockgate.engine.job import Job
-from lockgate.engine.phase_run import run_phase
+from lockgate.engine.phase_run import PassGates, run_phase
 from lockgate.engine.rollback import rollback
 from lockgate.engine.run import Outcome, RunResult, run
 from lockgate.engine.session import Sessions
@@ -32,10 +33,12 @@ def apply(
     progress: Progress | None = None,
     clock: Clock | None = None,
     stop: threading.Event | None = None,
+    pass_gates: PassGates = gating.pass_gates,
 ) -> RunResult:
     """Bring the plan's phases to their end, up to and with ``to``; those that are done are passed over.
 
     :param stop: set it, and the run ends at the next safe place; the next one goes on there.
+    :param pass_gates: only a rehearsal asks the gates in another way.
     :raises LockgateError: why it does not get there; ``exit_code`` tells the classes apart.
     """
     wanted = upto(loaded, to)
@@ -45,7 +48,7 @@ def apply(
 
     def work(job: Job) -> Iterator[str]:
         for phase in wanted:
-            if run_phase(job, phase):
+            if run_phase(job, phase, pass_gates):
                 yield phase.id
 
     return run(loaded, sessions, "apply", work, progress=progress, clock=clock, stop=stop)

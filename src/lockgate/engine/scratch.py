@@ -1,21 +1,33 @@
-"""Databases that are gone afterwards: on a server that is named, or on a throw-away one of our own."""
+"""Databases that are gone afterwards: on a server that is named, or on a throw-away one of our own.
+
+A process that is killed cannot clear up. The next one that needs such a place does it: a database whose maker has no
+session any more is dropped, a folder whose maker holds its lock no more is removed with the server in it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
-from psycopg import sql
+from psycopg import Connection, sql
 from psycopg.conninfo import make_conninfo
 
 from lockgate.embedded import EmbeddedServer
+from lockgate.engine.queries import load
 from lockgate.engine.session import Sessions
 from lockgate.errors import DatabaseError, LockgateError
+
+_OWNER = "owner"
+_FOLDER = "lockgate-scratch-"
 
 
 @contextmanager
@@ -25,9 +37,12 @@ def database(server: str, encoding: str = "UTF8") -> Iterator[Sessions]:
     :param server: the address of any database there; its role may create databases.
     :raises DatabaseError: if none can be made.
     """
-    name = sql.Identifier(f"lockgate_scratch_{secrets.token_hex(6)}")
+    called = f"lockgate_scratch_{secrets.token_hex(6)}"
+    name = sql.Identifier(called)
     create = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {}").format(name, sql.Literal(encoding))
-    with Sessions(server).open("scratch") as admin:
+    # Its session's name tells everybody that the database is in use.
+    with Sessions(server).open(f"scratch:{called}") as admin:
+        _drop_left(admin)
         try:
             admin.execute(create)
         except psycopg.Error as error:
@@ -37,7 +52,7 @@ def database(server: str, encoding: str = "UTF8") -> Iterator[Sessions]:
                 hint="Name a server with --on whose role may create databases.",
             ) from error
         try:
-            yield Sessions(make_conninfo(server, dbname=name.as_string(None).strip('"')))
+            yield Sessions(make_conninfo(server, dbname=called))
         finally:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
 
@@ -48,7 +63,12 @@ def folder(bytes_wanted: int = 0) -> Iterator[Path]:
 
     :raises LockgateError: if its disk has not that much space.
     """
-    place = Path(tempfile.mkdtemp(prefix="lockgate-scratch-"))
+    _remove_left(Path(tempfile.gettempdir()))
+    # Locked before it has the name by which others look for it.
+    new = Path(tempfile.mkdtemp(prefix="lockgate-new-"))
+    owner = (new / _OWNER).open("w")
+    fcntl.flock(owner, fcntl.LOCK_EX)
+    place = new.rename(new.with_name(f"{_FOLDER}{secrets.token_hex(4)}"))
     try:
         free = shutil.disk_usage(place).free
         if free < bytes_wanted:
@@ -61,6 +81,26 @@ def folder(bytes_wanted: int = 0) -> Iterator[Path]:
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
+        owner.close()
+
+
+def _drop_left(admin: Connection[Any]) -> None:
+    """Drop databases of ours whose maker was killed; what cannot be dropped now is left to the next."""
+    for (name,) in admin.execute(load("scratch_left")).fetchall():
+        with contextlib.suppress(psycopg.Error):
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def _remove_left(where: Path) -> None:
+    """Remove folders of ours whose maker was killed, and end the servers in them."""
+    for place in where.glob(f"{_FOLDER}*"):
+        with contextlib.suppress(OSError, LockgateError):
+            if place.is_symlink() or place.stat().st_uid != os.getuid():
+                continue
+            with (place / _OWNER).open("r+") as owner:
+                fcntl.flock(owner, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails while its maker lives
+                EmbeddedServer(place).stop()
+                shutil.rmtree(place)
 
 
 @contextmanager

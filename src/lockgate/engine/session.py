@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar, Self
 from weakref import WeakSet
 
 import psycopg
@@ -43,6 +43,8 @@ class Sessions:
 
     :param dsn: a conninfo string or URL; it may hold a password and is never shown.
     """
+
+    connection: ClassVar[type[OwnConnection]] = OwnConnection
 
     def __init__(self, dsn: str, settings: Settings | None = None, clock: Clock | None = None) -> None:
         self.dsn = dsn
@@ -92,9 +94,9 @@ class Sessions:
         with contextlib.suppress(psycopg.Error, ConnectionFailed), self.connect("ending") as conn:
             conn.execute("SELECT pg_catalog.pg_terminate_backend(pid) FROM unnest(%s::int[]) AS s(pid)", (pids,))
 
-    def with_settings(self, settings: Settings, clock: Clock | None = None) -> Sessions:
+    def with_settings(self, settings: Settings, clock: Clock | None = None) -> Self:
         """The same database with the settings of a plan, and another clock if one is given."""
-        return Sessions(self.dsn, settings, clock or self.clock)
+        return type(self)(self.dsn, settings, clock or self.clock)
 
     def connect(self, purpose: str) -> OwnConnection:
         """A connection that nothing was said on yet, known not to go through a pooler."""
@@ -125,7 +127,7 @@ class Sessions:
         options = {name: value for name, value in defaults.items() if name not in given}
         dsn = make_conninfo(self.dsn, application_name=f"lockgate:{purpose}"[:63], **options)
         try:
-            return OwnConnection.connect(dsn, autocommit=True, prepare_threshold=None, cursor_factory=cursor)
+            return self.connection.connect(dsn, autocommit=True, prepare_threshold=None, cursor_factory=cursor)
         except psycopg.OperationalError as error:
             raise preflight.explain(error, self.dsn) from None
 

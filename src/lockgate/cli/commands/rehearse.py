@@ -1,0 +1,162 @@
+"""``lockgate rehearse``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lockgate.cli import context, options, secrets
+from lockgate.cli.output import Output
+from lockgate.errors import ExitCode, LockgateError
+
+if TYPE_CHECKING:
+    from lockgate.rehearse.running import Rehearsed, Scaled, Undo
+
+Line = tuple[str, str | None]
+
+
+@click.command("rehearse")
+@options.plan
+@options.database
+@click.option(
+    "--on",
+    metavar="URL",
+    help="Server to make the copy on, in a database that is dropped again. Default: a throw-away server here.",
+)
+@click.option(
+    "--rows",
+    metavar="N",
+    type=click.IntRange(1),
+    default=10_000,
+    show_default=True,
+    help="Most generated rows of a table.",
+)
+@click.option(
+    "--restore",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Restore this backup of `lockgate backup` instead of generating rows: real data, on the copy's server.",
+)
+@click.option(
+    "--output",
+    "file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write what was found to this file, as JSON.",
+)
+@options.output
+def command(
+    plan: Path | None,
+    database: str | None,
+    on: str | None,
+    rows: int,
+    restore: Path | None,
+    file: Path | None,
+    output: Output,
+) -> int:
+    """Run the whole plan on a copy of the database, and say what it did.
+
+    The copy has the schema of the database and generated rows: of the rows themselves none leaves it, of the
+    planner's statistics only counts, lengths and the bounds of numbers and dates. Each phase is applied, with its
+    locks and rewrites traced, taken back, compared with what was there before, and applied again. Time that must
+    pass is let pass. The database itself is only read. Exits with 1 if the plan fails on the copy, or if an undo
+    does not bring back what was there before.
+
+    \b
+    Example:
+      lockgate rehearse my-plan --database postgresql://me@db.example/shop
+      lockgate rehearse my-plan --on postgresql://me@test.example/postgres --output rehearsal.json
+    """
+    from lockgate.cli.interrupt import stop_on_signal
+    from lockgate.cli.progress import shown
+    from lockgate.engine.address import resolve
+    from lockgate.engine.clock import SystemClock
+    from lockgate.rehearse.copy import Settings
+    from lockgate.rehearse.running import rehearse
+
+    loaded = context.load(plan)
+    sessions = context.sessions(database, loaded.plan.settings)
+    server = resolve(on, {}) if on else None
+    secrets.remember(server or "", None)
+    wanted = Settings(server, rows, restore)
+    clock = SystemClock()
+    with stop_on_signal("the present chunk") as stop, shown(output, clock) as progress:
+        found = rehearse(loaded, sessions, wanted, progress=progress, clock=clock, stop=stop)
+    if file:
+        _write(file, found)
+    if output.json:
+        output.event({"event": "result", **found.to_json()})
+    else:
+        for text, style in _told(found):
+            output.line(text, style)
+    return ExitCode.DONE if found.good else ExitCode.FAILED
+
+
+def _write(file: Path, found: Rehearsed) -> None:
+    try:
+        file.write_text(json.dumps(found.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    except OSError as error:
+        raise LockgateError("The file cannot be written", where=str(file), why=error.strerror) from error
+
+
+def _told(found: Rehearsed) -> Iterator[Line]:
+    yield f"Rehearsal of {found.plan} on {found.server}", "title"
+    yield f"  plan {found.plan_digest[:12]}, schema {found.schema_digest[:12]}", "dim"
+    rows = sum(table.rows for table in found.tables)
+    yield f"  {len(found.tables)} tables with {rows} rows", None
+    for remark in found.remarks:
+        yield f"  {remark}", "warn"
+    for table in found.tables:
+        if table.why:
+            yield f"  {table.table}: {table.rows} rows, {table.left_out} left out: {table.why}", "warn"
+    for gate in found.gates:
+        yield f"  gate of {gate.phase} ({gate.asks}): {gate.how}: {gate.what}", None
+    for step in found.steps:
+        yield from _step(step)
+    for undo in found.undone:
+        yield from _undo(undo)
+    if found.failure:
+        failure = found.failure
+        told = LockgateError(failure.what, where=failure.where, why=failure.why, hint=failure.do)
+        yield f"Phase {failure.phase} could not be rehearsed to its end ({failure.doing}):", "bad"
+        for line in str(told).splitlines():
+            yield f"  {line}", "bad"
+    if found.good:
+        yield "The plan came to its end on the copy. The database itself was only read.", "good"
+    else:
+        yield "The rehearsal found what must be mended. The database itself was only read.", "bad"
+
+
+def _step(scaled: Scaled) -> Iterator[Line]:
+    step = scaled.step
+    estimate = (
+        f", about {scaled.production_seconds:.1f} s with {scaled.factor:.0f} times the rows"
+        if scaled.production_seconds is not None and scaled.factor is not None and scaled.factor > 1
+        else ""
+    )
+    yield f"step {step.phase}/{step.step} ({step.kind}): {step.seconds:.2f} s{estimate}", "title"
+    for lock in step.locks:
+        way = "" if lock.exact else ", sampled"
+        yield f"  {lock.mode} on {lock.relation} for at most {lock.seconds:.3f} s{way}", None
+    for what, names in (("rewritten", step.rewritten), ("rebuilt", step.rebuilt), ("built", step.built)):
+        if names:
+            yield f"  {what}: {', '.join(names)}", "warn" if what == "rewritten" else None
+
+
+def _undo(undo: Undo) -> Iterator[Line]:
+    if not undo.undone:
+        yield f"undo of {undo.phase}: there is none: {undo.why}", "warn"
+        return
+    good = not (undo.left or undo.again)
+    yield (
+        f"undo of {undo.phase}: {'restores what was before, and it can be applied again' if good else 'differs'}",
+        "good" if good else "bad",
+    )
+    for line in undo.left:
+        yield f"  after the undo: {line}", "bad"
+    for line in undo.again:
+        yield f"  applied again: {line}", "bad"

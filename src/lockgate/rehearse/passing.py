@@ -1,0 +1,77 @@
+"""The gates of a phase in a rehearsal: asked where the copy can answer, passed over where it cannot, and told of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lockgate.engine import approval
+from lockgate.engine.clock import ForwardedClock
+from lockgate.engine.job import Job
+from lockgate.errors import LockgateError
+from lockgate.gates import REGISTRY
+from lockgate.gates.base import GateContext, GateResult
+from lockgate.plan.models import Phase, QueryGate, RetainedGate, SoakGate
+
+_ASKED = (QueryGate, SoakGate, RetainedGate)
+
+
+@dataclass(frozen=True, slots=True)
+class GatePassed:
+    """How a gate was passed.
+
+    :param how: ``open``, ``time was let pass``, or ``passed over``.
+    :param what: what it said, or why it was not asked.
+    """
+
+    phase: str
+    asks: str
+    how: str
+    what: str
+
+
+def passing(clock: ForwardedClock, told: list[GatePassed]) -> Callable[[Job, Phase], None]:
+    """What goes through the gates of a phase on the copy, and tells how; a phase that comes again tells it once."""
+    said: set[str] = set()
+
+    def go(job: Job, phase: Phase) -> None:
+        for number, gate in enumerate(phase.gates):
+            asks = REGISTRY[type(gate)].describe(gate)
+            if isinstance(gate, _ASKED):
+                how, what = _ask(job, phase, number, clock)
+            else:
+                how, what = "passed over", "it asks the world around production, which the copy does not have"
+            if phase.id not in said:
+                told.append(GatePassed(phase.id, asks, how, what))
+        said.add(phase.id)
+
+    return go
+
+
+def _ask(job: Job, phase: Phase, number: int, clock: ForwardedClock) -> tuple[str, str]:
+    try:
+        found = _evaluate(job, phase, number, clock)
+        if found.passed or found.ready_at is None:
+            return ("open" if found.passed else "passed over"), found.what
+        with job.sessions.open("gates", read_only=True) as conn:
+            missing = found.ready_at - clock.of(conn)
+        clock.forward(missing)
+        return "time was let pass", _evaluate(job, phase, number, clock).what
+    except LockgateError as error:
+        return "passed over", f"it could not be asked: {error.what}"
+
+
+def _evaluate(job: Job, phase: Phase, number: int, clock: ForwardedClock) -> GateResult:
+    gate = phase.gates[number]
+    with job.sessions.open("gates", plan_sql=True, read_only=True) as conn:
+        return REGISTRY[type(gate)].evaluate(
+            GateContext(
+                conn=conn,
+                loaded=job.loaded,
+                phase=phase,
+                gate=gate,
+                where=job.place(phase, "before", number),
+                clock=clock,
+                schema=lambda: approval.present_schema(conn),
+            )
+        )

@@ -1,0 +1,242 @@
+"""The rehearsal: each phase is applied, taken back, compared, applied again and compared again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from lockgate.catalog import document
+from lockgate.catalog.differences import differences
+from lockgate.catalog.document import Document
+from lockgate.engine import runner
+from lockgate.engine.clock import Clock, ForwardedClock
+from lockgate.engine.context import Progress
+from lockgate.engine.run import Outcome
+from lockgate.engine.session import Sessions
+from lockgate.engine.undoing import BEGINNING
+from lockgate.errors import Interrupted, LockgateError, RollbackRefused, UsageError
+from lockgate.ledger import install
+from lockgate.plan.models import CopyStep, Phase
+from lockgate.rehearse.copy import Copy, Settings, copied
+from lockgate.rehearse.filling import Filled
+from lockgate.rehearse.passing import GatePassed, passing
+from lockgate.rehearse.tracing import Trace, TracedSessions, TracedStep
+
+if TYPE_CHECKING:
+    from lockgate.plan.load import LoadedPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why the plan did not get further on the copy; the four parts of an error."""
+
+    phase: str
+    doing: str
+    what: str
+    where: str | None
+    why: str | None
+    do: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """What came of taking a phase back.
+
+    :param undone: whether it could be.
+    :param why: why not.
+    :param left: in what the schema afterwards was not what it was before the phase.
+    :param again: in what it was not what the phase had made of it, when it was applied once more.
+    """
+
+    phase: str
+    undone: bool
+    why: str | None = None
+    left: tuple[str, ...] = ()
+    again: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scaled:
+    """A step, and what it would take in production.
+
+    :param factor: how many times more rows the relations have there that it locked; None where that is not known.
+    :param production_seconds: its time times that: an estimate, and too much for what does not grow with the rows.
+    """
+
+    step: TracedStep
+    factor: float | None
+    production_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsed:
+    """What a rehearsal has shown.
+
+    :param schema_digest: of the source's schema as it was copied.
+    """
+
+    plan: str
+    plan_digest: str
+    schema_digest: str
+    server: str
+    tables: tuple[Filled, ...]
+    remarks: tuple[str, ...]
+    gates: tuple[GatePassed, ...]
+    steps: tuple[Scaled, ...]
+    undone: tuple[Undo, ...]
+    samples: int
+    failure: Failure | None
+
+    @property
+    def good(self) -> bool:
+        """Whether the plan came to its end, and each undo that there is restored what was before."""
+        return self.failure is None and not any(undo.left or undo.again for undo in self.undone)
+
+    def to_json(self) -> Mapping[str, Any]:
+        """As the report in JSON has it; steps without the nesting."""
+        said = asdict(self)
+        said["good"] = self.good
+        said["steps"] = [
+            {**one["step"], "factor": one["factor"], "production_seconds": one["production_seconds"]}
+            for one in said["steps"]
+        ]
+        return said
+
+
+def rehearse(
+    loaded: LoadedPlan, sessions: Sessions, wanted: Settings, *, progress: Progress, clock: Clock, stop: threading.Event
+) -> Rehearsed:
+    """Run the plan on a copy of the database, which is only read; the copy is gone afterwards.
+
+    :raises UsageError: for a plan with ``copy`` steps, or one that has begun.
+    :raises LockgateError: if there can be no copy. What fails on the copy is in the result.
+    :raises Interrupted: when ``stop`` was set.
+    """
+    _refuse_copies(loaded)
+    with copied(loaded, sessions, wanted, progress) as copy:
+        forwarded = ForwardedClock(clock)
+        ours = TracedSessions(copy.sessions.dsn, loaded.plan.settings, forwarded)
+        with copy.sessions.open("rehearsal") as conn:
+            install(conn)
+        return _Rehearsal(loaded, copy, ours, forwarded, progress, stop).run()
+
+
+def _refuse_copies(loaded: LoadedPlan) -> None:
+    """A copy step's other database is the real one, and taking the step back may write to it."""
+    for i, phase in enumerate(loaded.plan.phases):
+        for j, step in enumerate(phase.steps):
+            if isinstance(step, CopyStep):
+                raise UsageError(
+                    f"Phase {phase.id} copies from another database, so the plan cannot be rehearsed",
+                    where=loaded.where("phases", i, "steps", j),
+                    why="That database would be the real one: its rows would be read, and the way back writes to it.",
+                    hint="Rehearse a plan without this step, or try it between two databases for tests.",
+                )
+
+
+class _Rehearsal:
+    def __init__(
+        self,
+        loaded: LoadedPlan,
+        copy: Copy,
+        sessions: TracedSessions,
+        clock: ForwardedClock,
+        progress: Progress,
+        stop: threading.Event,
+    ) -> None:
+        self._loaded, self._copy, self._sessions = loaded, copy, sessions
+        self._clock, self._progress, self._stop = clock, progress, stop
+        self._gates: list[GatePassed] = []
+        self._pass = passing(clock, self._gates)
+        self._trace = Trace(copy.sessions, loaded.plan.plan, clock, progress)
+        self._undone: list[Undo] = []
+
+    def run(self) -> Rehearsed:
+        failure: Failure | None = None
+        before, left = self._schema(), BEGINNING
+        for phase in self._loaded.plan.phases:
+            doing = "apply"
+            try:
+                self._apply(phase, traced=True)
+                made = self._schema()
+                doing = "undo"
+                undo = self._undo(phase, left, before)
+                if undo.undone:
+                    doing = "apply again"
+                    self._apply(phase, traced=False)
+                    undo = Undo(phase.id, True, left=undo.left, again=_lines(made, self._schema()))
+                self._undone.append(undo)
+            except Interrupted:
+                raise
+            except LockgateError as error:
+                failure = Failure(phase.id, doing, error.what, error.where, error.why, error.hint)
+                break
+            before, left = made, phase.id
+        return Rehearsed(
+            plan=self._loaded.plan.plan,
+            plan_digest=self._loaded.digest,
+            schema_digest=self._copy.schema_digest,
+            server=self._copy.server,
+            tables=self._copy.tables,
+            remarks=self._copy.remarks,
+            gates=tuple(self._gates),
+            steps=tuple(self._scaled(step) for step in self._trace.steps),
+            undone=tuple(self._undone),
+            samples=self._trace.samples,
+            failure=failure,
+        )
+
+    def _apply(self, phase: Phase, *, traced: bool) -> None:
+        def apply(progress: Progress) -> None:
+            result = runner.apply(
+                self._loaded,
+                self._sessions,
+                to=phase.id,
+                progress=progress,
+                clock=self._clock,
+                stop=self._stop,
+                pass_gates=self._pass,
+            )
+            if result.outcome is Outcome.INTERRUPTED:
+                raise Interrupted("The rehearsal was stopped; its copy is gone", hint="Start it again.")
+
+        if not traced:
+            apply(self._progress)
+            return
+        self._sessions.trace = self._trace
+        try:
+            with self._trace.watching():
+                apply(self._trace)
+        finally:
+            self._sessions.trace = None
+
+    def _undo(self, phase: Phase, to: str, before: Document) -> Undo:
+        """Nobody has written to the copy since, so no row is lost that the application has written."""
+        try:
+            result = runner.rollback(
+                self._loaded, self._sessions, to=to, progress=self._progress, clock=self._clock, stop=self._stop
+            )
+        except RollbackRefused as error:
+            return Undo(phase.id, False, why=" ".join(filter(None, (f"{error.what}.", error.why))))
+        if result.outcome is Outcome.INTERRUPTED:
+            raise Interrupted("The rehearsal was stopped; its copy is gone", hint="Start it again.")
+        return Undo(phase.id, True, left=_lines(before, self._schema()))
+
+    def _schema(self) -> Document:
+        with self._copy.sessions.open("rehearsal") as conn:
+            return document.read(conn, passing=False)
+
+    def _scaled(self, step: TracedStep) -> Scaled:
+        here = {table.table: table.rows for table in self._copy.tables}
+        there = self._copy.production
+        both = [lock.relation for lock in step.locks if here.get(lock.relation) and lock.relation in there]
+        if not both:
+            return Scaled(step, None, None)
+        factor = max(1.0, sum(there[name] for name in both) / sum(here[name] for name in both))
+        return Scaled(step, factor, step.seconds * factor)
+
+
+def _lines(expected: Document, found: Document) -> tuple[str, ...]:
+    return tuple(str(one) for one in differences(expected, found) if not one.note)

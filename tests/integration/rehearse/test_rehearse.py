@@ -1,0 +1,249 @@
+"""A plan is rehearsed on a copy: on the server of the test, in a database that is gone afterwards."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from lockgate.backup.make import make
+from lockgate.cli.main import cli
+from lockgate.engine import runner
+from lockgate.engine.clock import SystemClock
+from lockgate.errors import LockgateError, UsageError
+from lockgate.ledger import install
+from lockgate.plan.load import LoadedPlan, load_plan
+from lockgate.rehearse.copy import Settings, copied
+from lockgate.rehearse.running import Rehearsed, rehearse
+from lockgate.rehearse.tracing import TracedStep
+from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
+from tests.integration.migrating.test_migrate_step import FILES, project
+
+SHOP = """
+CREATE TYPE public.mood AS ENUM ('fine', 'bad');
+CREATE DOMAIN public.positive AS int CHECK (VALUE > 0);
+CREATE TABLE public."Customer" (
+    id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL UNIQUE, state text NOT NULL
+    CHECK (state IN ('new', 'it''s')), mood public.mood, born date NOT NULL, referrer int REFERENCES public."Customer",
+    size public.positive NOT NULL, twice int GENERATED ALWAYS AS (id * 2) STORED
+);
+CREATE TABLE public.orders (
+    id bigint PRIMARY KEY, customer int NOT NULL REFERENCES public."Customer", total numeric(8, 2) NOT NULL,
+    note varchar(20), CHECK (total < 150)
+);
+CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON public.orders FOR EACH ROW EXECUTE FUNCTION public.refuse();
+ALTER TABLE public.orders DISABLE TRIGGER refuse;
+INSERT INTO public."Customer" (email, state, mood, born, size)
+    SELECT 'secret' || i || '@example.org', 'new', 'fine', date '1980-01-01' + i, i FROM generate_series(1, 300) i;
+INSERT INTO public.orders SELECT i, 1 + i % 300, i % 100, 'secretive ' || i FROM generate_series(1, 600) i;
+ANALYZE;
+"""
+PLAN = """
+phases:
+  - id: prepare
+    before: [{command: ["false"], title: the sky is blue}]
+    steps:
+      - sql: >-
+          ALTER TABLE orders ALTER COLUMN note TYPE text USING note || '';
+          CREATE TABLE contacts (id bigint PRIMARY KEY, email text)
+        id: widen
+    undo: [{sql: "DROP TABLE IF EXISTS contacts; ALTER TABLE orders ALTER COLUMN note TYPE varchar(20)"}]
+  - id: fill
+    before: [{soak: {since: prepare, for: 90d}}]
+    steps:
+      - map: contacts
+        from: public.orders
+        select: SELECT o.id, o.note AS email FROM public.orders o
+        into: public.contacts
+        key: [id]
+"""
+
+
+@pytest.fixture
+def shop(dsn: str) -> str:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(SHOP.encode())
+    return dsn
+
+
+def run(loaded: LoadedPlan, dsn: str, most: int = 50) -> Rehearsed:
+    return rehearse(
+        loaded, sessions(dsn), Settings(on=dsn, rows=most), progress=Told(), clock=SystemClock(), stop=threading.Event()
+    )
+
+
+def step(found: Rehearsed, name: str) -> TracedStep:
+    return next(each.step for each in found.steps if each.step.step == name)
+
+
+def scratch(dsn: str) -> list[tuple[Any, ...]]:
+    return rows(dsn, "SELECT datname FROM pg_database WHERE datname LIKE 'lockgate_scratch%'")
+
+
+def test_a_plan_is_applied_taken_back_and_applied_again(shop: str, tmp_path: Path) -> None:
+    found = run(write_plan(tmp_path, PLAN), shop)
+    assert (found.failure, found.remarks) == (None, ())
+    assert found.good
+    locks = {lock.relation: lock for lock in step(found, "widen").locks}
+    assert (locks["public.orders"].mode, locks["public.orders"].exact) == ("AccessExclusiveLock", True)
+    assert step(found, "widen").rewritten == ("public.orders",)
+    assert [(each.how, each.phase) for each in found.gates] == [
+        ("passed over", "prepare"),
+        ("time was let pass", "fill"),
+    ]
+    assert [(each.phase, each.undone, each.left, each.again) for each in found.undone] == [
+        ("prepare", True, (), ()),
+        ("fill", True, (), ()),
+    ]
+    assert found.steps[0].factor == 12.0  # 600 rows there, 50 here
+    assert one(shop, "SELECT to_regclass('lockgate.phases')") is None, "something was written to the source"
+    assert one(shop, "SELECT to_regclass('public.contacts')") is None
+
+
+def test_an_undo_that_does_not_restore_is_named(shop: str, tmp_path: Path) -> None:
+    plan = """
+    phases:
+      - id: one
+        steps: [{sql: "ALTER TABLE orders ADD COLUMN IF NOT EXISTS extra int; DROP TRIGGER IF EXISTS refuse ON orders"}]
+        undo: [{sql: "ALTER TABLE orders DROP COLUMN IF EXISTS extra"}]
+    """
+    found = run(write_plan(tmp_path, plan), shop)
+    assert not found.good
+    assert found.undone[0].left == ("trigger public.orders.refuse: is missing",)
+
+
+def test_a_phase_without_undo_and_one_that_fails_are_told(shop: str, tmp_path: Path) -> None:
+    plan = """
+    phases:
+      - {id: one, steps: [{sql: "ALTER TABLE orders ADD COLUMN extra int"}]}
+      - {id: two, steps: [{sql: "ALTER TABLE orders ADD COLUMN extra int"}], undo: []}
+    """
+    found = run(write_plan(tmp_path, plan), shop)
+    assert (found.undone[0].phase, found.undone[0].undone) == ("one", False)
+    assert found.failure is not None
+    assert (found.failure.phase, found.failure.doing) == ("two", "apply")
+    assert "already exists" in f"{found.failure.what} {found.failure.why}"
+    assert scratch(shop) == []
+
+
+def test_no_text_of_the_source_is_in_the_copy_and_its_shape_is(shop: str, tmp_path: Path) -> None:
+    wanted = Settings(on=shop, rows=200)
+    with copied(write_plan(tmp_path, PLAN), sessions(shop), wanted, Told()) as copy:
+        made = copy.sessions.dsn
+        assert {each.table: (each.rows, each.left_out, each.production) for each in copy.tables} == {
+            'public."Customer"': (200, 0, 300),
+            "public.orders": (200, 0, 600),
+        }
+        texts = 'SELECT email FROM "Customer" UNION ALL SELECT note FROM orders WHERE note IS NOT NULL'
+        assert rows(made, f"SELECT * FROM ({texts}) t(v) WHERE v LIKE '%secret%' OR v LIKE '%@%'") == []
+        assert rows(made, 'SELECT DISTINCT state FROM "Customer" ORDER BY 1') == [("new",)]
+        bounds = (
+            "SELECT min(born) >= '1980-01-01', max(born) < '1981-01-01', count(DISTINCT born) > 100 FROM \"Customer\""
+        )
+        assert rows(made, bounds) == [(True, True, True)]
+        assert one(made, "SELECT tgenabled FROM pg_trigger WHERE tgname = 'refuse'") == one(
+            shop, "SELECT tgenabled FROM pg_trigger WHERE tgname = 'refuse'"
+        )
+        given = "INSERT INTO \"Customer\" (email, state, born, size) VALUES ('e', 'new', now(), 1) RETURNING id > 200"
+        assert one(made, given) is True
+    assert scratch(shop) == []
+
+
+ODD = """
+CREATE TABLE odd (id int PRIMARY KEY, CHECK (id % 4 <> 0));
+CREATE TABLE never (a text NOT NULL CHECK (a ~ '^x-y$'));
+INSERT INTO odd SELECT i FROM generate_series(1, 99) i WHERE i % 4 <> 0;
+INSERT INTO never VALUES ('x-y'), ('x-y');
+ANALYZE;
+"""
+
+
+def test_what_breaks_a_constraint_is_left_out_and_counted(dsn: str, tmp_path: Path) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(ODD)
+    with copied(write_plan(tmp_path, PLAN), sessions(dsn), Settings(on=dsn, rows=40), Told()) as copy:
+        told = {each.table: each for each in copy.tables}
+    odd, never = told["public.odd"], told["public.never"]
+    assert (odd.rows + odd.left_out, odd.why) == (40, "refused by odd_id_check")
+    assert odd.rows >= 20
+    assert (never.rows, never.left_out, never.why) == (0, 2, "refused by never_a_check")
+
+
+def test_what_the_copys_server_lacks_is_named_before_anything_is_made(shop: str, tmp_path: Path) -> None:
+    loaded = write_plan(tmp_path, PLAN)
+    with psycopg.connect(shop, autocommit=True) as conn:  # as a server without its files would have it
+        conn.execute("UPDATE pg_extension SET extname = 'postgis_of_ours' WHERE extname = 'plpgsql'")
+    with pytest.raises(LockgateError, match="extension postgis_of_ours") as refused:
+        run(loaded, shop)
+    assert refused.value.hint
+    assert scratch(shop) == []
+
+
+def test_a_folder_of_migrations_goes_on_from_its_history(dsn: str, tmp_path: Path) -> None:
+    # The row that the original inserts stays after its down, and could not be inserted again: a rehearsal finds that.
+    loaded = project(tmp_path, {**FILES, "0002_names.up": "ALTER TABLE things ADD COLUMN name text;"})
+    first = replace(loaded, plan=loaded.plan.model_copy(update={"phases": loaded.plan.phases[:1], "plan": "other"}))
+    runner.apply(first, sessions(dsn))
+    found = run(loaded, dsn)
+    assert (found.failure, found.good) == (None, True)
+    assert found.remarks == ("the rows of public._sqlx_migrations were copied: the history of the migrations (1)",)
+    assert [each.step.built for each in found.steps if each.step.phase == "second"] == [("public.things_name",)]
+
+
+def test_a_plan_that_has_begun_is_refused(dsn: str, tmp_path: Path) -> None:
+    loaded = write_plan(tmp_path, "phases: [{id: one, steps: [{sql: SELECT 1}], undo: []}]")
+    runner.apply(loaded, sessions(dsn))
+    with pytest.raises(UsageError, match="has begun"):
+        run(loaded, dsn)
+
+
+def test_nothing_is_left_when_it_is_stopped(shop: str, tmp_path: Path) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(LockgateError, match="stopped"):
+        rehearse(
+            write_plan(tmp_path, PLAN), sessions(shop), Settings(on=shop, rows=5),
+            progress=Told(), clock=SystemClock(), stop=stop,
+        )  # fmt: skip
+    assert scratch(shop) == []
+
+
+def test_a_copy_from_another_database_is_refused(dsn: str, tmp_path: Path) -> None:
+    plan = """
+    phases:
+      - id: one
+        steps: [{copy: old, from: OLD_DATABASE_URL, tables: [public.t]}]
+    """
+    with pytest.raises(UsageError, match="copies from another database"):
+        run(write_plan(tmp_path, plan), dsn)
+
+
+def test_a_backup_is_restored_instead(shop: str, tmp_path: Path) -> None:
+    with psycopg.connect(shop, autocommit=True) as conn:
+        install(conn)
+    made = make(sessions(shop), tmp_path, "shop")
+    found = rehearse(
+        write_plan(tmp_path / "plan", PLAN), sessions(shop), Settings(on=shop, restore=made.folder),
+        progress=Told(), clock=SystemClock(), stop=threading.Event(),
+    )  # fmt: skip
+    assert (found.failure, found.good) == (None, True)
+    assert {each.table: each.rows for each in found.tables}["public.orders"] == 600
+
+
+def test_the_command_tells_and_writes_what_was_found(shop: str, tmp_path: Path) -> None:
+    write_plan(tmp_path, PLAN)
+    file = tmp_path / "found.json"
+    words = ["rehearse", str(tmp_path), "--database", shop, "--on", shop, "--rows", "5", "--output", str(file)]
+    ended = CliRunner().invoke(cli, words)
+    assert ended.exit_code == 0, ended.output
+    assert "AccessExclusiveLock on public.orders for at most" in ended.output
+    assert "undo of prepare: restores what was before" in ended.output
+    said = json.loads(file.read_text())
+    assert (said["good"], said["plan_digest"], len(said["schema_digest"])) == (True, load_plan(tmp_path).digest, 64)
