@@ -34,7 +34,7 @@ MAY_KNOW = {
     "history": {"errors", "sql", "sqlfiles", "suggest", "textfile"},
     "sql": {"errors", "suggest"},
     "effects": {"sql", "sqlfiles"},
-    "safety": {"catalog", "errors", "sql", "sqlfiles", "suggest"},
+    "safety": {"catalog", "effects", "errors", "sql", "sqlfiles", "suggest"},
     "catalog": {"errors", "patterns", "suggest", "sql", "sqlfiles"},
     "ledger": {"errors", "sqlfiles", "suggest"},
     "report": {"errors", "suggest", "plan", "ledger"},

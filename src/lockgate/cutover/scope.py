@@ -12,7 +12,9 @@ from lockgate.catalog import relations as catalog
 from lockgate.catalog.relations import Relation
 from lockgate.cutover import draining
 from lockgate.cutover.record import Cutover
+from lockgate.cutover.targets import states
 from lockgate.errors import PlanError, RollbackRefused
+from lockgate.mapping import accounting
 from lockgate.mapping import group as groups
 from lockgate.mapping.group import Group
 from lockgate.mapping.reconcile import one_snapshot, reconcile
@@ -120,6 +122,15 @@ def losses(conn: Connection[Any], cutover: Cutover) -> list[tuple[str, int, str]
             for name, keys in draining.refused(conn, cutover.back, for_good=True)
         ]
     return written(conn, cutover.targets)
+
+
+def merged(conn: Connection[Any], cutover: Cutover) -> list[tuple[str, int]]:
+    """What an open way back makes one of by `winner`, so that the old model holds only one of them: table, rows."""
+    found = []
+    for target in cutover.back if states(conn, cutover.back) == {"live"} else ():
+        group = groups.load(conn, target)
+        found.append((group.evaluation.target.label, accounting.beaten(conn, group)))
+    return [(label, rows) for label, rows in found if rows]
 
 
 def written(conn: Connection[Any], targets: Sequence[int]) -> list[tuple[str, int, str]]:

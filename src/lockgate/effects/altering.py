@@ -6,7 +6,7 @@ from lockgate.effects import columns, constraining, partitions
 from lockgate.effects.gathering import Gathering
 from lockgate.effects.known import Relation
 from lockgate.effects.model import Mode
-from lockgate.sql.tree import Node, choice, kind, unwrap
+from lockgate.sql.tree import Node, enum, kind, unwrap
 
 _LOCKS_PARTS_OF_KEYS = 18  # the first major that locks partitions as it locks the table, for a new key
 # What takes less than ACCESS EXCLUSIVE.
@@ -52,7 +52,7 @@ _COLUMNS = {
 
 def alter(gathering: Gathering, node: Node) -> None:
     """``AlterTableStmt``."""
-    what = choice(node, "objtype")
+    what = enum(node, "objtype")
     if what == "OBJECT_TYPE":  # a composite type has no rows, and where a column is of it nothing changes there
         return
     relation = gathering.named(node.relation)
@@ -72,7 +72,7 @@ def alter(gathering: Gathering, node: Node) -> None:
 
 def _descends(relation: Relation, command: Node) -> bool:
     """Whether a command does with what inherits from a table what it does with the table."""
-    said = choice(command, "subtype")
+    said = enum(command, "subtype")
     if said in _TRIGGERS:
         return command.name in relation.row_triggers if command.name else bool(relation.row_triggers)
     return said not in _ALONE
@@ -81,14 +81,14 @@ def _descends(relation: Relation, command: Node) -> bool:
 def _indexes_parts(gathering: Gathering, command: Node) -> bool:
     """Whether partitions are locked for no more than the building of their index."""
     definition = unwrap(getattr(command, "def"))
-    made = choice(command, "subtype") == "AT_AddConstraint" and choice(definition, "contype") in constraining.INDEXED
+    made = enum(command, "subtype") == "AT_AddConstraint" and enum(definition, "contype") in constraining.INDEXED
     return made and gathering.major < _LOCKS_PARTS_OF_KEYS
 
 
 def _level(command: Node) -> Mode:
-    said = choice(command, "subtype")
+    said = enum(command, "subtype")
     definition = unwrap(getattr(command, "def"))
-    if said == "AT_AddConstraint" and choice(definition, "contype") == "CONSTR_FOREIGN":
+    if said == "AT_AddConstraint" and enum(definition, "contype") == "CONSTR_FOREIGN":
         return Mode.SHARE_ROW_EXCLUSIVE
     if said == "AT_DetachPartition" and definition.concurrent:
         return Mode.SHARE_UPDATE_EXCLUSIVE
@@ -100,7 +100,7 @@ def _level(command: Node) -> Mode:
 
 def _apply(gathering: Gathering, relation: Relation, targets: list[Relation], command: Node) -> None:
     """What a command does beside locking the table and those below it."""
-    said = choice(command, "subtype")
+    said = enum(command, "subtype")
     definition = unwrap(getattr(command, "def"))
     if said in _COLUMNS:
         _COLUMNS[said](gathering, targets, command)

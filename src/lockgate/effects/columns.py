@@ -7,7 +7,7 @@ from lockgate.effects.gathering import Gathering
 from lockgate.effects.known import Relation
 from lockgate.effects.model import Mode
 from lockgate.effects.retyping import kept, retyping, type_text
-from lockgate.sql.tree import Node, choice, kind, strings, unwrap, walk
+from lockgate.sql.tree import Node, enum, kind, strings, unwrap, walk
 
 _SERIALS = {"smallserial", "serial2", "serial", "serial4", "bigserial", "serial8"}
 # Known without asking. Everything else may be anything, of the same name in another schema too.
@@ -32,7 +32,7 @@ def add(gathering: Gathering, targets: list[Relation], command: Node) -> None:
     if command.missing_ok and targets[0].column(definition.colname):
         return
     parts = [unwrap(part) for part in definition.constraints]
-    said = {choice(part, "contype") for part in parts}
+    said = {enum(part, "contype") for part in parts}
     filled = _fills(definition, parts)
     if filled is None:
         filled = _constrained(gathering, definition) or _volatile(gathering, parts)
@@ -43,9 +43,9 @@ def add(gathering: Gathering, targets: list[Relation], command: Node) -> None:
             gathering.scan(target)
     valued = filled or "CONSTR_DEFAULT" in said
     for part in parts:
-        if choice(part, "contype") == "CONSTR_FOREIGN":
+        if enum(part, "contype") == "CONSTR_FOREIGN":
             constraining.refer(gathering, targets, part, checked=valued and not part.skip_validation)
-        elif choice(part, "contype") in {"CONSTR_CHECK", "CONSTR_UNIQUE", "CONSTR_PRIMARY"}:
+        elif enum(part, "contype") in {"CONSTR_CHECK", "CONSTR_UNIQUE", "CONSTR_PRIMARY"}:
             constraining.add(gathering, targets, part)
 
 
@@ -119,7 +119,7 @@ def _fills(definition: Node, parts: list[Node]) -> bool | None:
     if strings(definition.type_name.names)[-1] in _SERIALS and len(definition.type_name.names) == 1:
         return True
     for part in parts:
-        said = choice(part, "contype")
+        said = enum(part, "contype")
         if said == "CONSTR_IDENTITY":
             return True
         if said == "CONSTR_GENERATED":
@@ -146,7 +146,7 @@ def _constrained(gathering: Gathering, definition: Node) -> bool:
 
 def _volatile(gathering: Gathering, parts: list[Node]) -> bool:
     """Whether the default may be another one for each row."""
-    defaults = [part for part in parts if choice(part, "contype") == "CONSTR_DEFAULT"]
+    defaults = [part for part in parts if enum(part, "contype") == "CONSTR_DEFAULT"]
     calls = [inner for part in defaults for inner in walk(part) if kind(inner) == "FuncCall"]
     called = {(".".join(strings(call.funcname)).removeprefix("pg_catalog."), len(call.args)) for call in calls}
     if gathering.catalog:

@@ -6,14 +6,14 @@ from lockgate.effects.gathering import Gathering
 from lockgate.effects.known import Constraint, Relation
 from lockgate.effects.model import Mode
 from lockgate.effects.retyping import requires_not_null
-from lockgate.sql.tree import Node, choice, strings
+from lockgate.sql.tree import Node, enum, strings
 
 INDEXED = {"CONSTR_PRIMARY", "CONSTR_UNIQUE", "CONSTR_EXCLUSION"}
 
 
 def add(gathering: Gathering, targets: list[Relation], constraint: Node) -> None:
     """ADD CONSTRAINT on a table and what inherits from it, which are locked already."""
-    said = choice(constraint, "contype")
+    said = enum(constraint, "contype")
     checked = constraint.is_enforced and not constraint.skip_validation
     if said == "CONSTR_CHECK" and checked:
         _scan(gathering, targets)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lockgate.effects.gathering import Gathering
 from lockgate.effects.known import Relation
 from lockgate.effects.model import Mode
 from lockgate.effects.retyping import type_text
-from lockgate.sql.tree import Node, choice, quote, strings, unwrap
+from lockgate.sql.tree import Node, enum, quote, strings, unwrap
 
 _RELATIONS = {
     "OBJECT_TABLE",
@@ -24,7 +25,7 @@ _PARTS = {"OBJECT_TRIGGER": "trigger", "OBJECT_POLICY": "policy", "OBJECT_RULE":
 
 def drop(gathering: Gathering, node: Node) -> None:
     """``DropStmt``."""
-    what = choice(node, "remove_type")
+    what = enum(node, "remove_type")
     objects = [found for item in node.objects for found in _object(gathering, node, what, unwrap(item))]
     if node.concurrent:
         return
@@ -39,7 +40,7 @@ def truncate(gathering: Gathering, node: Node) -> None:
     """``TruncateStmt``."""
     named = [member for name in node.relations for member in _members(gathering, unwrap(name))]
     gone = {relation.oid or relation.sql: relation for relation in named}
-    waiting = list(gone.values()) if choice(node, "behavior") == "DROP_CASCADE" else []
+    waiting = list(gone.values()) if enum(node, "behavior") == "DROP_CASCADE" else []
     while waiting:
         referrers = gathering.each(known.table for known in waiting.pop().referrers)
         new = [member for table in referrers for member in gathering.family(table) if member.oid not in gone]
@@ -83,13 +84,13 @@ def _object(gathering: Gathering, node: Node, what: str, item: Node) -> list[tup
     return [found]
 
 
-def _relation(gathering: Gathering, node: Node, names: list[str]) -> list[tuple[str, Any]]:
+def _relation(gathering: Gathering, node: Node, names: Sequence[str]) -> list[tuple[str, Any]]:
     relation = _find(gathering, names)
     if node.concurrent:
         _concurrently(gathering, relation)
         return []
     gathering.lock(relation, Mode.ACCESS_EXCLUSIVE)
-    if not relation.oid and choice(node, "remove_type") == "OBJECT_INDEX":
+    if not relation.oid and enum(node, "remove_type") == "OBJECT_INDEX":
         gathering.unknown(f"which table {relation.sql} is of: it gets {Mode.ACCESS_EXCLUSIVE.value}, too")
     return [("relation", relation.oid)] if relation.oid else []
 
@@ -101,6 +102,6 @@ def _concurrently(gathering: Gathering, index: Relation) -> None:
         gathering.lock(table, Mode.SHARE_UPDATE_EXCLUSIVE)
 
 
-def _find(gathering: Gathering, names: list[str]) -> Relation:
+def _find(gathering: Gathering, names: Sequence[str]) -> Relation:
     *schema, name = names
     return gathering.find("".join(schema[-1:]), name)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from lockgate.effects import constraining, partitions, rows
 from lockgate.effects.gathering import Gathering
 from lockgate.effects.model import Mode
-from lockgate.sql.tree import Node, choice, kind, quote, strings, unwrap, walk
+from lockgate.sql.tree import Node, enum, kind, quote, strings, unwrap, walk
 
 _VACUUMS_CHILDREN = 18  # the first major that vacuums what inherits from a table with it
 _GRANTS_LOCK = 18  # the first major whose GRANT holds a lock of the table until the end
@@ -30,7 +30,7 @@ def reindex(gathering: Gathering, node: Node) -> None:
     """REINDEX, of which each table is done on its own where it is of many."""
     concurrently = any(unwrap(option).defname == "concurrently" for option in node.params)
     table_mode, index_mode = (Mode.SHARE_UPDATE_EXCLUSIVE,) * 2 if concurrently else (Mode.SHARE, Mode.ACCESS_EXCLUSIVE)
-    what = choice(node, "kind")
+    what = enum(node, "kind")
     if what in {"REINDEX_OBJECT_SCHEMA", "REINDEX_OBJECT_SYSTEM", "REINDEX_OBJECT_DATABASE"}:
         if not gathering.catalog or what != "REINDEX_OBJECT_SCHEMA":
             gathering.unknown("which indexes there are")
@@ -116,7 +116,7 @@ def rename(gathering: Gathering, node: Node) -> None:
     if not node.HasField("relation"):
         return
     relation = gathering.named(node.relation)
-    what = choice(node, "rename_type")
+    what = enum(node, "rename_type")
     index = what == "OBJECT_INDEX" or relation.kind in {"i", "I"}
     gathering.lock(relation, Mode.SHARE_UPDATE_EXCLUSIVE if index else Mode.ACCESS_EXCLUSIVE)
     if what in {"OBJECT_COLUMN", "OBJECT_TABCONSTRAINT", "OBJECT_TRIGGER"} and node.relation.inh:
@@ -150,7 +150,7 @@ def sequence(gathering: Gathering, node: Node) -> None:
 def comment(gathering: Gathering, node: Node) -> None:
     """COMMENT ON."""
     names = strings(unwrap(node.object).items) if kind(node.object) == "List" else []
-    match choice(node, "objtype"):
+    match enum(node, "objtype"):
         case "OBJECT_TABLE" | "OBJECT_VIEW" | "OBJECT_MATVIEW" | "OBJECT_INDEX" | "OBJECT_SEQUENCE":
             gathering.lock(gathering.find("".join(names[:-1]), names[-1]), Mode.SHARE_UPDATE_EXCLUSIVE)
         case "OBJECT_COLUMN":
@@ -161,7 +161,7 @@ def comment(gathering: Gathering, node: Node) -> None:
 
 def grant(gathering: Gathering, node: Node) -> None:
     """GRANT and REVOKE."""
-    tables = choice(node, "targtype") == "ACL_TARGET_OBJECT" and choice(node, "objtype") in {"OBJECT_TABLE"}
+    tables = enum(node, "targtype") == "ACL_TARGET_OBJECT" and enum(node, "objtype") in {"OBJECT_TABLE"}
     if gathering.major >= _GRANTS_LOCK and tables:
         for name in node.objects:
             gathering.lock(gathering.named(unwrap(name)), Mode.ACCESS_SHARE)

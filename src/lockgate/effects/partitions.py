@@ -5,7 +5,7 @@ from __future__ import annotations
 from lockgate.effects.gathering import Gathering
 from lockgate.effects.known import Index, Relation
 from lockgate.effects.model import Mode
-from lockgate.sql.tree import Node, choice, expression, kind, strip_locations, unwrap
+from lockgate.sql.tree import Node, enum, expression, kind, strip_locations, unwrap
 
 
 def create(gathering: Gathering, parent: Relation, bound: Node) -> None:
@@ -131,7 +131,7 @@ def _checks(relation: Relation) -> list[Node]:
 
 def _pieces(node: Node, operator: str) -> list[Node]:
     inner = unwrap(node)
-    if kind(inner) != "BoolExpr" or choice(inner, "boolop") != operator:
+    if kind(inner) != "BoolExpr" or enum(inner, "boolop") != operator:
         return [inner]
     return [piece for part in inner.args for piece in _pieces(part, operator)]
 

@@ -8,8 +8,7 @@ from lockgate.effects import altering, dropping, objects, rows
 from lockgate.effects.gathering import Gathering
 from lockgate.effects.known import Catalog
 from lockgate.effects.model import Effects
-from lockgate.sql.split import Statement
-from lockgate.sql.tree import Node, parse_one, unwrap
+from lockgate.sql.tree import Node, kind
 
 NEWEST = 18
 
@@ -55,13 +54,13 @@ _KINDS: dict[str, Callable[[Gathering, Node], None]] = {
 }
 
 
-def predict(statement: Statement, catalog: Catalog | None = None, major: int = NEWEST) -> Effects:
+def predict(node: Node, catalog: Catalog | None = None, major: int = NEWEST) -> Effects:
     """What a statement does while it runs.
 
+    :param node: the parser's message of its kind, such as ``IndexStmt``.
     :param catalog: what is there; without it, only what the text tells is told.
     :param major: of the server, 15 or later.
     """
     gathering = Gathering(catalog, major)
-    node = unwrap(parse_one(statement.text).stmt)
-    _KINDS.get(statement.kind, objects.nothing)(gathering, node)
+    _KINDS.get(kind(node), objects.nothing)(gathering, node)
     return gathering.effects()

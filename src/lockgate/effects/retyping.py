@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lockgate.effects.gathering import Gathering
 from lockgate.effects.known import Catalog, Column, Index, Relation, Type
-from lockgate.sql.tree import Node, choice, deparse, expression, kind, parse_one, strings, unwrap
+from lockgate.sql.tree import Node, deparse, enum, expression, kind, parse_one, strings, unwrap
 
 _TIMES = {"time", "timetz", "timestamp", "timestamptz"}
 _FINEST = 6  # digits of a second
@@ -74,7 +74,7 @@ def _source(definition: Node, name: str) -> str | None:
 
 
 def _is(node: Node, column: str) -> bool:
-    return kind(node) == "ColumnRef" and strings(unwrap(node).fields)[-1:] == [column]
+    return kind(node) == "ColumnRef" and strings(unwrap(node).fields)[-1:] == (column,)
 
 
 def _collation(catalog: Catalog, definition: Node, new: Type) -> int:
@@ -119,8 +119,8 @@ def requires_not_null(text: str, column: str) -> bool:
     waiting = [unwrap(expression(text))]
     while waiting:
         node = waiting.pop()
-        if kind(node) == "BoolExpr" and choice(node, "boolop") == "AND_EXPR":
+        if kind(node) == "BoolExpr" and enum(node, "boolop") == "AND_EXPR":
             waiting += [unwrap(part) for part in node.args]
-        elif kind(node) == "NullTest" and choice(node, "nulltesttype") == "IS_NOT_NULL" and _is(node.arg, column):
+        elif kind(node) == "NullTest" and enum(node, "nulltesttype") == "IS_NOT_NULL" and _is(node.arg, column):
             return True
     return False

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from lockgate.effects.gathering import Gathering
 from lockgate.effects.known import Constraint, Relation
 from lockgate.effects.model import Mode
-from lockgate.sql.tree import Node, choice, kind, strings, unwrap, walk
+from lockgate.sql.tree import Node, enum, kind, strings, unwrap, walk
 
 _CASCADE, _SET_NULL, _SET_DEFAULT = "c", "n", "d"
 
@@ -83,7 +83,7 @@ def write(gathering: Gathering, node: Node) -> None:
 
 def _merge(gathering: Gathering, relation: Relation, node: Node) -> None:
     for clause in map(unwrap, node.merge_when_clauses):
-        match choice(clause, "command_type"):
+        match enum(clause, "command_type"):
             case "CMD_INSERT":
                 _insert(gathering, relation, [unwrap(column).name for column in clause.target_list], [])
             case "CMD_UPDATE":
@@ -102,7 +102,7 @@ def _lock_rows(gathering: Gathering, select: Node) -> None:
                     see(gathering, gathering.named(inner), Mode.ROW_SHARE)
 
 
-def _insert(gathering: Gathering, relation: Relation, names: list[str], rows: list[list[Node]]) -> None:
+def _insert(gathering: Gathering, relation: Relation, names: Sequence[str], rows: list[list[Node]]) -> None:
     """New rows: those that their foreign keys refer to are looked at and locked.
 
     :param names: of the columns that are said; none for all.
@@ -119,7 +119,7 @@ def _insert(gathering: Gathering, relation: Relation, names: list[str], rows: li
         gathering.unknown(f"which partitions of {base.sql} get rows: those that get none are not locked")
 
 
-def _given(relation: Relation, number: int, names: list[str], rows: list[list[Node]]) -> bool:
+def _given(relation: Relation, number: int, names: Sequence[str], rows: list[list[Node]]) -> bool:
     """Whether a column of new rows may be something else than NULL."""
     column = next(column for column in relation.columns if column.number == number)
     if column.name not in names:

@@ -43,7 +43,7 @@ def sentences(effects: Effects) -> list[str]:
     if read:
         said.append(f"{_listed(read)}: read from the first row to the last")
     if effects.planned:
-        said.append("how much is read beside that is the planner's choice")
+        said.append("how much is read beside that is the planner's enum")
     return [*said, *(f"not known: {label(what)}" for what in effects.unknown)]
 
 

@@ -12,6 +12,7 @@ from lockgate.catalog.relations import Relation
 from lockgate.copying import prospect as copied
 from lockgate.copying.prospect import Copied
 from lockgate.cutover import record, scope
+from lockgate.cutover.record import Cutover
 from lockgate.engine import seeds
 from lockgate.engine.undoing import begun_steps, needs_sql
 from lockgate.errors import RollbackRefused
@@ -151,8 +152,13 @@ def look(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> 
     filled = _filled(conn, loaded, phases)
     brought = copied.look(conn, loaded, _copies(conn, loaded, phases))
     dropped = _dropped(conn, loaded, phases)
-    losses: list[Loss] = list(_of_cutovers(conn, loaded, phases))
-    unknown: list[str] = []
+    over = list(_over(conn, loaded, phases))
+    losses = [Loss(*loss) for cutover in over for loss in scope.losses(conn, cutover)]
+    unknown = [
+        f"{rows} rows that the way back yields for {table}, and whose keys others have by `winner`"
+        for cutover in over
+        for table, rows in scope.merged(conn, cutover)
+    ]
     tables = {each.target.oid for each in filled if each.target is not None and not each.updates_only}
     tables |= {each.target.oid for each in brought if each.goes}
     for other in brought:
@@ -214,7 +220,8 @@ def _cut_over(conn: Connection[Any]) -> set[int]:
     return {int(target) for (target,) in rows}
 
 
-def _of_cutovers(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> Iterator[Loss]:
+def _over(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) -> Iterator[Cutover]:
+    """The cutovers that are taken back."""
     for phase in phases:
         for number, _ in begun_steps(conn, loaded, phase):
             step = phase.steps[number]
@@ -223,10 +230,8 @@ def _of_cutovers(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Pha
             if cutover is None or cutover.state != "over":
                 continue
             _refuse_missing(conn, cutover.id, loaded.where("phases", loaded.plan.phases.index(phase), "steps", number))
-            if isinstance(step, CloseStep):
-                continue
-            for label, rows, why in scope.losses(conn, cutover):
-                yield Loss(label, rows, why)
+            if not isinstance(step, CloseStep):
+                yield cutover
 
 
 def _handed_over_by(step: Step) -> str | None:

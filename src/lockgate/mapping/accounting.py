@@ -124,6 +124,18 @@ def yielding_query(compiled: Compiled) -> str:
     return f"SELECT count(*) FROM ({distinct} FROM {compiled.keyed(compiled.yields(), 'y')}) AS x"
 
 
+def beaten(conn: Connection[Any], group: Group) -> int:
+    """How many of the rows that all mappings of a target yield do not keep their key, in the present state."""
+    every = " UNION ALL ".join(
+        f"SELECT {names_as_held(group.evaluation.key, 'y')} FROM {compiled.keyed(compiled.yields(), 'y')}"
+        for compiled in group.compiled
+    )
+    repeated = (
+        f"SELECT count(*) AS n FROM ({every}) AS y GROUP BY {names(group.evaluation.key, 'y')} HAVING count(*) > 1"
+    )
+    return first_number(conn, f"SELECT coalesce(sum(r.n - 1), 0) FROM ({repeated}) AS r")
+
+
 def _keep_losers(conn: Connection[Any], group: Group, compiled: Compiled) -> int:
     """Find the yields of this mapping that do not keep their key, into a temporary table; return how many.
 

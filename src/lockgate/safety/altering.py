@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from lockgate.safety.context import Context
 from lockgate.sql import tree
-from lockgate.sql.ddl import dotted, enum, ident
-from lockgate.sql.tree import Node
+from lockgate.sql.ddl import dotted, ident
+from lockgate.sql.tree import Node, enum
 
 _LONGEST = 63
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lockgate.safety.registry import FAMILIES, RULES
+from lockgate.safety.live.answers import FAMILIES, RULES
 from lockgate.safety.rule import Rule
 
 HAZARDS: Mapping[int, str] = {
@@ -132,7 +132,8 @@ is in [lint.md](lint.md). `lockgate lint --explain LG101` tells the same of one.
 _CATALOGUE = """\
 ## The catalogue of hazards
 
-Each known hazard of a migration, and what looks for it by its text.
+Each known hazard of a migration, and what looks for it: `lockgate lint` by its text, `lockgate check` with the catalog
+and the rows as well.
 
 | | hazard | rule, or why there is none |
 | --- | --- | --- |"""
@@ -147,4 +148,4 @@ def _section(rule: Rule) -> str:
 
 def _answer(number: int) -> str:
     codes = ", ".join(rule.code for rule in rules_of(number))
-    return " ".join(part for part in (codes, WITHOUT_TEXT.get(number, "")) if part)
+    return ": ".join(part for part in (codes, WITHOUT_TEXT.get(number, "")) if part)

@@ -15,7 +15,7 @@ from lockgate.safety.probes.asking import Prober
 from lockgate.safety.records import Column, Relation
 from lockgate.safety.subject import Subject
 from lockgate.sql import ddl
-from lockgate.sql.tree import Node, walk
+from lockgate.sql.tree import Node, enum, walk
 from lockgate.sql.words import words
 
 _CHANGE_ROWS = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt", "TruncateStmt"})
@@ -78,7 +78,7 @@ class Database:
         """Whether a statement before this one drops something of a kind (``OBJECT_INDEX``) and of this name."""
         return any(
             statement == "DropStmt"
-            and ddl.enum(node, "remove_type") == kind
+            and enum(node, "remove_type") == kind
             and any(names[-1] == name for names in ddl.objects(node))
             for statement, node in self._statements(c)
         )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from lockgate.effects import predict
 from lockgate.safety.context import Context
 from lockgate.safety.finding import Finding, Tier
 from lockgate.safety.growing import grow
-from lockgate.safety.known import Key, Known
+from lockgate.safety.known import Key, Known, key_of
 from lockgate.safety.registry import ALL, by_event
 from lockgate.safety.rule import ANY, COLUMN, TEXT_END, Answer, Found, Rule
-from lockgate.safety.strong import strong
 from lockgate.safety.subject import Statement, Subject
-from lockgate.sql.ddl import enum
-from lockgate.sql.tree import Node, unwrap
+from lockgate.sql.tree import Node, enum, unwrap
 
 Answers = Mapping[tuple[str, Tier], Answer]
 
@@ -66,7 +66,7 @@ class Examiner:
             for event, part in events(context):
                 for rule in rules.get(event, ()):
                     self._ask(rule, part, found)
-            names = tuple(name for name in strong(statement) if not self.known.is_new(name))
+            names = tuple(name for name in _strong(node) if not self.known.is_new(name))
             if names:
                 locked[statement.index] = names
             grow(self.known, statement)
@@ -143,6 +143,15 @@ def _element(context: Context, element: Node, relation: Node, *, adds: bool) -> 
             yield enum(constraint, "contype"), context.of(constraint, relation, adds=adds, column=element)
     elif name == "Constraint":
         yield enum(element, "contype"), context.of(element, relation, adds=adds)
+
+
+_PART = re.compile(r'"((?:[^"]|"")*)"')
+
+
+def _strong(node: Node) -> Iterator[Key]:
+    """The relations whose lock stops writers, or readers too, as far as the text tells."""
+    for name in predict(node).strong():
+        yield key_of(tuple(part.replace('""', '"') for part in _PART.findall(name)))
 
 
 def _kinds(subject: Subject) -> dict[str, int]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from lockgate.safety.known import Bound, Column, Known, Table, key, key_of
 from lockgate.safety.subject import Statement
-from lockgate.sql.ddl import enum, objects, strings, type_of
-from lockgate.sql.tree import Node, unwrap
+from lockgate.sql.ddl import objects, type_of
+from lockgate.sql.tree import Node, enum, strings, unwrap
 
 
 def grow(known: Known, statement: Statement) -> None:

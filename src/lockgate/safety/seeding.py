@@ -10,7 +10,7 @@ from lockgate.safety.known import Bound, Column, Key, Known, Table, key_of
 from lockgate.safety.records import Constraint, Index, Relation
 from lockgate.safety.subject import Subject
 from lockgate.sql import ddl, tree
-from lockgate.sql.tree import SqlSyntaxError, expression
+from lockgate.sql.tree import SqlSyntaxError, expression, strings
 
 _KINDS = {
     "c": "CONSTR_CHECK",
@@ -120,7 +120,7 @@ def partition_key(relation: Relation) -> tuple[str, ...]:
     for target in targets:
         value = tree.unwrap(target.res_target.val)
         plain = value.DESCRIPTOR.name == "ColumnRef"
-        found.append(ddl.strings(value.fields)[-1] if plain else ddl.expression(target.res_target.val, values=True))
+        found.append(strings(value.fields)[-1] if plain else ddl.expression(target.res_target.val, values=True))
     return tuple(found)
 
 

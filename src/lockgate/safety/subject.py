@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from lockgate.sql.ddl import enum
 from lockgate.sql.script import Piece, pieces
-from lockgate.sql.tree import Node
+from lockgate.sql.tree import Node, enum
 
 NEWEST = 18
 """The newest major version of the server that the rules know; they take it for the server's if none is given."""

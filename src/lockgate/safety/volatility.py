@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lockgate.sql.ddl import dotted, strings
-from lockgate.sql.tree import Node, walk
+from lockgate.sql.ddl import dotted
+from lockgate.sql.tree import Node, strings, walk
 
 _VOLATILE = frozenset(
     [

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from lockgate.effects import Mode, predict
 from lockgate.sql.split import Statement
-from lockgate.sql.tree import choice, parse_one, quote, unwrap, walk
+from lockgate.sql.tree import enum, parse_one, quote, unwrap, walk
 
 
 class Alone(Enum):
@@ -69,7 +69,7 @@ _WITHIN = {"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO
 def shape(statement: Statement) -> Shape:
     """What is known of a statement from its text."""
     node = unwrap(parse_one(statement.text).stmt)
-    found = Shape(statement.kind, _locks(statement), refusal=_refusal(statement, node))
+    found = Shape(statement.kind, _locks(node), refusal=_refusal(statement, node))
     if statement.in_transaction:
         return found
     alone, relation, names = _alone(statement, node)
@@ -84,7 +84,7 @@ def control(statement: Statement) -> Literal["begin", "commit", "rollback"] | No
     """What a statement does to the transaction around it; None for all others, savepoints too."""
     if statement.kind != "TransactionStmt":
         return None
-    said = choice(unwrap(parse_one(statement.text).stmt), "kind")
+    said = enum(unwrap(parse_one(statement.text).stmt), "kind")
     return _CONTROLS.get(said)
 
 
@@ -103,7 +103,7 @@ def dropped_tables(statement: Statement) -> list[str]:
     node = unwrap(parse_one(statement.text).stmt)
     if statement.kind == "TruncateStmt":
         return [_name(relation.range_var) for relation in node.relations]
-    if statement.kind == "DropStmt" and choice(node, "remove_type") == "OBJECT_TABLE":
+    if statement.kind == "DropStmt" and enum(node, "remove_type") == "OBJECT_TABLE":
         return list(_listed(node.objects))
     return []
 
@@ -112,22 +112,22 @@ def empties_others(statement: Statement) -> bool:
     """Whether a statement also empties the tables that refer to those which it names."""
     if statement.kind != "TruncateStmt":
         return False
-    return choice(unwrap(parse_one(statement.text).stmt), "behavior") == "DROP_CASCADE"
+    return enum(unwrap(parse_one(statement.text).stmt), "behavior") == "DROP_CASCADE"
 
 
 def dropped_schemas(statement: Statement) -> list[str]:
     """Names of the schemas that a statement drops with all that is in them, as the catalog holds them."""
     node = unwrap(parse_one(statement.text).stmt)
-    if statement.kind != "DropStmt" or choice(node, "remove_type") != "OBJECT_SCHEMA":
+    if statement.kind != "DropStmt" or enum(node, "remove_type") != "OBJECT_SCHEMA":
         return []
-    return [item.string.sval for item in node.objects] if choice(node, "behavior") == "DROP_CASCADE" else []
+    return [item.string.sval for item in node.objects] if enum(node, "behavior") == "DROP_CASCADE" else []
 
 
 def changes_rows(statement: Statement) -> bool:
     """Whether a statement may remove or change rows that its text does not tell."""
     if statement.kind == "AlterTableStmt":
         node = unwrap(parse_one(statement.text).stmt)
-        return any(choice(unwrap(command), "subtype") in _REWRITES for command in node.cmds)
+        return any(enum(unwrap(command), "subtype") in _REWRITES for command in node.cmds)
     return statement.kind in {
         "DeleteStmt",
         "UpdateStmt",
@@ -154,8 +154,7 @@ def writes_only_its_text(statement: Statement) -> bool:
     read = sum(inner.DESCRIPTOR.name == "RangeVar" for inner in nodes) > len(objects)
     called = {_function(inner) for inner in nodes if inner.DESCRIPTOR.name == "FuncCall"}
     renewed = any(
-        inner.DESCRIPTOR.name == "OnConflictClause" and choice(inner, "action") != "ONCONFLICT_NOTHING"
-        for inner in nodes
+        inner.DESCRIPTOR.name == "OnConflictClause" and enum(inner, "action") != "ONCONFLICT_NOTHING" for inner in nodes
     )
     return statement.kind in _BLAND or not (read or renewed or called - _HARMLESS)
 
@@ -165,7 +164,7 @@ def _function(call: Any) -> str:
 
 
 def _refusal(statement: Statement, node: Any) -> str | None:
-    if statement.kind == "TransactionStmt" and choice(node, "kind") not in _WITHIN:
+    if statement.kind == "TransactionStmt" and enum(node, "kind") not in _WITHIN:
         return (
             "the transaction is Lockgate's: a step's effect and its line in the ledger commit together; "
             "leave BEGIN, COMMIT and ROLLBACK out, or cut the file into steps"
@@ -175,10 +174,10 @@ def _refusal(statement: Statement, node: Any) -> str | None:
     return None
 
 
-def _locks(statement: Statement) -> dict[str, str]:
+def _locks(node: Any) -> dict[str, str]:
     """The locks of relations that are more than read, where there are several of one the strongest."""
     order = list(Mode)
-    locks = sorted(predict(statement).locks, key=lambda lock: order.index(lock.mode))
+    locks = sorted(predict(node).locks, key=lambda lock: order.index(lock.mode))
     return {lock.relation: lock.mode.value for lock in locks if lock.mode not in _READING}
 
 

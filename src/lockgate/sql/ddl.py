@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 
 from lockgate.errors import PlanError
 from lockgate.sql import tree
-from lockgate.sql.tree import Node, SqlSyntaxError, unwrap
+from lockgate.sql.tree import Node, SqlSyntaxError, strings, unwrap
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _SPELLED = {
@@ -52,11 +52,6 @@ def relation(node: Node) -> str:
     return dotted((node.catalogname, node.schemaname, node.relname))
 
 
-def strings(nodes: Iterable[Node]) -> tuple[str, ...]:
-    """The texts of a list of ``String`` nodes, such as the columns of a key."""
-    return tuple(inner.sval for node in nodes if (inner := unwrap(node)) is not None)
-
-
 def objects(statement: Node) -> Iterator[tuple[str, ...]]:
     """The qualified names of what a ``DropStmt`` drops."""
     for item in statement.objects:
@@ -70,25 +65,6 @@ def objects(statement: Node) -> Iterator[tuple[str, ...]]:
                 yield strings(inner.names)
             case _:
                 yield (inner.sval,)
-
-
-def enum(node: Node, field: str) -> str:
-    """The name of a node's enumerated value: ``enum(command, "subtype")`` is ``AT_AddColumn``."""
-    return _enumerated(node.DESCRIPTOR.full_name, field, getattr(node, field)) or _learn(node, field)
-
-
-_known: dict[tuple[str, str, int], str] = {}
-
-
-def _enumerated(message: str, field: str, value: int) -> str | None:
-    return _known.get((message, field, value))
-
-
-def _learn(node: Node, field: str) -> str:
-    descriptor = node.DESCRIPTOR
-    for number, value in descriptor.fields_by_name[field].enum_type.values_by_number.items():
-        _known[descriptor.full_name, field, number] = value.name
-    return _known[descriptor.full_name, field, getattr(node, field)]
 
 
 def type_of(node: Node) -> str:

@@ -230,11 +230,22 @@ def literal(value: str) -> str:
     return f" E'{body.replace(chr(92), chr(92) * 2)}'" if "\\" in value else f"'{body}'"
 
 
-def choice(node: Node, field: str) -> str:
-    """The parser's name for what an enumerated field says, such as ``AT_AddColumn``."""
-    return str(node.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number[getattr(node, field)].name)
+def enum(node: Node, field: str) -> str:
+    """The parser's name for what an enumerated field says: ``enum(command, "subtype")`` is ``AT_AddColumn``."""
+    return _enumerated.get((node.DESCRIPTOR.full_name, field, getattr(node, field))) or _learn(node, field)
 
 
-def strings(parts: Iterable[Node]) -> list[str]:
-    """The parts of a name that the parser keeps as a list."""
-    return [unwrap(part).sval for part in parts]
+# The parser's description is slow to ask.
+_enumerated: dict[tuple[str, str, int], str] = {}
+
+
+def _learn(node: Node, field: str) -> str:
+    descriptor = node.DESCRIPTOR
+    for number, value in descriptor.fields_by_name[field].enum_type.values_by_number.items():
+        _enumerated[descriptor.full_name, field, number] = value.name
+    return _enumerated[descriptor.full_name, field, getattr(node, field)]
+
+
+def strings(nodes: Iterable[Node]) -> tuple[str, ...]:
+    """The texts of a list of ``String`` nodes, such as the parts of a name, or the columns of a key."""
+    return tuple(inner.sval for node in nodes if (inner := unwrap(node)) is not None)

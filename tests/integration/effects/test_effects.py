@@ -9,7 +9,7 @@ import pytest
 
 from lockgate.effects import Effects, Mode, predict
 from lockgate.effects.live import LiveCatalog
-from lockgate.sql.split import split
+from lockgate.sql.tree import parse_one, unwrap
 from tests.integration.effects.mapping import as_map, observe, read
 from tests.integration.effects.observe import Observed, prepare, shapes
 
@@ -32,7 +32,11 @@ def test_every_statement_does_what_was_told(dsn: str) -> None:
 def _told(dsn: str) -> dict[str, Effects]:
     with psycopg.connect(dsn, autocommit=True, options="-c default_transaction_read_only=on") as conn:
         catalog, major = LiveCatalog(conn), conn.info.server_version // 10000
-        return {shape.name: predict(split(shape.text)[0], catalog, major) for shape in shapes() if shape.since <= major}
+        return {
+            shape.name: predict(unwrap(parse_one(shape.text).stmt), catalog, major)
+            for shape in shapes()
+            if shape.since <= major
+        }
 
 
 def _differences(told: Effects, seen: Observed) -> dict[str, Any]:

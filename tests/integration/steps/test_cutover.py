@@ -17,9 +17,11 @@ from psycopg.conninfo import make_conninfo
 
 from lockgate.catalog import document
 from lockgate.doctor.examination import examine
+from lockgate.engine import losing
 from lockgate.engine.uninstall import uninstall
 from lockgate.errors import CheckFailed, LockgateError, LockNotAcquired, PlanError, RollbackRefused
 from lockgate.mapping import changelog, upkeep
+from lockgate.plan.load import LoadedPlan
 from lockgate.steps import cutback, handover
 from tests.copies import EMPTY
 from tests.integration.engine.plans import Told, one, rows, sessions
@@ -710,3 +712,24 @@ def test_a_log_that_is_dropped_while_it_is_looked_at_is_no_trouble(filled: str, 
         dropping.commit()
         with contextlib.suppress(psycopg.errors.UndefinedTable):  # the other segment's name is looked up afterwards
             assert not tidied.result()
+
+
+def test_what_the_way_back_makes_one_of_is_said(filled: str, tmp_path: Path) -> None:
+    """A contact comes again whose first row the old model's application has used for something else."""
+    loaded = plan(tmp_path)
+    new = "INSERT INTO core.contacts VALUES (5, 'n@x')"
+    apply(filled, loaded, "handover")
+    act(filled, new)
+    rollback(filled, loaded)
+    act(filled, "UPDATE core.emails SET email = 'other@x' WHERE email = 'n@x'")
+    apply(filled, loaded, "handover")
+    assert _not_known(filled, loaded) == []
+    act(filled, new)
+    assert _not_known(filled, loaded) == [
+        "1 rows that the way back yields for core.emails, and whose keys others have by `winner`"
+    ]
+
+
+def _not_known(dsn: str, loaded: LoadedPlan) -> list[str]:
+    found = losing.foresee(sessions(dsn, loaded.plan.settings), loaded, loaded.plan.phases[1:2])
+    return [text for text in found.unknown if "way back" in text]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from lockgate.effects import Effects, Lock, Mode, label, predict, sentences, strongest
-from lockgate.sql.split import split
+from lockgate.sql.tree import parse_one, unwrap
 
 
 def of(text: str) -> Effects:
-    return predict(split(text)[0])
+    return predict(unwrap(parse_one(text).stmt))
 
 
 @pytest.mark.parametrize(

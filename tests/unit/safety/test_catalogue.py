@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lockgate.safety.catalogue import HAZARDS, WITHOUT_TEXT, render, rules_of
+from lockgate.safety.finding import Tier
 
 FILE = Path(__file__).parents[3] / "docs" / "rules.md"
 
@@ -14,8 +15,9 @@ def test_the_page_is_what_the_rules_say() -> None:
 
 
 @pytest.mark.parametrize("number", HAZARDS)
-def test_each_hazard_has_a_rule_or_a_reason(number: int) -> None:
-    assert bool(rules_of(number)) != (number in WITHOUT_TEXT)
+def test_each_hazard_has_a_rule_of_the_text_or_a_reason(number: int) -> None:
+    by_text = [rule for rule in rules_of(number) if Tier.TEXT in rule.tiers]
+    assert bool(by_text) != (number in WITHOUT_TEXT)
 
 
 def test_the_catalogue_is_whole() -> None:

@@ -7,29 +7,14 @@ from pathlib import Path
 
 import click
 
-from lockgate.cli import context, options
-from lockgate.cli.output import Output
-from lockgate.errors import DatabaseError, ExitCode
+from lockgate.cli import context, findings, options
+from lockgate.errors import DatabaseError
 
 
 @click.command("check")
-@click.argument("paths", metavar="[PATHS]...", nargs=-1, type=click.Path(path_type=Path))
+@findings.paths
 @options.database
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json", "github", "sarif", "junit"]),
-    default="text",
-    show_default=True,
-    help="For people, for programs, for pull requests, for code scanning, for test reports.",
-)
-@click.option(
-    "--fail-on",
-    type=click.Choice(["high", "medium", "low", "never"]),
-    default="high",
-    show_default=True,
-    help="Exit with 1 if there is a finding of this severity, or a worse one.",
-)
+@findings.told
 @click.option(
     "--time-limit",
     type=options.DURATION,
@@ -40,11 +25,8 @@ from lockgate.errors import DatabaseError, ExitCode
 @click.option(
     "--examples", is_flag=True, help="Show keys of rows and constants of statements: they may be personal data."
 )
-@click.option(
-    "--tool", metavar="NAME", help="Whose folders they are, such as sqlx or flyway; else it is told from them."
-)
-@click.option("--assume-in-transaction", is_flag=True, help="Loose files are run in a transaction (psql -1).")
-@click.option("--no-color", is_flag=True, help="Never colour; NO_COLOR in the environment does the same.")
+@findings.read
+@findings.no_color
 def command(
     paths: tuple[Path, ...],
     database: str | None,
@@ -70,11 +52,9 @@ def command(
     """
     import psycopg
 
-    from lockgate.cli.commands.lint import show, write
     from lockgate.lint.live import check
     from lockgate.lint.pending import Pending
     from lockgate.lint.sources import find
-    from lockgate.safety.finding import Severity
 
     sessions = context.sessions(database)
     with sessions.open("check", plan_sql=True, read_only=True) as conn:
@@ -88,10 +68,5 @@ def command(
                 why="Somebody holds an ACCESS EXCLUSIVE lock on a table.",
                 hint="Try again when that has ended.",
             ) from None
-    limit = None if fail_on == "never" else Severity(fail_on)
-    output = Output("json" if output_format == "json" else "text", no_color)
-    if output_format == "text":
-        show(output, outcome, "The text, the catalog and the rows were looked at. Nothing was touched.")
-    else:
-        write(output_format, outcome, limit)
-    return ExitCode.FAILED if outcome.fails(limit) else ExitCode.DONE
+    note = "The text, the catalog and the rows were looked at. Nothing was touched."
+    return findings.tell(outcome, note, output_format=output_format, fail_on=fail_on, no_color=no_color)

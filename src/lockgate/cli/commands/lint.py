@@ -7,44 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lockgate.cli import findings
 from lockgate.cli.output import Output
 from lockgate.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from lockgate.lint.run import Outcome
-    from lockgate.safety.finding import Finding, Severity
     from lockgate.safety.rule import Rule
-
-_STYLES = {"high": "bad", "medium": "warn", "low": "dim"}
 
 
 @click.command("lint")
-@click.argument("paths", metavar="[PATHS]...", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["text", "json", "github", "sarif", "junit"]),
-    default="text",
-    show_default=True,
-    help="For people, for programs, for pull requests, for code scanning, for test reports.",
-)
-@click.option(
-    "--fail-on",
-    type=click.Choice(["high", "medium", "low", "never"]),
-    default="high",
-    show_default=True,
-    help="Exit with 1 if there is a finding of this severity, or a worse one.",
-)
+@findings.paths
+@findings.told
 @click.option("--pg", "major", type=click.IntRange(14, 18), default=18, show_default=True, help="The server's version.")
 @click.option("--select", metavar="CODES", multiple=True, help="Look for these only: LG101, or LG1 for a family.")
 @click.option("--ignore", metavar="CODES", multiple=True, help="Do not look for these.")
-@click.option(
-    "--tool", metavar="NAME", help="Whose folders they are, such as sqlx or flyway; else it is told from them."
-)
-@click.option("--assume-in-transaction", is_flag=True, help="Loose files are run in a transaction (psql -1).")
+@findings.read
 @click.option("--rules", "list_rules", is_flag=True, help="List all rules, and do nothing else.")
 @click.option("--explain", metavar="CODE", help="Tell all about a rule, and do nothing else.")
-@click.option("--no-color", is_flag=True, help="Never colour; NO_COLOR in the environment does the same.")
+@findings.no_color
 def command(
     paths: tuple[Path, ...],
     output_format: str,
@@ -70,18 +51,11 @@ def command(
       lockgate lint V7__orders.sql --format github --fail-on medium
       lockgate lint --explain LG101
     """
-    from lockgate.safety.finding import Severity
-
-    output = Output("json" if output_format == "json" else "text", no_color)
     if list_rules or explain is not None:
-        return _tell(output, explain)
+        return _tell(Output("json" if output_format == "json" else "text", no_color), explain)
     outcome = _looked(paths or (Path(),), select, ignore, tool, assume_in_transaction, major)
-    limit = None if fail_on == "never" else Severity(fail_on)
-    if output_format == "text":
-        show(output, outcome, "Only the text was read. What the catalog and the rows would tell was not looked at.")
-    else:
-        write(output_format, outcome, limit)
-    return ExitCode.FAILED if outcome.fails(limit) else ExitCode.DONE
+    note = "Only the text was read. What the catalog and the rows would tell was not looked at."
+    return findings.tell(outcome, note, output_format=output_format, fail_on=fail_on, no_color=no_color)
 
 
 def _looked(
@@ -108,72 +82,6 @@ def _codes(given: tuple[str, ...]) -> list[str]:
         if not any(known.startswith(code) for known in RULES):
             raise UsageError(f"There is no rule {code}", hint="`lockgate lint --rules` lists them.")
     return codes
-
-
-def write(form: str, outcome: Outcome, limit: Severity | None) -> None:
-    """Print what was found for programs."""
-    import json
-
-    from lockgate.lint import formats
-
-    match form:
-        case "json":
-            text = json.dumps(formats.as_object(outcome), indent=2, ensure_ascii=False)
-        case "github":
-            text = formats.as_github(outcome)
-        case "sarif":
-            text = formats.as_sarif(outcome)
-        case _:
-            text = formats.as_junit(outcome, limit)
-    if text:
-        click.echo(text)
-
-
-def _line(output: Output, text: str = "", style: str | None = None) -> None:
-    """Print a line as it is: findings are of files and of a catalog, so there is no password to look for."""
-    click.echo(output.styled(text, style))
-
-
-def show(output: Output, outcome: Outcome, note: str) -> None:
-    """Print what was found for people.
-
-    :param note: what was looked at.
-    """
-    from lockgate.safety.finding import Severity
-
-    for finding in outcome.findings:
-        _show_one(output, finding)
-    for text in outcome.skipped:
-        _line(output, f"Not looked at: {text}.", "dim")
-    counts = [f"{count} {severity}" for severity in Severity if (count := outcome.count(severity))]
-    said = f": {', '.join(counts)}" if counts else ""
-    ignored = f", {outcome.ignored} ignored" if outcome.ignored else ""
-    _line(
-        output,
-        f"{_number(len(outcome.findings), 'finding')}{ignored} in {_number(outcome.statements, 'statement')} of "
-        f"{_number(len(set(outcome.files)), 'file')}{said}.",
-    )
-    _line(output, note, "dim")
-
-
-def _number(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
-
-
-def _show_one(output: Output, finding: Finding) -> None:
-    severity = output.styled(str(finding.severity), _STYLES[finding.severity])
-    _line(output, f"{finding.where}: {severity} {finding.code} {finding.name}")
-    _line(output, _under("", finding.what))
-    _line(output, _under("Why: ", finding.why))
-    if finding.rewrite:
-        _line(output, _under("Do: ", finding.rewrite))
-    if finding.not_looked:
-        _line(output, _under("Not looked at: ", "; ".join(finding.not_looked) + "."), "dim")
-    _line(output)
-
-
-def _under(label: str, text: str) -> str:
-    return f"  {label}" + text.replace("\n", "\n  " + " " * len(label))
 
 
 def _tell(output: Output, code: str | None) -> int:

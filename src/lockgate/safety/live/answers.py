@@ -14,7 +14,7 @@ from lockgate.safety.registry import FAMILIES as TEXT_FAMILIES
 from lockgate.safety.registry import RULES as TEXT_RULES
 from lockgate.safety.rule import Answer, Found, Rule
 from lockgate.sql import ddl
-from lockgate.sql.tree import walk
+from lockgate.sql.tree import strings, walk
 
 TOLD: tuple[Told, ...] = (
     *indexes.RULES,
@@ -88,7 +88,7 @@ def _volatile(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Foun
     calls = [node for node in walk(c.part) if node.DESCRIPTOR.name == "FuncCall"]
     known, volatile = True, False
     for call in calls:
-        *schema, name = ddl.strings(call.funcname)
+        *schema, name = strings(call.funcname)
         functions = db.facts.functions_named(schema[-1] if schema else "", name)
         fitting = [function for function in functions if function.takes(len(call.args))]
         known = known and bool(fitting)

@@ -11,8 +11,7 @@ from lockgate.safety.live.told import counted_found, told
 from lockgate.safety.probes.rows import violating
 from lockgate.safety.rule import Found
 from lockgate.sql import ddl
-from lockgate.sql.ddl import enum
-from lockgate.sql.tree import walk
+from lockgate.sql.tree import enum, strings, walk
 
 
 @told(
@@ -36,9 +35,9 @@ def check_is_violated(c: Context, db: Database) -> Iterator[Found]:
         if enum(c.part, "contype") != "CONSTR_CHECK" or not c.adds or c.column is not None:
             return
         used = {
-            ddl.strings(node.fields)[-1]
+            strings(node.fields)[-1]
             for node in walk(c.part.raw_expr)
-            if node.DESCRIPTOR.name == "ColumnRef" and len(ddl.strings(node.fields))
+            if node.DESCRIPTOR.name == "ColumnRef" and len(strings(node.fields))
         }
         if not db.columns(c, relation, tuple(used)) and used:
             return

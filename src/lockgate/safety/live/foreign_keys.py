@@ -13,8 +13,8 @@ from lockgate.safety.live.told import counted_found, told
 from lockgate.safety.probes.keys import orphans
 from lockgate.safety.records import Column, Index, Relation
 from lockgate.safety.rule import Found
-from lockgate.sql.ddl import enum, ident, strings
-from lockgate.sql.tree import Node
+from lockgate.sql.ddl import ident
+from lockgate.sql.tree import Node, enum, strings
 
 
 def _foreign(c: Context, db: Database) -> tuple[Relation, Relation, tuple[Column, ...], tuple[Column, ...]] | None:

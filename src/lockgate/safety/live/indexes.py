@@ -13,8 +13,8 @@ from lockgate.safety.probes.rows import oversized
 from lockgate.safety.records import Index, Relation
 from lockgate.safety.rule import Found
 from lockgate.sql import ddl
-from lockgate.sql.ddl import enum, ident
-from lockgate.sql.tree import Node
+from lockgate.sql.ddl import ident
+from lockgate.sql.tree import Node, enum
 
 _DESCENDING, _NULLS_FIRST = 1, 2
 

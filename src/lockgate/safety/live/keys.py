@@ -16,8 +16,8 @@ from lockgate.safety.probes.rows import nulls, raw
 from lockgate.safety.records import Column, Relation
 from lockgate.safety.rule import Found
 from lockgate.sql import ddl
-from lockgate.sql.ddl import enum, ident, strings
-from lockgate.sql.tree import Node
+from lockgate.sql.ddl import ident
+from lockgate.sql.tree import Node, enum, strings
 
 
 @told(

@@ -13,8 +13,8 @@ from lockgate.safety.records import Relation
 from lockgate.safety.rule import Found
 from lockgate.safety.seeding import partition_key
 from lockgate.sql import ddl
-from lockgate.sql.ddl import enum, ident
-from lockgate.sql.tree import Node, unwrap
+from lockgate.sql.ddl import ident
+from lockgate.sql.tree import Node, enum, strings, unwrap
 
 
 def _default(db: Database, parent: Relation) -> Relation | None:
@@ -102,7 +102,7 @@ def _bounds(node: Node) -> Bounds | None:
 def _datum(node: Node) -> Datum:
     inner = unwrap(node)
     if inner.DESCRIPTOR.name == "ColumnRef":
-        match ddl.strings(inner.fields)[-1].lower():
+        match strings(inner.fields)[-1].lower():
             case "minvalue":
                 return MINIMUM
             case "maxvalue":

@@ -13,7 +13,8 @@ from lockgate.safety.live.told import told
 from lockgate.safety.records import Column, Function, Relation, Use
 from lockgate.safety.rule import Found
 from lockgate.sql import ddl
-from lockgate.sql.ddl import enum, ident
+from lockgate.sql.ddl import ident
+from lockgate.sql.tree import enum, strings
 from lockgate.sql.words import words
 
 _SHOWN = 10
@@ -66,7 +67,7 @@ def bodies(c: Context, db: Database, relation: Relation, column: Column | None) 
 
 def _remade(c: Context, function: Function) -> bool:
     for statement in c.subject.statements:
-        if statement.kind == "CreateFunctionStmt" and ddl.strings(statement.node.funcname)[-1] == function.name:
+        if statement.kind == "CreateFunctionStmt" and strings(statement.node.funcname)[-1] == function.name:
             return True
         drops = statement.kind == "DropStmt" and enum(statement.node, "remove_type") in _ROUTINES
         if drops and any(names[-1] == function.name for names in ddl.objects(statement.node)):
@@ -200,7 +201,7 @@ def cascading(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Foun
 def replaced_function_is_stored(c: Context, db: Database) -> Iterator[Found]:
     if not c.node.replace:
         return
-    *schema, name = ddl.strings(c.node.funcname)
+    *schema, name = strings(c.node.funcname)
     count = sum(
         enum(item.function_parameter, "mode") not in {"FUNC_PARAM_OUT", "FUNC_PARAM_TABLE"}
         for item in c.node.parameters
@@ -224,7 +225,7 @@ def replaced_function_is_stored(c: Context, db: Database) -> Iterator[Found]:
 def _body(c: Context) -> str:
     for option in c.node.options:
         if option.def_elem.defname == "as":
-            return "".join(ddl.strings(option.def_elem.arg.list.items)[:1])
+            return "".join(strings(option.def_elem.arg.list.items)[:1])
     return ""
 
 

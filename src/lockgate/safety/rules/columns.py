@@ -21,7 +21,8 @@ from lockgate.safety.finding import Severity
 from lockgate.safety.known import key_of
 from lockgate.safety.rule import Found, rule
 from lockgate.safety.volatility import volatile
-from lockgate.sql.ddl import enum, ident, is_null, strings, type_of
+from lockgate.sql.ddl import ident, is_null, type_of
+from lockgate.sql.tree import enum, strings
 
 REWRITES = "The table and all of its indexes are rewritten under ACCESS EXCLUSIVE: nobody reads or writes meanwhile."
 ADD = ("AT_AddColumn",)

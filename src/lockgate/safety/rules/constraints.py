@@ -10,8 +10,8 @@ from lockgate.safety.finding import Severity
 from lockgate.safety.known import key
 from lockgate.safety.rule import Found, rule
 from lockgate.safety.subject import Statement
-from lockgate.sql.ddl import enum, ident, is_null, strings
-from lockgate.sql.tree import Node, unwrap, walk
+from lockgate.sql.ddl import ident, is_null
+from lockgate.sql.tree import Node, enum, strings, unwrap, walk
 
 SIZE = "how large the table is"
 

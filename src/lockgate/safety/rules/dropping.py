@@ -8,7 +8,8 @@ from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import key_of
 from lockgate.safety.rule import Found, rule
-from lockgate.sql.ddl import dotted, enum, ident, objects
+from lockgate.sql.ddl import dotted, ident, objects
+from lockgate.sql.tree import enum
 
 _USE = "who still uses it: views, functions, policies, and the application"
 

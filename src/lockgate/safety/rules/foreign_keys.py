@@ -10,9 +10,9 @@ from lockgate.safety.finding import Severity
 from lockgate.safety.known import Table, key
 from lockgate.safety.rule import TEXT_END, Found, rule
 from lockgate.safety.subject import Statement
-from lockgate.sql.ddl import ident, strings, type_of
+from lockgate.sql.ddl import ident, type_of
 from lockgate.sql.ddl import relation as named
-from lockgate.sql.tree import Node, unwrap
+from lockgate.sql.tree import Node, strings, unwrap
 
 _FOREIGN = ("CONSTR_FOREIGN",)
 

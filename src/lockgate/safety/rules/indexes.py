@@ -9,9 +9,9 @@ from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import Key, key_of
 from lockgate.safety.rule import Found, rule
-from lockgate.sql.ddl import dotted, enum, objects
+from lockgate.sql.ddl import dotted, objects
 from lockgate.sql.ddl import relation as named
-from lockgate.sql.tree import Node
+from lockgate.sql.tree import Node, enum
 
 _NO_BLOCK = "CONCURRENTLY cannot run inside a transaction block: run it by itself, outside of one."
 _EMPTY = "whether the table is small, or empty, so that the lock is short"

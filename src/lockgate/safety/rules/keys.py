@@ -9,7 +9,8 @@ from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.rule import Found, rule
 from lockgate.safety.rules.constraints import SIZE, added, proven
-from lockgate.sql.ddl import enum, ident, strings
+from lockgate.sql.ddl import ident
+from lockgate.sql.tree import enum, strings
 
 
 @rule(

@@ -8,9 +8,9 @@ from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import key
 from lockgate.safety.rule import ANY, COLUMN, Found, rule
-from lockgate.sql.ddl import enum, ident, strings, type_of
+from lockgate.sql.ddl import ident, type_of
 from lockgate.sql.script import long_names
-from lockgate.sql.tree import unwrap
+from lockgate.sql.tree import enum, strings, unwrap
 
 _LONGEST = 63
 

@@ -9,9 +9,9 @@ from lockgate.safety.finding import Severity
 from lockgate.safety.known import key, key_of
 from lockgate.safety.rule import Found, rule
 from lockgate.sql import tree
-from lockgate.sql.ddl import dotted, enum, ident, strings
+from lockgate.sql.ddl import dotted, ident
 from lockgate.sql.ddl import relation as named
-from lockgate.sql.tree import walk
+from lockgate.sql.tree import enum, strings, walk
 
 
 @rule(

@@ -10,9 +10,8 @@ from lockgate.safety.finding import Severity
 from lockgate.safety.known import key
 from lockgate.safety.rule import Found, rule
 from lockgate.sql import tree
-from lockgate.sql.ddl import enum
 from lockgate.sql.ddl import relation as named
-from lockgate.sql.tree import Node
+from lockgate.sql.tree import Node, enum
 
 
 def _partition(c: Context) -> Node:

@@ -9,7 +9,8 @@ from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import key_of
 from lockgate.safety.rule import Found, rule
-from lockgate.sql.ddl import dotted, enum, ident, strings
+from lockgate.sql.ddl import dotted, ident
+from lockgate.sql.tree import enum, strings
 
 _USE = "which functions, views and policies name it"
 

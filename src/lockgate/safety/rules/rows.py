@@ -8,9 +8,8 @@ from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import key
 from lockgate.safety.rule import Found, rule
-from lockgate.sql.ddl import enum
 from lockgate.sql.ddl import relation as named
-from lockgate.sql.tree import Node, unwrap
+from lockgate.sql.tree import Node, enum, unwrap
 
 _SIZE = "how many rows the table has"
 

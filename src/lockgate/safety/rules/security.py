@@ -8,9 +8,9 @@ from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import key, key_of
 from lockgate.safety.rule import Found, rule
-from lockgate.sql.ddl import dotted, enum, ident, objects
+from lockgate.sql.ddl import dotted, ident, objects
 from lockgate.sql.ddl import relation as named
-from lockgate.sql.tree import Node
+from lockgate.sql.tree import Node, enum
 
 _OFF = frozenset({"AT_DisableTrig", "AT_DisableTrigAll", "AT_DisableTrigUser"})
 

@@ -9,7 +9,8 @@ from lockgate.safety.finding import Severity
 from lockgate.safety.known import Key
 from lockgate.safety.rule import TEXT_END, Found, rule
 from lockgate.safety.subject import Statement
-from lockgate.sql.ddl import dotted, enum
+from lockgate.sql.ddl import dotted
+from lockgate.sql.tree import enum
 
 _TIMEOUTS = frozenset({"lock_timeout", "statement_timeout", "transaction_timeout"})
 

@@ -11,8 +11,8 @@ from lockgate.safety.known import key_of
 from lockgate.safety.retyping import cost, loses
 from lockgate.safety.rule import Found, rule
 from lockgate.sql import tree
-from lockgate.sql.ddl import ident, strings, type_of
-from lockgate.sql.tree import Node, unwrap
+from lockgate.sql.ddl import ident, type_of
+from lockgate.sql.tree import Node, strings, unwrap
 
 _RETYPE = ("AT_AlterColumnType",)
 _STATISTICS = "The column's statistics are dropped, too: ANALYZE the table afterwards, or plans go wrong."
