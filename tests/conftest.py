@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 from typing import Any, Protocol
@@ -110,9 +110,13 @@ def _is_spared(item: pytest.Item, *, everywhere: bool) -> bool:
         return server == "second"
     if everywhere or not item.nodeid.startswith(SHARED_OUT):
         return False
-    # By its name, so that it is the same server each time, whatever else is run.
-    name = item.nodeid.replace(server, "")
-    return SERVERS[crc32(name.encode()) % len(SERVERS)] != server
+    return shared_out_to(item.nodeid, SERVERS) != server
+
+
+def shared_out_to(nodeid: str, servers: Sequence[str]) -> str:
+    """The server that a test is shared out to: by its name, so that it is the same each time, whatever else is run."""
+    name, _, _ = nodeid.partition("[")
+    return servers[crc32(name.encode()) % len(servers)]
 
 
 def _server(item: pytest.Item) -> str | None:
