@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+import psutil
+
 T = TypeVar("T")
 
 
@@ -25,3 +27,11 @@ def wait_until(predicate: Callable[[], T], seconds: float = 60.0, *, what: str |
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
     return answer
+
+
+def lives(pid: int) -> bool:
+    """Whether the process has not ended; one that ended and that nobody has reaped does not live."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -9,7 +9,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
@@ -17,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from lockgate.engine import scratch
 from lockgate.engine.session import Sessions
 from tests.killing import call
-from tests.waiting import wait_until
+from tests.waiting import lives, wait_until
 
 
 def databases(conn: psycopg.Connection[Any]) -> set[str]:
@@ -66,11 +65,11 @@ def test_a_server_is_ended_once_its_maker_is_gone(tmp_path: Path, monkeypatch: p
         assert call("tests.integration.engine.test_scratch:killed_with_a_server", str(place)).killed
         (left,) = place.glob("lockgate-scratch-*")
         pid = int((left / "data" / "postmaster.pid").read_text().split()[0])
-        assert psutil.pid_exists(pid)
+        assert lives(pid)
         with scratch.folder() as alive, scratch.folder():
             assert not left.exists()
             assert alive.exists()
-        assert not psutil.pid_exists(pid)
+        assert not lives(pid)
         assert list(place.glob("lockgate-*")) == []
     finally:
         shutil.rmtree(place)

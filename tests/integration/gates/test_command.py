@@ -6,13 +6,12 @@ import os
 from pathlib import Path
 from textwrap import indent
 
-import psutil
 import pytest
 
 from lockgate.engine import runner
 from lockgate.errors import GateRefused
 from tests.integration.engine.plans import rows, sessions, write_plan
-from tests.waiting import wait_until
+from tests.waiting import lives, wait_until
 
 pytestmark = pytest.mark.one_server  # it asks a program and no server
 
@@ -88,9 +87,7 @@ def test_a_program_that_does_not_answer_is_ended_with_its_children(dsn: str, tmp
     with pytest.raises(GateRefused, match=r"did not answer within 1s: begins"):
         ask(dsn, tmp_path, "{command: [./monitoring.sh], within: 1s}")
     child = int((tmp_path / "child").read_text())
-    wait_until(
-        lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie", what="the child has ended"
-    )
+    wait_until(lambda: not lives(child), what="the child has ended")
 
 
 def test_what_it_says_is_kept_within_reason(dsn: str, tmp_path: Path) -> None:

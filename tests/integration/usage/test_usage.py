@@ -7,7 +7,6 @@ import signal
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psutil
 import psycopg
 import pytest
 
@@ -17,7 +16,7 @@ from lockgate.usage.samples import Sample
 from lockgate.usage.tables import matching
 from lockgate.usage.window import READS, WRITES, Window, judge
 from tests.conftest import StartServer
-from tests.waiting import wait_until
+from tests.waiting import lives, wait_until
 
 Conn = psycopg.Connection[Any]
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -139,7 +138,7 @@ def test_a_crash_of_the_server_begins_anew(own_server: StartServer) -> None:
             return False
         return True
 
-    wait_until(lambda: not psutil.pid_exists(pid) and again(), what="the server has recovered")
+    wait_until(lambda: not lives(pid) and again(), what="the server has recovered")
     with bench.conn:
         bench.act(*["SELECT count(*) FROM core.phones"] * 3, "INSERT INTO core.phones VALUES (3), (4), (5)")
         bench.sample()
