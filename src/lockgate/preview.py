@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from lockgate.engine.phase_run import kind_of
 from lockgate.engine.phases import PhaseState
 from lockgate.errors import LockgateError
 from lockgate.gates import REGISTRY as GATES
-from lockgate.ledger import home, store
+from lockgate.ledger import home, rehearsals, store
 from lockgate.plan.models import Phase
 from lockgate.steps import REGISTRY as STEPS
 
@@ -43,6 +43,7 @@ class StepView:
     """A step that is still to be done, or was.
 
     :param lines: SQL, locks and rows.
+    :param seconds: how long it would take, by the newest rehearsal of this plan; None where that does not tell.
     :param problem: why it cannot be run as the database is now; None where it can, or where it is not
         known yet because steps before it make what it needs (then ``later`` says so).
     """
@@ -52,6 +53,7 @@ class StepView:
     title: str | None
     done: bool
     lines: tuple[str, ...] = ()
+    seconds: float | None = None
     later: str | None = None
     problem: LockgateError | None = None
 
@@ -104,6 +106,7 @@ def preview(loaded: LoadedPlan, sessions: Sessions, clock: Clock) -> Preview:
     sessions.preflight()
     with sessions.open("plan", plan_sql=True) as conn:
         known, changed = _history(conn, loaded)
+        forecast = _forecast(conn, loaded)
         copied = home.copied(conn)
         views = []
         first = True
@@ -111,7 +114,7 @@ def preview(loaded: LoadedPlan, sessions: Sessions, clock: Clock) -> Preview:
         for phase in loaded.plan.phases:
             state = known.get(phase.id, PhaseState.PENDING)
             done = state is PhaseState.DONE
-            steps = tuple(_steps(conn, loaded, phase, done, clean))
+            steps = tuple(_steps(conn, loaded, phase, done, clean, forecast))
             is_next = first and not done
             gates = tuple(_gates(loaded, phase, sessions, clock, ask=is_next and not state.begun))
             views.append(_view(phase, state, is_next, gates, steps))
@@ -130,7 +133,19 @@ def _history(conn: Connection[Any], loaded: LoadedPlan) -> tuple[dict[str, Phase
     return known, None
 
 
-def _steps(conn: Connection[Any], loaded: LoadedPlan, phase: Phase, done: bool, clean: bool) -> Iterator[StepView]:
+def _forecast(conn: Connection[Any], loaded: LoadedPlan) -> Mapping[tuple[str, str], float]:
+    newest = rehearsals.newest(conn, loaded.plan.plan) if store.version(conn) is not None else None
+    return newest.seconds if newest is not None and newest.digest == loaded.digest else {}
+
+
+def _steps(
+    conn: Connection[Any],
+    loaded: LoadedPlan,
+    phase: Phase,
+    done: bool,
+    clean: bool,
+    forecast: Mapping[tuple[str, str], float],
+) -> Iterator[StepView]:
     i = loaded.plan.phases.index(phase)
     rows = _done_steps(conn, loaded.plan.plan, phase.id)
     for j, step in enumerate(phase.steps):
@@ -146,7 +161,8 @@ def _steps(conn: Connection[Any], loaded: LoadedPlan, phase: Phase, done: bool, 
         except (LockgateError, psycopg.Error) as error:
             yield _cannot(name, kind_of(step), step.title, error, clean)
         else:
-            yield StepView(name, kind_of(step), step.title, done=False, lines=lines)
+            seconds = forecast.get((phase.id, name))
+            yield StepView(name, kind_of(step), step.title, done=False, lines=lines, seconds=seconds)
         clean = False
 
 

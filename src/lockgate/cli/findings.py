@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from lockgate.cli import options
 from lockgate.cli.output import Output
 from lockgate.errors import ExitCode
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_STYLES = {"high": "bad", "medium": "warn", "low": "dim"}
+STYLES = {"high": "bad", "medium": "warn", "low": "dim"}
 
 paths: Callable[[F], F] = click.argument("paths", metavar="[PATHS]...", nargs=-1, type=click.Path(path_type=Path))
 """What is looked at; the command gets ``paths: tuple[Path, ...]``."""
@@ -54,6 +55,14 @@ def read(function: F) -> F:
     return tool(wrapped(function))
 
 
+time_limit: Callable[[F], F] = click.option(
+    "--time-limit",
+    type=options.DURATION,
+    default="30s",
+    show_default=True,
+    help="How long one query of rows may take; what takes longer is sampled, or said to be not looked at.",
+)
+"""``time_limit: timedelta``."""
 no_color: Callable[[F], F] = click.option(
     "--no-color", is_flag=True, help="Never colour; NO_COLOR in the environment does the same."
 )
@@ -126,7 +135,7 @@ def _number(count: int, word: str) -> str:
 
 
 def _show_one(output: Output, finding: Finding) -> None:
-    severity = output.styled(str(finding.severity), _STYLES[finding.severity])
+    severity = output.styled(str(finding.severity), STYLES[finding.severity])
     _line(output, f"{finding.where}: {severity} {finding.code} {finding.name}")
     _line(output, _under("", finding.what))
     _line(output, _under("Why: ", finding.why))

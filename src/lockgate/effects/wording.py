@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 
 from lockgate.effects.model import Effects, Mode
 
@@ -25,30 +26,40 @@ def label(name: str) -> str:
     return _PLAIN.sub(r"\1", name)
 
 
-def sentences(effects: Effects) -> list[str]:
-    """What a statement does, the worst first: a sentence for each lock mode, and one for each other effect."""
+def sentences(effects: Effects, called: Callable[[str], str] = label) -> list[str]:
+    """What a statement does, the worst first: a sentence for each lock mode, and one for each other effect.
+
+    :param called: how a relation is named, the first time that it is.
+    """
+    new: dict[str, None] = {}
+
+    def once(name: str) -> str:
+        first = name not in new
+        new[name] = None
+        return called(name) if first else label(name)
+
     said = []
     rebuilt = set(effects.rebuilds)  # their lock is the least of it
     for mode in reversed(Mode):
         names = [lock.relation for lock in effects.locks if lock.mode is mode and lock.relation not in rebuilt]
         if names:
-            said.append(f"{mode.value} on {_listed(names)}: {_MEANING[mode]}")
+            said.append(f"{mode.value} on {_listed(names, once)}: {_MEANING[mode]}")
     if effects.rewrites:
-        said.append(f"{_listed(effects.rewrites)}: written anew, row by row")
+        said.append(f"{_listed(effects.rewrites, once)}: written anew, row by row")
     if effects.rebuilds:
-        said.append(f"{_counted(len(effects.rebuilds))} built anew: {_listed(effects.rebuilds)}")
+        said.append(f"{_counted(len(effects.rebuilds))} built anew: {_listed(effects.rebuilds, once)}")
     if effects.empties:
-        said.append(f"{_listed(effects.empties)}: emptied")
+        said.append(f"{_listed(effects.empties, once)}: emptied")
     read = [name for name in effects.scans if name not in effects.rewrites]
     if read:
-        said.append(f"{_listed(read)}: read from the first row to the last")
+        said.append(f"{_listed(read, once)}: read from the first row to the last")
     if effects.planned:
-        said.append("how much is read beside that is the planner's enum")
+        said.append("how much is read beside that is the planner's choice")
     return [*said, *(f"not known: {label(what)}" for what in effects.unknown)]
 
 
-def _listed(names: list[str] | tuple[str, ...]) -> str:
-    shown = ", ".join(map(label, names[:_NAMED]))
+def _listed(names: Sequence[str], called: Callable[[str], str]) -> str:
+    shown = ", ".join(map(called, names[:_NAMED]))
     more = len(names) - _NAMED
     return f"{shown} and {more} more" if more > 0 else shown
 

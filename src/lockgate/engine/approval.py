@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ from lockgate.suggest import nearest
 if TYPE_CHECKING:
     from lockgate.engine.session import Sessions
     from lockgate.plan.load import LoadedPlan
+
+_SHOWN = 5  # more differences than this are counted instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +65,13 @@ def given(conn: Connection[Any], plan: str, phase: str) -> list[Given]:
     return list(latest.values())
 
 
-def approve(loaded: LoadedPlan, sessions: Sessions, phase: str, by: str) -> Approved:
+def approve(
+    loaded: LoadedPlan, sessions: Sessions, phase: str, by: str, findings: Sequence[Mapping[str, str]] = ()
+) -> Approved:
     """Approve that ``phase`` of this plan may start on the schema as it is now.
 
     :param by: who says so, as it shall stand in the report.
+    :param findings: the hazards that were shown to them.
     :raises UsageError: if there is nothing to approve.
     :raises PlanChanged: if the plan is not what was done so far.
     """
@@ -78,7 +84,13 @@ def approve(loaded: LoadedPlan, sessions: Sessions, phase: str, by: str) -> Appr
         _refuse_untimely(conn, loaded, wanted)
         pins.refuse_changes(conn, loaded)
         schema = present_schema(conn)
-        payload = {"by": by, "digest": loaded.digest, "fingerprint": schema.digest, "role": conn.info.user}
+        payload = {
+            "by": by,
+            "digest": loaded.digest,
+            "fingerprint": schema.digest,
+            "role": conn.info.user,
+            "findings": list(findings),
+        }
         with conn.transaction():
             schemas.keep(conn, schema.digest, schema.to_json())
             chain.append(conn, kind="approval", plan=loaded.plan.plan, phase=phase, payload=payload)
@@ -95,10 +107,12 @@ def present_schema(conn: Connection[Any]) -> Document:
     return document.read(conn, passing=False)
 
 
-def changed_since(conn: Connection[Any], approved: Given, now: Document) -> list[str]:
-    """In what the schema is not the one that was approved, a line a difference."""
-    kept = schemas.find(conn, approved.fingerprint)
-    return [str(found) for found in differences(Document.from_json(kept), now)] if kept is not None else []
+def changed_since(conn: Connection[Any], fingerprint: str, now: Document) -> str:
+    """In what the schema is not the one that something was decided for: ``": ..."``; empty if that was not kept."""
+    kept = schemas.find(conn, fingerprint)
+    found = [str(each) for each in differences(Document.from_json(kept), now)] if kept is not None else []
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f": {'; '.join(found[:_SHOWN])}{more}" if found else ""
 
 
 def _phase(loaded: LoadedPlan, name: str) -> Phase:

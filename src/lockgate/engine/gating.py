@@ -13,7 +13,7 @@ from lockgate.engine.job import Job
 from lockgate.errors import AwaitingApproval, AwaitingTime, GateRefused, LockgateError, PlanChanged
 from lockgate.gates import REGISTRY
 from lockgate.gates.base import GateContext, GateResult, Refusal
-from lockgate.ledger import chain, lease
+from lockgate.ledger import chain, lease, store
 from lockgate.plan.models import ApprovalGate, Phase
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def look(loaded: LoadedPlan, phase: Phase, sessions: Sessions, clock: Clock) -> 
     i = loaded.plan.phases.index(phase)
     with sessions.open("gates", plan_sql=True, read_only=True) as conn:
 
+        ledger = store.version(conn) is not None
+
         @cache
         def schema() -> Document:
             return approval.present_schema(conn)
@@ -50,6 +52,7 @@ def look(loaded: LoadedPlan, phase: Phase, sessions: Sessions, clock: Clock) -> 
                     gate=gate,
                     where=loaded.where("phases", i, "before", j),
                     clock=clock,
+                    ledger=ledger,
                     schema=schema,
                 )
             )

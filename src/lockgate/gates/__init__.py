@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from lockgate.gates import approval, backup, command, query, retained, soak, unused, unwritten
+from lockgate.gates import approval, backup, checked, command, query, rehearsed, retained, soak, unused, unwritten
 from lockgate.gates.base import GateRunner
 from lockgate.plan.models import (
     ApprovalGate,
     BackupGate,
+    CheckedGate,
     CommandGate,
     QueryGate,
+    RehearsedGate,
     RetainedGate,
     SoakGate,
     UnusedGate,
@@ -18,8 +20,10 @@ from lockgate.plan.models import (
 REGISTRY: dict[type, GateRunner] = {
     ApprovalGate: approval.Runner(),
     BackupGate: backup.Runner(),
+    CheckedGate: checked.Runner(),
     CommandGate: command.Runner(),
     QueryGate: query.Runner(),
+    RehearsedGate: rehearsed.Runner(),
     RetainedGate: retained.Runner(),
     SoakGate: soak.Runner(),
     UnusedGate: unused.Runner(),

@@ -51,7 +51,7 @@ class Runner:
             return _refused(ctx, error.what, {"backup": None})
         now = ctx.clock.of(ctx.conn)
         best: _Judged | None = None
-        for row in backups.known(ctx.conn):
+        for row in backups.known(ctx.conn) if ctx.ledger else ():
             judged = _judge(row, wanted, needed, now)
             if judged.fault is None:
                 return _open(judged, needed, now)

@@ -36,6 +36,7 @@ class GateContext:
     :param conn: for reading; the gate's queries run on it.
     :param gate: the gate's model.
     :param where: ``file:line:column`` of the gate.
+    :param ledger: whether there is a ledger; before the first run there is none.
     :param schema: describes the schema as an approval is for it; costs catalog queries.
     """
 
@@ -45,6 +46,7 @@ class GateContext:
     gate: Any
     where: str
     clock: Clock
+    ledger: bool
     schema: Callable[[], Document]
 
 

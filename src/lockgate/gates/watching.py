@@ -65,6 +65,9 @@ def watch(
     now, plan = ctx.clock.of(ctx.conn), ctx.loaded.plan.plan
     found, empty = matching(ctx.conn, patterns)
     asked = [table for table in found if table.counted]
+    if not ctx.ledger:  # so there are no samples
+        unsampled = [table.label for table in asked]
+        return Watched(now, needed, tuple(found), {}, tuple(empty), tuple(unsampled), (), {})
     present = samples.read(ctx.conn, plan, [table.oid for table in asked], now)
     unreached = {}
     for node in dict.fromkeys(nodes):

@@ -23,7 +23,7 @@ from lockgate.ledger.transactions import joined
 
 __all__ = ["ChainEntry", "ChainFault", "Kind", "append", "entries", "evidence", "head", "verify"]
 
-Kind = Literal["run", "phase", "step", "gate", "check", "evidence", "approval", "event", "control", "undo"]
+Kind = Literal["run", "phase", "step", "gate", "check", "evidence", "approval", "event", "control", "undo", "rehearsal"]
 
 
 @dataclass(frozen=True, slots=True)

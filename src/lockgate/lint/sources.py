@@ -6,10 +6,10 @@ Only what is needed is imported: loose files need neither the driver nor the pla
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from lockgate.errors import UsageError
 from lockgate.lint import loose
@@ -17,9 +17,23 @@ from lockgate.lint.texts import Batch, Text
 from lockgate.textfile import Problem, Source, decode
 
 if TYPE_CHECKING:
-    from lockgate.lint.pending import Pending
+    from lockgate.history.base import Migration, Tool
+    from lockgate.plan.load import LoadedPlan
 
 PLAN = "plan.yaml"
+
+
+class Pending(Protocol):
+    """Tells what a database has not had yet."""
+
+    def done(self, plan: LoadedPlan) -> frozenset[str]:
+        """The phases of a plan that are done."""
+
+    def migrations(self, tool: Tool) -> list[Migration]:
+        """The migrations of a folder that are not applied.
+
+        :raises FolderError: for a folder with mistakes.
+        """
 
 
 @dataclass(slots=True)
@@ -104,19 +118,25 @@ def _tools(folder: Path) -> list[str]:
 
 def _history(folder: Path, tool: str | None, found: Found, pending: Pending | None) -> None:
     from lockgate.history import detect
-    from lockgate.history.base import Script
     from lockgate.history.files import FolderError
 
-    def text(script: Script) -> Text:
-        return Text(script.source.file, script.text, script.at, wrapped=script.transaction)
-
-    texts: list[Text] = []
     try:
         opened = detect.opened(folder, tool)
         migrations = opened.migrations() if pending is None else pending.migrations(opened)
     except FolderError as error:
         found.problems += error.problems
         return
+    of_migrations(migrations, found)
+
+
+def of_migrations(migrations: Iterable[Migration], found: Found) -> None:
+    """Add migrations of one folder, in their order; of those that are programs it is said."""
+    from lockgate.history.base import Script
+
+    def text(script: Script) -> Text:
+        return Text(script.source.file, script.text, script.at, wrapped=script.transaction)
+
+    texts: list[Text] = []
     for migration in migrations:
         if migration.up is None:
             found.skipped.append(f"{migration.path} is a program")

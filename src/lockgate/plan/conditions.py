@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, Tag, mode
 
 from lockgate.plan.asking import UnusedGate, UnwrittenGate
 from lockgate.plan.base import Kinds, Strict, told_apart_by
+from lockgate.plan.foresight import CheckedGate, RehearsedGate
 from lockgate.plan.objects import Objects
 from lockgate.plan.proofs import BackupGate
 from lockgate.plan.values import (
@@ -110,10 +111,12 @@ Gate = Annotated[
     | Annotated[SoakGate, Tag("soak")]
     | Annotated[ApprovalGate, Tag("approval")]
     | Annotated[CommandGate, Tag("command")]
+    | Annotated[CheckedGate, Tag("checked")]
+    | Annotated[RehearsedGate, Tag("rehearsed")]
     | Annotated[BackupGate, Tag("backup")]
     | Annotated[UnwrittenGate, Tag("unwritten")]
     | Annotated[UnusedGate, Tag("unused")],
-    told_apart_by("query", "soak", "approval", "command", "backup", "unwritten", "unused"),
+    told_apart_by("query", "soak", "approval", "command", "checked", "rehearsed", "backup", "unwritten", "unused"),
     Kinds("gate"),
 ]
 

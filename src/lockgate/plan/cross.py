@@ -63,6 +63,7 @@ def cross_findings(data: Any) -> Iterator[Finding]:
     yield from _shared_targets(data)
     yield from _reasons(data)
     yield from _soaks(data, phases)
+    yield from _rehearsals(data)
     yield from _reconciles(data, phases)
     yield from _closes(data)
     yield from _old_names(data)
@@ -161,6 +162,13 @@ def _soaks(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
             if since in phases.values():
                 what = f"`{since}` is not an earlier phase; time can only pass since one that comes before"
             yield Finding(("phases", phase, "before", index, "soak", "since"), what)
+
+
+def _rehearsals(data: Any) -> Iterator[Finding]:
+    for phase, index, gate in _each(data, "before"):
+        if "rehearsed" in gate and phase > 0:
+            what = "only the first phase can ask for a rehearsal: it is made of the whole plan, before that begins"
+            yield Finding(("phases", phase, "before", index, "rehearsed"), what)
 
 
 def _reconciles(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:

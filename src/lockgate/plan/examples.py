@@ -137,6 +137,12 @@ EXAMPLES = {
   within: 1m
   title: No error in the application's logs names the old table
 """,
+    "checked gate": """\
+- checked: {fail_on: medium}
+""",
+    "rehearsed gate": """\
+- rehearsed: {within: 7d}
+""",
     "backup gate": """\
 - backup: {within: 24h, tables: [core.entity_*, core.parties]}
 """,

@@ -30,6 +30,7 @@ from lockgate.plan.conditions import (
     SoakGate,
 )
 from lockgate.plan.filling import CopyStep, MapStep, PartitionStep, TransformStep
+from lockgate.plan.foresight import Checked, CheckedGate, Rehearsed, RehearsedGate
 from lockgate.plan.objects import Counts, Objects, Ranges, Reference, Sound
 from lockgate.plan.partitions import Partitions
 from lockgate.plan.proofs import Backup, BackupGate, RetainedGate
@@ -60,6 +61,8 @@ __all__ = [
     "Backup",
     "BackupGate",
     "Check",
+    "Checked",
+    "CheckedGate",
     "CloseStep",
     "CommandGate",
     "CopyStep",
@@ -88,6 +91,8 @@ __all__ = [
     "Ranges",
     "ReconcileCheck",
     "Reference",
+    "Rehearsed",
+    "RehearsedGate",
     "RetainedGate",
     "Scalar",
     "Settings",

@@ -19,6 +19,7 @@ from lockgate.backup.clients import Clients
 from lockgate.backup.prove import failed_entries
 from lockgate.backup.restore import Wanted, restore
 from lockgate.catalog import document
+from lockgate.catalog.document import Document
 from lockgate.embedded_host import installed_programs
 from lockgate.engine import scratch
 from lockgate.engine.address import describe
@@ -61,14 +62,14 @@ class Settings:
 class Copy:
     """A copy of the source.
 
-    :param schema_digest: of the source's schema when it was copied.
+    :param schema: the source's, when it was copied.
     :param production: table -> rows of the source's, as the planner counts them; without those never analyzed.
     :param remarks: in what the copy is not what the source is, a line each.
     """
 
     sessions: Sessions
     server: str
-    schema_digest: str
+    schema: Document
     tables: tuple[Filled, ...]
     production: dict[str, int]
     remarks: tuple[str, ...]
@@ -78,7 +79,7 @@ class Copy:
 class _Seen:
     major: int
     host: str
-    digest: str
+    schema: Document
     extensions: list[str]
     roles: list[str]
     tables: list[TableShape]
@@ -117,7 +118,7 @@ def _look(loaded: LoadedPlan, sessions: Sessions) -> _Seen:
         return _Seen(
             conn.info.server_version // 10_000,
             conn.info.host,
-            document.read(conn, passing=False).digest,
+            document.read(conn, passing=False),
             names(conn, "extensions"),
             names(conn, "roles"),
             source.tables(conn),
@@ -198,7 +199,7 @@ def _made(sessions: Sessions, made: Sessions, seen: _Seen, wanted: Settings, pro
         conn.execute("ANALYZE")
     production = {table.label: table.rows for table in seen.tables if table.rows >= 0}
     where = "a throw-away server" if wanted.on is None else describe(wanted.on)
-    return Copy(made, f"PostgreSQL {version}, {where}", seen.digest, tables, production, tuple(remarks))
+    return Copy(made, f"PostgreSQL {version}, {where}", seen.schema, tables, production, tuple(remarks))
 
 
 def _schema_and_rows(

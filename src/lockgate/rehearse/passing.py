@@ -72,6 +72,7 @@ def _evaluate(job: Job, phase: Phase, number: int, clock: ForwardedClock) -> Gat
                 gate=gate,
                 where=job.place(phase, "before", number),
                 clock=clock,
+                ledger=True,
                 schema=lambda: approval.present_schema(conn),
             )
         )

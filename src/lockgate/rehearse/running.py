@@ -17,7 +17,7 @@ from lockgate.engine.run import Outcome
 from lockgate.engine.session import Sessions
 from lockgate.engine.undoing import BEGINNING
 from lockgate.errors import Interrupted, LockgateError, RollbackRefused, UsageError
-from lockgate.ledger import install
+from lockgate.ledger import install, rehearsals
 from lockgate.plan.models import CopyStep, Phase
 from lockgate.rehearse.copy import Copy, Settings, copied
 from lockgate.rehearse.filling import Filled
@@ -92,7 +92,26 @@ class Rehearsed:
     @property
     def good(self) -> bool:
         """Whether the plan came to its end, and each undo that there is restored what was before."""
-        return self.failure is None and not any(undo.left or undo.again for undo in self.undone)
+        return not self.faults
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What must be mended, a line each."""
+        failed = self.failure
+        said = [f"phase {failed.phase} ({failed.doing}): {failed.what}"] if failed else []
+        for undo in self.undone:
+            said += [f"after the undo of {undo.phase}: {line}" for line in undo.left]
+            said += [f"{undo.phase} applied again: {line}" for line in undo.again]
+        return tuple(said)
+
+    @property
+    def forecast(self) -> dict[tuple[str, str], float]:
+        """Phase and step -> how many seconds the step would take in production, where that can be told."""
+        return {
+            (each.step.phase, each.step.step): each.production_seconds
+            for each in self.steps
+            if each.production_seconds is not None
+        }
 
     def to_json(self) -> Mapping[str, Any]:
         """As the report in JSON has it; steps without the nesting."""
@@ -106,10 +125,18 @@ class Rehearsed:
 
 
 def rehearse(
-    loaded: LoadedPlan, sessions: Sessions, wanted: Settings, *, progress: Progress, clock: Clock, stop: threading.Event
+    loaded: LoadedPlan,
+    sessions: Sessions,
+    wanted: Settings,
+    *,
+    progress: Progress,
+    clock: Clock,
+    stop: threading.Event,
+    record: bool = False,
 ) -> Rehearsed:
     """Run the plan on a copy of the database, which is only read; the copy is gone afterwards.
 
+    :param record: whether the ledger of the database is to say what came of it, for the gate ``rehearsed``.
     :raises UsageError: for a plan with ``copy`` steps, or one that has begun.
     :raises LockgateError: if there can be no copy. What fails on the copy is in the result.
     :raises Interrupted: when ``stop`` was set.
@@ -120,7 +147,26 @@ def rehearse(
         ours = TracedSessions(copy.sessions.dsn, loaded.plan.settings, forwarded)
         with copy.sessions.open("rehearsal") as conn:
             install(conn)
-        return _Rehearsal(loaded, copy, ours, forwarded, progress, stop).run()
+        found = _Rehearsal(loaded, copy, ours, forwarded, progress, stop).run()
+        schema = copy.schema
+    if record:
+        _record(sessions, found, schema)
+    return found
+
+
+def _record(sessions: Sessions, found: Rehearsed, schema: Document) -> None:
+    with sessions.open("rehearsal") as conn:
+        install(conn)
+        rehearsals.keep(
+            conn,
+            found.plan,
+            digest=found.plan_digest,
+            fingerprint=schema.digest,
+            schema=schema.to_json(),
+            server=found.server,
+            faults=found.faults,
+            seconds=found.forecast,
+        )
 
 
 def _refuse_copies(loaded: LoadedPlan) -> None:
@@ -177,7 +223,7 @@ class _Rehearsal:
         return Rehearsed(
             plan=self._loaded.plan.plan,
             plan_digest=self._loaded.digest,
-            schema_digest=self._copy.schema_digest,
+            schema_digest=self._copy.schema.digest,
             server=self._copy.server,
             tables=self._copy.tables,
             remarks=self._copy.remarks,

@@ -40,8 +40,12 @@ def sentence(entry: ChainEntry) -> str:
         case "approval":
             return (
                 f"{said.get('by')} approved phase {entry.phase} "
-                f"(plan {_short(said.get('digest'))}, schema {_short(said.get('fingerprint'))})"
+                f"(plan {_short(said.get('digest'))}, schema {_short(said.get('fingerprint'))}){_shown(said)}"
             )
+        case "rehearsal":
+            faults = said.get("faults")
+            came = f"found {len(faults)} faults" if faults else "came to its end"
+            return f"the rehearsal on {said.get('server')} {came} (plan {_short(said.get('digest'))})"
         case "control":
             return f"{said.get('updated_by', 'somebody')} {_wishes(said)}"
         case "run":
@@ -127,6 +131,11 @@ def number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.3f}".rstrip("0").rstrip(".")
     return str(value)
+
+
+def _shown(said: Mapping[str, Any]) -> str:
+    codes = sorted({str(finding["code"]) for finding in said.get("findings", ())})
+    return f", knowing of {', '.join(codes)}" if codes else ""
 
 
 def _short(value: object) -> str:

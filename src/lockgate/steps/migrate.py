@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
@@ -13,6 +14,7 @@ from lockgate.history.naming import found
 from lockgate.migrating import moving, planned, references
 from lockgate.migrating.pieces import Piece, pieces
 from lockgate.plan.models import MigrateStep, Phase
+from lockgate.script import foreseen
 from lockgate.script.running import counted
 from lockgate.steps.base import StepResult, place
 
@@ -53,7 +55,7 @@ class Runner:
         history = f"{tool.name}, history {home}{'' if home.exists else ', which is made'}"
         lines.append(f"{len(wanted)} of {history}, up to {target.version}")
         for migration in wanted:
-            lines.extend(_described(migration))
+            lines.extend(_described(conn, migration))
         return lines
 
     def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
@@ -77,15 +79,17 @@ def _until(tool: Tool, target: Migration) -> list[Migration]:
     return known[: known.index(target) + 1]
 
 
-def _described(migration: Migration) -> list[str]:
+def _described(conn: Connection[Any], migration: Migration) -> list[str]:
     if migration.up is None:
         return [f"{migration.name}: by the tool's own program"]
     parts = pieces(migration.up)
     statements = sum(len(part.items) for part in parts)
     how = "in one transaction" if len(parts) == 1 and not parts[0].alone else f"in {len(parts)} parts, each resumable"
     back = "" if migration.reversible else "; has no down script"
-    return [f"{migration.name}: {counted(statements)}, {how}{back}", *(line for part in parts for line in _locks(part))]
+    return [f"{migration.name}: {counted(statements)}, {how}{back}", *_effects(conn, parts)]
 
 
-def _locks(part: Piece) -> list[str]:
-    return [f"  {lock} on {name}" for item in part.items for name, lock in item.shape.locks.items()]
+def _effects(conn: Connection[Any], parts: Sequence[Piece]) -> list[str]:
+    items = [item for part in parts for item in part.items]
+    does = foreseen.told(conn, items)
+    return [f"  {item.name}: {line}" for item, lines in zip(items, does, strict=True) for line in lines]

@@ -12,6 +12,7 @@ from lockgate.engine import recording, seeds
 from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.plan.models import Phase, SqlStep
+from lockgate.script import foreseen
 from lockgate.script.located import Located, allowed
 from lockgate.script.running import counted, execute, strong_lock
 from lockgate.script.statements import strong, writes_only_its_text
@@ -39,13 +40,13 @@ class Runner:
         return _in_transaction(ctx, found)
 
     def describe(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: SqlStep) -> list[str]:
-        """Each statement with its locks, and how many rows the locked tables hold."""
+        """Each statement with what it does: locks, rewrites, and how large the tables are."""
         found = _statements(loaded, phase, step)
         mode = "one by one, outside a transaction" if step.outside_transaction else "in one transaction"
         lines = [f"{counted(len(found))}, {mode}"]
-        for item in found:
+        for item, does in zip(found, foreseen.told(conn, found), strict=True):
             lines.append(" ".join(item.statement.text.split()))
-            lines.extend(f"  {lock} on {_known(conn, name)}" for name, lock in item.shape.locks.items())
+            lines.extend(f"  {line}" for line in does)
         held = sorted({name for item in found for name in strong(item.shape.locks) if _exists(conn, name)})
         if len(held) > 1 and not step.outside_transaction:
             lines.append(f"note: holds strong locks on {', '.join(held)} together; a step for each holds less up")
@@ -84,10 +85,3 @@ def _in_transaction(ctx: StepContext, found: Sequence[Located]) -> StepResult:
 def _exists(conn: Connection[Any], name: str) -> bool:
     row = conn.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
     return row is not None and bool(row[0])
-
-
-def _known(conn: Connection[Any], name: str) -> str:
-    row = conn.execute(
-        "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s) AND relkind IN ('r', 'p', 'm')", (name,)
-    ).fetchone()
-    return name if row is None or row[0] < 0 else f"{name} (about {row[0]} rows)"

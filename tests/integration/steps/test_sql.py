@@ -178,21 +178,37 @@ def test_a_commit_whose_answer_was_lost_is_not_repeated(
 
 
 def test_describes_what_it_would_do(dsn: str, tmp_path: Path) -> None:
-    sql = "CREATE TABLE new (x int);\nALTER TABLE a ADD y int;\nALTER TABLE new ADD z int; DROP TABLE b"
+    sql = "CREATE TABLE new (x int);\nALTER TABLE a ADD y int;\nALTER TABLE new ADD z int; DROP TABLE b;"
+    sql += 'ALTER TABLE a ALTER i TYPE bigint; UPDATE p SET i = 2; DELETE FROM "Nowhere"'
     loaded = write_plan(tmp_path, "phases: [{id: a, steps: [{sql: x.sql}]}]", x=sql)
     phase = loaded.plan.phases[0]
     with psycopg.connect(dsn, autocommit=True) as conn:
-        conn.execute("CREATE TABLE a AS SELECT generate_series(1, 7); CREATE TABLE b (); ANALYZE a")
+        conn.execute(
+            "CREATE TABLE a AS SELECT generate_series(1, 7) AS i; CREATE TABLE b (); "
+            "CREATE TABLE p (i int) PARTITION BY RANGE (i); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9); "
+            "INSERT INTO p VALUES (1); ANALYZE a, p"
+        )
         lines = REGISTRY[SqlStep].describe(conn, loaded, phase, phase.steps[0])
     assert lines == [
-        "4 statements, in one transaction",
+        "7 statements, in one transaction",
         "CREATE TABLE new (x int)",
         "ALTER TABLE a ADD y int",
-        '  ACCESS EXCLUSIVE on "a" (about 7 rows)',
+        "  ACCESS EXCLUSIVE on public.a (about 7 rows, 8192 bytes): nobody reads or writes meanwhile",
         "ALTER TABLE new ADD z int",
-        '  ACCESS EXCLUSIVE on "new"',
         "DROP TABLE b",
-        '  ACCESS EXCLUSIVE on "b"',
+        "  ACCESS EXCLUSIVE on public.b (never analyzed): nobody reads or writes meanwhile",
+        "ALTER TABLE a ALTER i TYPE bigint",
+        "  ACCESS EXCLUSIVE on public.a (about 7 rows, 8192 bytes): nobody reads or writes meanwhile",
+        "  public.a: written anew, row by row",
+        "  public.a: as much disk again until it ends, and as much WAL: 8192 bytes",
+        "UPDATE p SET i = 2",
+        "  ROW EXCLUSIVE on public.p (about 1 rows, 8192 bytes), public.p1 (about 1 rows, 8192 bytes): others read and "
+        "write; who builds an index or changes the table waits",
+        "  public.p1: read from the first row to the last",
+        'DELETE FROM "Nowhere"',
+        '  ROW EXCLUSIVE on "Nowhere": others read and write; who builds an index or changes the table waits',
+        '  "Nowhere": read from the first row to the last',
+        '  not known: what belongs to "Nowhere" and what refers to it: it is not there yet',
         'note: holds strong locks on "a", "b" together; a step for each holds less up',
     ]
 

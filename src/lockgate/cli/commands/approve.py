@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.cli import context, options, outcome
+from lockgate.cli import context, findings, options
+from lockgate.cli.outcome import keep_lock
 from lockgate.cli.output import Output
 from lockgate.errors import UsageError
 
 if TYPE_CHECKING:
     from lockgate.engine.session import Sessions
+    from lockgate.lint.run import Outcome
     from lockgate.plan.load import LoadedPlan
     from lockgate.plan.models import Phase
 
@@ -23,32 +26,45 @@ if TYPE_CHECKING:
 @click.option("--by", metavar="NAME", required=True, help="Who approves, as it shall stand in the report.")
 @click.option("--plan", "-p", metavar="PATH", type=click.Path(path_type=Path), help="The plan's folder.")
 @options.database
+@findings.time_limit
 @options.yes
 @options.output
-def command(phase: str | None, by: str, plan: Path | None, database: str | None, yes: bool, output: Output) -> None:
+def command(
+    phase: str | None,
+    by: str,
+    plan: Path | None,
+    database: str | None,
+    time_limit: timedelta,
+    yes: bool,
+    output: Output,
+) -> None:
     """Approve this plan for this schema.
 
     PHASE may begin once enough people have approved it; without it the next phase that asks for an approval is
-    meant. The approval holds for the plan and the schema as they are now: when either changes, it has to be
-    given again.
+    meant. What `lockgate check` finds in it is shown first, and stands beside the approval in the ledger. The
+    approval holds for the plan and the schema as they are now: when either changes, it has to be given again.
 
     \b
     Example:
       lockgate approve contacts --by "Ana Souza" --plan my-plan
     """
     from lockgate.engine.approval import approve
+    from lockgate.gates import hazards
 
     loaded = context.load(plan)
     sessions = context.sessions(database, loaded.plan.settings)
     wanted = _wanted(loaded, sessions, phase)
+    with sessions.open("approve", plan_sql=True, read_only=True) as conn:
+        outcome = hazards.of_phase(loaded, wanted, conn, time_limit)
     if not output.json:
         _show(output, loaded, wanted)
+        _hazards(output, outcome)
     options.confirm(f"Approve phase {wanted.id} as {by}?", yes=yes)
-    given = approve(loaded, sessions, wanted.id, by)
+    given = approve(loaded, sessions, wanted.id, by, [hazards.as_row(finding) for finding in outcome.findings])
     with sessions.open("approve") as conn:
-        outcome.keep_lock(output, loaded, conn)
+        keep_lock(output, loaded, conn)
     if output.json:
-        output.object(asdict(given))
+        output.object({**asdict(given), "findings": [hazards.as_row(finding) for finding in outcome.findings]})
         return
     output.line(f"Approved by {by} for schema {given.fingerprint[:12]}...: {given.count} of {given.needed}.", "good")
     if given.count >= given.needed:
@@ -84,3 +100,16 @@ def _show(output: Output, loaded: LoadedPlan, phase: Phase) -> None:
     for j, step in enumerate(phase.steps):
         output.line(f"  {loaded.step_id(i, j)} ({kind_of(step)}){f': {step.title}' if step.title else ''}")
     output.line(f"Plan {loaded.plan.plan}, hash {loaded.digest[:12]}...; `lockgate plan` shows what it does.")
+
+
+def _hazards(output: Output, outcome: Outcome) -> None:
+    for finding in outcome.findings:
+        output.line(
+            f"  {finding.severity} {finding.code} {finding.where}: {finding.what}", findings.STYLES[finding.severity]
+        )
+    for text in outcome.skipped:
+        output.line(f"  not looked at: {text}", "dim")
+    if not outcome.findings:
+        output.line(f"No hazard was found in {outcome.statements} statements of its SQL.")
+    else:
+        output.line("`lockgate check` says why, and what to do instead.", "dim")

@@ -15,13 +15,7 @@ from lockgate.errors import DatabaseError
 @findings.paths
 @options.database
 @findings.told
-@click.option(
-    "--time-limit",
-    type=options.DURATION,
-    default="30s",
-    show_default=True,
-    help="How long one query of rows may take; what takes longer is sampled, or said to be not looked at.",
-)
+@findings.time_limit
 @click.option(
     "--examples", is_flag=True, help="Show keys of rows and constants of statements: they may be personal data."
 )
@@ -53,12 +47,12 @@ def command(
     import psycopg
 
     from lockgate.lint.live import check
-    from lockgate.lint.pending import Pending
     from lockgate.lint.sources import find
+    from lockgate.pending import PendingHere
 
     sessions = context.sessions(database)
     with sessions.open("check", plan_sql=True, read_only=True) as conn:
-        pending = Pending(conn)
+        pending = PendingHere(conn)
         found = find(paths or (Path(),), tool=tool, wrapped=assume_in_transaction, pending=pending)
         try:
             outcome = check(found, conn, limit=time_limit, examples=examples)

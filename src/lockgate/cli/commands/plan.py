@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lockgate.cli import context, options
+from lockgate.cli import amounts, context, options
 from lockgate.cli.output import Output
 from lockgate.errors import ExitCode, LockgateError
 
@@ -103,6 +103,8 @@ def _step(step: StepView) -> Iterator[tuple[str, str | None]]:
     for text in step.lines:
         for line in text.splitlines():
             yield f"          {line}", "dim"
+    if step.seconds is not None:
+        yield f"          about {amounts.duration(step.seconds)}, by the rehearsal of this plan", "dim"
     if step.later:
         yield f"          known when the steps before it are done ({step.later})", "dim"
     if step.problem:

@@ -48,6 +48,9 @@ Line = tuple[str, str | None]
     type=click.Path(path_type=Path, dir_okay=False),
     help="Also write what was found to this file, as JSON.",
 )
+@click.option(
+    "--record", is_flag=True, help="Write what came of it to the database's ledger: the gate `rehearsed` asks for it."
+)
 @options.output
 def command(
     plan: Path | None,
@@ -56,6 +59,7 @@ def command(
     rows: int,
     restore: Path | None,
     file: Path | None,
+    record: bool,
     output: Output,
 ) -> int:
     """Run the whole plan on a copy of the database, and say what it did.
@@ -63,12 +67,13 @@ def command(
     The copy has the schema of the database and generated rows: of the rows themselves none leaves it, of the
     planner's statistics only counts, lengths and the bounds of numbers and dates. Each phase is applied, with its
     locks and rewrites traced, taken back, compared with what was there before, and applied again. Time that must
-    pass is let pass. The database itself is only read. Exits with 1 if the plan fails on the copy, or if an undo
-    does not bring back what was there before.
+    pass is let pass. The database itself is only read, but for one line in its ledger with --record. Exits with 1 if
+    the plan fails on the copy, or if an undo does not bring back what was there before.
 
     \b
     Example:
       lockgate rehearse my-plan --database postgresql://me@db.example/shop
+      lockgate rehearse my-plan --record
       lockgate rehearse my-plan --on postgresql://me@test.example/postgres --output rehearsal.json
     """
     from lockgate.cli.interrupt import stop_on_signal
@@ -85,13 +90,13 @@ def command(
     wanted = Settings(server, rows, restore)
     clock = SystemClock()
     with stop_on_signal("the present chunk") as stop, shown(output, clock) as progress:
-        found = rehearse(loaded, sessions, wanted, progress=progress, clock=clock, stop=stop)
+        found = rehearse(loaded, sessions, wanted, progress=progress, clock=clock, stop=stop, record=record)
     if file:
         _write(file, found)
     if output.json:
         output.event({"event": "result", **found.to_json()})
     else:
-        for text, style in _told(found):
+        for text, style in _told(found, record):
             output.line(text, style)
     return ExitCode.DONE if found.good else ExitCode.FAILED
 
@@ -103,7 +108,7 @@ def _write(file: Path, found: Rehearsed) -> None:
         raise LockgateError("The file cannot be written", where=str(file), why=error.strerror) from error
 
 
-def _told(found: Rehearsed) -> Iterator[Line]:
+def _told(found: Rehearsed, record: bool) -> Iterator[Line]:
     yield f"Rehearsal of {found.plan} on {found.server}", "title"
     yield f"  plan {found.plan_digest[:12]}, schema {found.schema_digest[:12]}", "dim"
     rows = sum(table.rows for table in found.tables)
@@ -126,9 +131,13 @@ def _told(found: Rehearsed) -> Iterator[Line]:
         for line in str(told).splitlines():
             yield f"  {line}", "bad"
     if found.good:
-        yield "The plan came to its end on the copy. The database itself was only read.", "good"
+        yield "The plan came to its end on the copy.", "good"
     else:
-        yield "The rehearsal found what must be mended. The database itself was only read.", "bad"
+        yield "The rehearsal found what must be mended.", "bad"
+    if record:
+        yield "That was recorded in the ledger of the database, which was only read otherwise.", "dim"
+    else:
+        yield "The database itself was only read.", "dim"
 
 
 def _step(scaled: Scaled) -> Iterator[Line]:

@@ -31,7 +31,7 @@ CREATE TABLE lockgate.chain (
     at          timestamptz NOT NULL,
     run_id      bigint REFERENCES lockgate.runs (id),
     kind        text NOT NULL CHECK (kind IN ('run', 'phase', 'step', 'gate', 'check', 'evidence',
-                                              'approval', 'event', 'control', 'undo')),
+                                              'approval', 'event', 'control', 'undo', 'rehearsal')),
     plan        text NOT NULL,
     phase       text,
     step        text,

@@ -1,4 +1,4 @@
-"""What a database has not had yet."""
+"""What a database has not had yet, of plans and of the histories of other tools."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lockgate.plan.load import LoadedPlan
 
 
 @dataclass(frozen=True, slots=True)
-class Pending:
+class PendingHere:
     """Asks the ledger, and the histories of other tools; only reads."""
 
     conn: Connection[Any]
