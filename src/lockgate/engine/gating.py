@@ -36,7 +36,6 @@ def look(loaded: LoadedPlan, phase: Phase, sessions: Sessions, clock: Clock) -> 
     """
     i = loaded.plan.phases.index(phase)
     with sessions.open("gates", plan_sql=True, read_only=True) as conn:
-
         ledger = store.version(conn) is not None
 
         @cache

@@ -30,7 +30,7 @@ class CheckedGate(Strict):
 
 
 class Rehearsed(Strict):
-    """How old the rehearsal may be."""
+    """What the rehearsal must be."""
 
     within: PositiveDuration = Field(description="How long ago the rehearsal may have ended.")
 
