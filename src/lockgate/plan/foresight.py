@@ -24,7 +24,7 @@ class Checked(Strict):
 
 
 class CheckedGate(Strict):
-    """`lockgate check` must find no hazard in the phase's SQL that no comment there answers, as the database is then."""
+    """`lockgate check` must find no hazard in the SQL of the phase that no comment there answers, as things are then."""
 
     checked: Checked = Field(description="Which findings keep it closed; `{}` for those of high severity.")
 
