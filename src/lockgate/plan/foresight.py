@@ -24,7 +24,7 @@ class Checked(Strict):
 
 
 class CheckedGate(Strict):
-    """`lockgate check` must find no hazard in the SQL of the phase that no comment there answers, as things are then."""
+    """`lockgate check` must find no hazard in the SQL of the phase, but for those that a comment there answers."""
 
     checked: Checked = Field(description="Which findings keep it closed; `{}` for those of high severity.")
 
