@@ -63,6 +63,7 @@ class Copy:
     """A copy of the source.
 
     :param schema: the source's, when it was copied.
+    :param shapes: the tables of the source.
     :param production: table -> rows of the source's, as the planner counts them; without those never analyzed.
     :param remarks: in what the copy is not what the source is, a line each.
     """
@@ -70,6 +71,7 @@ class Copy:
     sessions: Sessions
     server: str
     schema: Document
+    shapes: tuple[TableShape, ...]
     tables: tuple[Filled, ...]
     production: dict[str, int]
     remarks: tuple[str, ...]
@@ -199,7 +201,9 @@ def _made(sessions: Sessions, made: Sessions, seen: _Seen, wanted: Settings, pro
         conn.execute("ANALYZE")
     production = {table.label: table.rows for table in seen.tables if table.rows >= 0}
     where = "a throw-away server" if wanted.on is None else describe(wanted.on)
-    return Copy(made, f"PostgreSQL {version}, {where}", seen.schema, tables, production, tuple(remarks))
+    return Copy(
+        made, f"PostgreSQL {version}, {where}", seen.schema, tuple(seen.tables), tables, production, tuple(remarks)
+    )
 
 
 def _schema_and_rows(

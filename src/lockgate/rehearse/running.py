@@ -23,6 +23,7 @@ from lockgate.rehearse.copy import Copy, Settings, copied
 from lockgate.rehearse.filling import Filled
 from lockgate.rehearse.passing import GatePassed, passing
 from lockgate.rehearse.tracing import Trace, TracedSessions, TracedStep
+from lockgate.rehearse.traffic import Traffic
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
@@ -197,6 +198,7 @@ class _Rehearsal:
         self._gates: list[GatePassed] = []
         self._pass = passing(clock, self._gates)
         self._trace = Trace(copy.sessions, loaded.plan.plan, clock, progress)
+        self._traffic = Traffic(copy.sessions, copy.shapes, clock)
         self._undone: list[Undo] = []
 
     def run(self) -> Rehearsed:
@@ -226,7 +228,7 @@ class _Rehearsal:
             schema_digest=self._copy.schema.digest,
             server=self._copy.server,
             tables=self._copy.tables,
-            remarks=self._copy.remarks,
+            remarks=(*self._copy.remarks, *self._traffic.left_out),
             gates=tuple(self._gates),
             steps=tuple(self._scaled(step) for step in self._trace.steps),
             undone=tuple(self._undone),
@@ -253,7 +255,7 @@ class _Rehearsal:
             return
         self._sessions.trace = self._trace
         try:
-            with self._trace.watching():
+            with self._trace.watching(), self._traffic.flowing(self._trace):
                 apply(self._trace)
         finally:
             self._sessions.trace = None

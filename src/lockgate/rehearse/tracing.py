@@ -25,6 +25,8 @@ from lockgate.engine.context import Progress
 from lockgate.engine.session import Sessions
 from lockgate.ledger.chunks import ChunkProgress
 from lockgate.plan.models import Settings
+from lockgate.rehearse import traffic
+from lockgate.rehearse.traffic import Felt
 from lockgate.usage.own import OwnConnection
 
 _PACKAGE = "lockgate.rehearse"
@@ -57,6 +59,7 @@ class TracedStep:
     :param rewritten: relations that lie in a new file afterwards: rewritten, or emptied by TRUNCATE.
     :param rebuilt: indexes of the same kind.
     :param built: new indexes of relations that were there before.
+    :param felt: what readers and writers of the tables that were there before the plan felt meanwhile.
     """
 
     phase: str
@@ -67,6 +70,7 @@ class TracedStep:
     rewritten: tuple[str, ...]
     rebuilt: tuple[str, ...]
     built: tuple[str, ...]
+    felt: tuple[Felt, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ class _Open:
     began: float
     files: dict[int, _File]
     locks: dict[int, Lock] = field(default_factory=dict)
+    felt: dict[tuple[str, str], Felt] = field(default_factory=dict)
 
 
 class Trace:
@@ -144,6 +149,13 @@ class Trace:
                 for oid, mode, seconds in found:
                     self._keep(self._open, oid, Lock("", mode, seconds, exact))
 
+    def felt(self, relation: str, what: str, seconds: float, why: str | None) -> None:
+        """A statement of the traffic has ended."""
+        with self._lock:
+            if self._open is not None:
+                known = self._open.felt.get((relation, what)) or Felt(relation, what, 0, 0.0)
+                self._open.felt[relation, what] = known.with_one(seconds, why)
+
     def _keep(self, step: _Open, oid: int, lock: Lock) -> None:
         there = step.files.get(oid)
         if there is None or there.kind in "iI" or lock.mode not in MODES:
@@ -179,6 +191,7 @@ class Trace:
                 tuple(sorted(now[oid].name for oid in moved if not now[oid].table)),
                 tuple(sorted(now[oid].name for oid in moved if now[oid].table)),
                 tuple(sorted(f.name for oid, f in now.items() if oid not in step.files and f.table in step.files)),
+                tuple(sorted(step.felt.values(), key=lambda felt: (felt.relation, felt.what))),
             )
         )
 
@@ -191,7 +204,7 @@ class Trace:
         with contextlib.suppress(psycopg.OperationalError), self._sessions.open("rehearsal locks") as conn:
             while not self._clock.wait(ended, _EVERY):
                 if self._open is not None:
-                    self.seen(conn.execute(query).fetchall(), exact=False)
+                    self.seen(conn.execute(query, {"traffic": traffic.NAME}).fetchall(), exact=False)
                     self.samples += 1
 
 

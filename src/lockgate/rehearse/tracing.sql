@@ -7,11 +7,11 @@ FROM pg_catalog.pg_locks l
 WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND l.granted AND l.relation >= 16384
 
 -- name: sampled
--- Of everyone else in this database, at this moment.
+-- Of everyone else in this database but for the traffic, at this moment.
 SELECT l.relation::bigint, l.mode, coalesce(extract(epoch FROM clock_timestamp() - a.xact_start), 0)::float8
 FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid)
 WHERE l.locktype = 'relation' AND l.granted AND l.relation >= 16384 AND a.backend_type = 'client backend'
-  AND l.pid <> pg_catalog.pg_backend_pid()
+  AND l.pid <> pg_catalog.pg_backend_pid() AND a.application_name <> %(traffic)s
   AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
 
 -- name: running

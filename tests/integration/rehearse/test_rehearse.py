@@ -247,3 +247,36 @@ def test_the_command_tells_and_writes_what_was_found(shop: str, tmp_path: Path) 
     assert "undo of prepare: restores what was before" in ended.output
     said = json.loads(file.read_text())
     assert (said["good"], said["plan_digest"], len(said["schema_digest"])) == (True, load_plan(tmp_path).digest, 64)
+
+
+def test_what_readers_and_writers_feel_is_told_for_each_step(shop: str, tmp_path: Path) -> None:
+    plan = """
+    phases:
+      - id: one
+        steps:
+          - {sql: "LOCK TABLE orders; SELECT pg_sleep(0.4)", id: closed}
+          - {sql: "SELECT pg_sleep(0.4)", id: open}
+          - {sql: "ALTER TABLE orders RENAME TO purchases; SELECT pg_sleep(0.2)", id: renamed}
+          - {sql: "SELECT pg_sleep(0.4)", id: after}
+        undo: [{sql: "ALTER TABLE IF EXISTS purchases RENAME TO orders"}]
+    """
+    with psycopg.connect(shop, autocommit=True) as conn:
+        conn.execute("ALTER TABLE orders ENABLE TRIGGER refuse; CREATE TABLE shut (x int)")
+        conn.execute("INSERT INTO shut VALUES (1); ANALYZE shut")
+        conn.execute("CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'never'; END $$")
+        conn.execute("CREATE TRIGGER no BEFORE UPDATE ON shut FOR EACH ROW EXECUTE FUNCTION no()")
+    found = run(write_plan(tmp_path, plan), shop)
+    assert found.good, found.faults
+    felt = {(each.step.step, one.relation, one.what): one for each in found.steps for one in each.step.felt}
+    for what in ("read", "write"):
+        assert felt["closed", "public.orders", what].longest >= 0.3
+        assert felt["open", "public.orders", what].longest < 0.3
+        assert felt["open", "public.orders", what].statements >= 2
+        after = felt["after", "public.orders", what]
+        assert (after.failed, after.why) == (after.statements, 'relation "public.orders" does not exist')
+        assert felt["after", 'public."Customer"', what].failed == 0
+    assert ("open", "public.shut", "read") in felt
+    assert ("open", "public.shut", "write") not in felt
+    assert "nobody could write public.shut before the plan: never" in found.remarks
+    locks = {lock.relation for lock in step(found, "open").locks}
+    assert locks == set(), "the traffic's own locks are none of the plan's"

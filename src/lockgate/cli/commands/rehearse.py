@@ -15,8 +15,10 @@ from lockgate.errors import ExitCode, LockgateError
 
 if TYPE_CHECKING:
     from lockgate.rehearse.running import Rehearsed, Scaled, Undo
+    from lockgate.rehearse.traffic import Felt
 
 Line = tuple[str, str | None]
+_FELT = 0.1  # seconds from which on a wait of the traffic is told
 
 
 @click.command("rehearse")
@@ -151,9 +153,17 @@ def _step(scaled: Scaled) -> Iterator[Line]:
     for lock in step.locks:
         way = "" if lock.exact else ", sampled"
         yield f"  {lock.mode} on {lock.relation} for at most {lock.seconds:.3f} s{way}", None
+    for felt in step.felt:
+        if felt.longest >= _FELT or felt.failed:
+            yield f"  {_felt(felt)}", "warn"
     for what, names in (("rewritten", step.rewritten), ("rebuilt", step.rebuilt), ("built", step.built)):
         if names:
             yield f"  {what}: {', '.join(names)}", "warn" if what == "rewritten" else None
+
+
+def _felt(felt: Felt) -> str:
+    failed = f"; {felt.failed} of {felt.statements} failed: {felt.why}" if felt.failed else ""
+    return f"{felt.what}s of {felt.relation} took up to {felt.longest:.3f} s{failed}"
 
 
 def _undo(undo: Undo) -> Iterator[Line]:
