@@ -17,6 +17,7 @@ from lockgate.archive.dropping import Archived
 from lockgate.archive.erasing import Rows
 from lockgate.archive.holds import Hold
 from lockgate.catalog import relations
+from lockgate.catalog.dependents import dependents
 from lockgate.engine import recording
 from lockgate.engine.evidence import Evidence
 from lockgate.engine.faults import fault
@@ -90,11 +91,13 @@ class Erased:
 
     :param at: when; None if nothing was.
     :param without: tables of the plan that do not have the column.
+    :param copies: materialized views that were made from such tables, and hold the rows until they are refreshed.
     """
 
     parts: tuple[Part, ...]
     without: tuple[str, ...]
     backups: tuple[StillHeld, ...]
+    copies: tuple[str, ...]
     at: datetime | None
 
     @property
@@ -117,7 +120,8 @@ def look(sessions: Sessions, wanted: Wanted) -> Erased:
         if held := [hold for table, _, rows in found if rows for hold in holds.stand(conn, archived=table.id)]:
             raise GateRefused(holds.words(held), where="lockgate archive erase", hint=holds.RELEASE)
         parts = tuple(_part(table, rows) for table, _, rows in found)
-        return Erased(parts, without, tuple(_still_held(conn, [table for table, _, rows in found if rows])), None)
+        hit = [table for table, _, rows in found if rows]
+        return Erased(parts, without, tuple(_still_held(conn, hit)), _copies(conn, hit), None)
 
 
 def erase(sessions: Sessions, wanted: Wanted, *, progress: Progress, stop: threading.Event) -> Erased:
@@ -135,7 +139,7 @@ def erase(sessions: Sessions, wanted: Wanted, *, progress: Progress, stop: threa
         with conn.transaction():
             found = _matching(conn, wanted, tables)
     if not any(rows for _, _, rows in found):
-        return Erased(tuple(_part(table, 0) for table, _, _ in found), without, (), None)
+        return Erased(tuple(_part(table, 0) for table, _, _ in found), without, (), (), None)
     request = uuid4()
     with holding(sessions, f"archive erase by {wanted.by}", progress=progress, stop=stop) as held:
         locking = StrongLock(
@@ -171,8 +175,8 @@ def erase(sessions: Sessions, wanted: Wanted, *, progress: Progress, stop: threa
             raise explain(error, locking.where, _FAILED) from None
     with sessions.open("erase") as conn:
         gone = {part.label for part in parts if part.rows}
-        left = tuple(_still_held(conn, [table for table in tables if table.was.label in gone], at))
-    return Erased(tuple(parts), without, left, at)
+        hit = [table for table in tables if table.was.label in gone]
+        return Erased(tuple(parts), without, tuple(_still_held(conn, hit, at)), _copies(conn, hit), at)
 
 
 def hold(sessions: Sessions, plan: str, names: Sequence[str], because: str, by: str) -> list[Hold]:
@@ -284,6 +288,11 @@ def _still_held(conn: Connection[Any], tables: Sequence[Archived], at: datetime 
         if names and (at is None or row.snapshot_at <= at):
             found.append(StillHeld(row.id, row.kind, row.host, row.folder, row.snapshot_at, tuple(names)))
     return found
+
+
+def _copies(conn: Connection[Any], tables: Sequence[Archived]) -> tuple[str, ...]:
+    hanging = dependents(conn, [table.now.oid for table in tables]) if tables else None
+    return tuple(each.name for each in hanging.found if each.kind == "materialized view") if hanging else ()
 
 
 # --- what is done -----------------------------------------------------------------------------------------------

@@ -141,6 +141,18 @@ def put_right(dsn: str) -> None:
         conn.execute("UPDATE lockgate.archived SET content = %s WHERE name = 'Pe%%ople'", (now.content,))
 
 
+def test_materialized_views_that_still_hold_the_rows_are_named(filled: str) -> None:
+    act(
+        filled,
+        f"CREATE VIEW core.names AS SELECT id FROM {PEOPLE}",
+        'CREATE MATERIALIZED VIEW core."Old %names" AS SELECT * FROM core.names',
+        "CREATE MATERIALIZED VIEW core.others AS SELECT * FROM archive.colours",
+    )
+    assert erasure.look(sessions(filled), WANTED).copies == ('core."Old %names"',)
+    assert erase(filled).copies == ('core."Old %names"',)
+    assert erase(filled).copies == (), "nobody's rows"
+
+
 def test_a_dry_run_changes_nothing(filled: str) -> None:
     found = erasure.look(sessions(filled, QUICK), WANTED)
     assert (found.rows, found.at, found.without) == (3, None, ("core.colours",))

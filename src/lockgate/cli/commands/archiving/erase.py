@@ -120,6 +120,9 @@ def _tell(output: Output, found: Erased) -> None:
     if found.backups:
         output.line("  Do: make a new backup with `lockgate backup`, then give those up (`--keep 1`, or by hand), and")
         output.line("  erase again whatever is restored from one that must stay.")
+    for name in found.copies:
+        output.line(f"Materialized view {name} may hold such rows.", "warn")
+        output.line(f"  Do: REFRESH MATERIALIZED VIEW {name} after the rows are erased, then VACUUM it.")
     if found.at is not None:
         output.line("Archived WAL and backups that others make are not known here, and the server's files keep remains")
         output.line("of the rows until VACUUM and new rows have passed over them.")
