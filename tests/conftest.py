@@ -2,8 +2,8 @@
 
 ``dsn`` is a fresh database for each test, on a server that the test session starts for itself. When
 ``LOCKGATE_TEST_DSN`` names a second server (as a superuser), each test that uses ``dsn`` also runs there, but for those
-that are marked ``one_server``: what they look at is the tool's own affair. Tests of whole steps and plans take seconds
-each: they are shared out between the servers, one half each, unless ``--every-server`` is said.
+that are marked ``one_server``: what they look at is the tool's own affair. What depends little on the version is shared
+out between the servers, one half each, unless ``--every-server`` is said.
 """
 
 from __future__ import annotations
@@ -28,18 +28,12 @@ from tests.folders import server_folder
 SECOND_SERVER = "LOCKGATE_TEST_DSN"
 SECOND_DSN = os.environ.get(SECOND_SERVER, "")
 SERVERS = ["embedded", "second"] if SECOND_DSN else ["embedded"]
-SHARED_OUT = tuple(
-    f"tests/{folder}/"
-    for folder in (
-        "acceptance",
-        "integration/backup",
-        "integration/copying",
-        "integration/engine",
-        "integration/migrating",
-        "integration/partitioning",
-        "integration/steps",
-    )
+ON_EVERY_SERVER = (
+    "tests/unit/",
+    "tests/conformance/",
+    *(f"tests/integration/{folder}/" for folder in ("catalog", "effects", "lint", "mapping", "safety", "stress")),
 )
+"""What depends on the version most: how rows are kept in step, what the catalog says, and which locks are taken."""
 
 # Durable writes cost most of a test's time and prove nothing here; a test about crashes starts `own_server`.
 TEST_SETTINGS = {
@@ -108,7 +102,7 @@ def _is_spared(item: pytest.Item, *, everywhere: bool) -> bool:
         return False
     if item.get_closest_marker("one_server"):
         return server == "second"
-    if everywhere or not item.nodeid.startswith(SHARED_OUT):
+    if everywhere or item.nodeid.startswith(ON_EVERY_SERVER):
         return False
     return shared_out_to(item.nodeid, SERVERS) != server
 
