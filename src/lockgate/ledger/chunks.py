@@ -170,5 +170,12 @@ def digest(conn: Connection[Any], step_id: int) -> str:
 
 
 def clear(conn: Connection[Any], step_id: int) -> int:
-    """Remove all chunks of a step; returns how many there were."""
-    return conn.execute(load("chunks.clear"), {"step_id": step_id}).rowcount
+    """Remove all chunks of a step; returns how many there were. One that somebody works on is waited for.
+
+    What a worker leaves of a chunk is a new one, which the statement that waited for that worker does not see.
+    """
+    total = 0
+    with joined(conn):
+        while gone := conn.execute(load("chunks.clear"), {"step_id": step_id}).rowcount:
+            total += gone
+    return total

@@ -73,6 +73,21 @@ def test_a_rollback_frees_the_chunk(ledger: Connection[Any], step: int, connect:
         assert claim(other, step) == mine
 
 
+def test_what_a_worker_leaves_of_a_chunk_is_cleared_too(ledger: Connection[Any], step: int, connect: Connect) -> None:
+    clearing = connect()
+    cleared: list[int] = []
+    waits = "SELECT FROM pg_locks WHERE pid = %s AND NOT granted"
+    with ledger.transaction():
+        chunk = chunks.carve(ledger, claim(ledger, step), 4)
+        thread = threading.Thread(target=lambda: cleared.append(chunks.clear(clearing, step)))
+        thread.start()
+        wait_until(lambda: connect().execute(waits, (clearing.info.backend_pid,)).fetchone() is not None)
+        chunks.finish(ledger, chunk.id, 1, 1, "w", 0.1)
+    thread.join()
+    assert cleared == [4]
+    assert not chunks.pending(ledger, step)
+
+
 def test_killing_the_backend_frees_the_chunk(ledger: Connection[Any], step: int, connect: Connect) -> None:
     ledger.execute("CREATE TABLE public.effect (n int)")
     worker = connect()
