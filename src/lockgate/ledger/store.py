@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import Connection, errors, sql
 from psycopg.rows import class_row, scalar_row
 
 from lockgate import __version__
@@ -16,6 +16,8 @@ from lockgate.ledger import home, lease
 from lockgate.ledger.queries import load
 from lockgate.ledger.schemafiles import SchemaFile, shipped
 from lockgate.ledger.transactions import joined
+
+_PATIENCE = "60s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def install(conn: Connection[Any], files: Sequence[SchemaFile] | None = None) ->
     if not missing:
         return files[-1].number
     with joined(conn):
-        conn.execute(load("store.lock"))
+        _alone(conn)
         schema = _schema(conn) or _create_schema(conn)
         _refuse_foreign(conn, schema)
         with _as_owner(conn, schema.owner):
@@ -67,6 +69,25 @@ def install(conn: Connection[Any], files: Sequence[SchemaFile] | None = None) ->
                 )
             _seal(conn, schema.oid, old)
     return files[-1].number
+
+
+def _alone(conn: Connection[Any]) -> None:
+    """Wait until nobody else makes, upgrades or removes the ledger; nobody of the application's stands behind.
+
+    :raises LedgerError: if that takes longer than any of it can.
+    """
+    row = conn.execute("SELECT pg_catalog.current_setting('lock_timeout')").fetchone()
+    conn.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", (_PATIENCE,))
+    try:
+        conn.execute(load("store.lock"))
+    except errors.LockNotAvailable as error:
+        raise LedgerError(
+            "Another process makes, upgrades or removes the ledger",
+            where=f"database {conn.info.dbname}",
+            why=f"It has not ended within {_PATIENCE}.",
+            hint="Look for its session in pg_stat_activity, then try again.",
+        ) from error
+    conn.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", row)
 
 
 def version(conn: Connection[Any]) -> int | None:
@@ -133,7 +154,7 @@ def uninstall(conn: Connection[Any]) -> bool:
     :raises PrivilegeMissing: when the role does not own it.
     """
     with joined(conn):
-        conn.execute(load("store.lock"))
+        _alone(conn)
         schema = _schema(conn)
         if schema is None:
             return False

@@ -30,6 +30,7 @@ from lockgate.ledger import (
 )
 from lockgate.ledger.schemafiles import SchemaFile, ordered, shipped
 from tests.integration.ledger.conftest import TTL, Connect
+from tests.waiting import wait_until
 
 LATEST = shipped()[-1].number
 
@@ -87,6 +88,34 @@ def test_several_install_at_once(connect: Connect, conn: Connection[Any]) -> Non
         thread.join()
     assert results == [LATEST] * 5
     assert len(store.applied(conn)) == len(shipped())
+
+
+def test_a_short_lock_timeout_is_not_for_waiting_for_who_installs(connect: Connect, conn: Connection[Any]) -> None:
+    hasty = connect()
+    hasty.execute("SET lock_timeout = '1ms'")
+    waits = "SELECT FROM pg_locks WHERE pid = %s AND NOT granted"
+    with conn.transaction():
+        install(conn)
+        thread = threading.Thread(target=install, args=(hasty,))
+        thread.start()
+        looking = connect()
+        wait_until(lambda: looking.execute(waits, (hasty.info.backend_pid,)).fetchone() is not None)
+        # Longer than its own patience: then it is still there.
+        looking.execute("SELECT pg_sleep(0.05)")
+        assert looking.execute(waits, (hasty.info.backend_pid,)).fetchone() is not None
+    thread.join()
+    assert hasty.execute("SHOW lock_timeout").fetchone() == ("1ms",)
+    assert require(hasty) == LATEST
+
+
+def test_who_installs_for_ever_is_not_waited_for(
+    connect: Connect, conn: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "_PATIENCE", "10ms")
+    with conn.transaction():
+        install(conn)
+        with pytest.raises(LedgerError, match="Another process makes, upgrades or removes the ledger"):
+            install(connect())
 
 
 def test_an_older_ledger_is_upgraded_in_place_and_keeps_its_rows(ledger: Connection[Any]) -> None:
