@@ -9,7 +9,7 @@ import pytest
 
 from tests.acceptance.kills.shop import Factory, Shop
 
-KILLS = int(os.environ.get("LOCKGATE_KILLS", "120"))
+KILLS = int(os.environ.get("LOCKGATE_KILLS", "40"))
 """How many kills at random times; the environment asks for more than the suite has time for."""
 
 

@@ -12,7 +12,7 @@ from tests.acceptance.kills.conftest import KILLS
 from tests.acceptance.kills.shop import Factory, Shop
 from tests.acceptance.kills.writer import Writer
 
-SHARES = 10
+SHARES = 4
 _MOST = 14  # kills of one migration
 
 
