@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,12 @@ from lockgate.engine.undoing import BEGINNING
 from lockgate.errors import Interrupted, LockgateError, RollbackRefused, UsageError
 from lockgate.ledger import install, rehearsals
 from lockgate.plan.models import CopyStep, Phase
+from lockgate.rehearse import forecasting
 from lockgate.rehearse.copy import Copy, Settings, copied
 from lockgate.rehearse.filling import Filled
+from lockgate.rehearse.forecasting import PhaseTime, Scaled, Stopwatch
 from lockgate.rehearse.passing import GatePassed, passing
-from lockgate.rehearse.tracing import Trace, TracedSessions, TracedStep
+from lockgate.rehearse.tracing import Trace, TracedSessions
 from lockgate.rehearse.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -59,19 +61,6 @@ class Undo:
 
 
 @dataclass(frozen=True, slots=True)
-class Scaled:
-    """A step, and what it would take in production.
-
-    :param factor: how many times more rows the relations have there that it locked; None where that is not known.
-    :param production_seconds: its time times that: an estimate, and too much for what does not grow with the rows.
-    """
-
-    step: TracedStep
-    factor: float | None
-    production_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Rehearsed:
     """What a rehearsal has shown.
 
@@ -86,6 +75,7 @@ class Rehearsed:
     remarks: tuple[str, ...]
     gates: tuple[GatePassed, ...]
     steps: tuple[Scaled, ...]
+    phases: tuple[PhaseTime, ...]
     undone: tuple[Undo, ...]
     samples: int
     failure: Failure | None
@@ -106,6 +96,12 @@ class Rehearsed:
         return tuple(said)
 
     @property
+    def production_seconds(self) -> float | None:
+        """How long all phases would take in production; None where that is not known of one."""
+        known = [each.production_seconds for each in self.phases if each.production_seconds is not None]
+        return sum(known) if len(known) == len(self.phases) else None
+
+    @property
     def forecast(self) -> dict[tuple[str, str], float]:
         """Phase and step -> how many seconds the step would take in production, where that can be told."""
         return {
@@ -118,9 +114,9 @@ class Rehearsed:
         """As the report in JSON has it; steps without the nesting."""
         said = asdict(self)
         said["good"] = self.good
+        said["production_seconds"] = self.production_seconds
         said["steps"] = [
-            {**one["step"], "factor": one["factor"], "production_seconds": one["production_seconds"]}
-            for one in said["steps"]
+            {**one["step"], **{key: value for key, value in one.items() if key != "step"}} for one in said["steps"]
         ]
         return said
 
@@ -148,7 +144,11 @@ def rehearse(
         ours = TracedSessions(copy.sessions.dsn, loaded.plan.settings, forwarded)
         with copy.sessions.open("rehearsal") as conn:
             install(conn)
-        found = _Rehearsal(loaded, copy, ours, forwarded, progress, stop).run()
+
+        def least() -> Stopwatch:
+            return forecasting.least(loaded, sessions, wanted, progress=progress, clock=clock, stop=stop)
+
+        found = _Rehearsal(loaded, copy, ours, forwarded, progress, stop).run(None if wanted.restore else least)
         schema = copy.schema
     if record:
         _record(sessions, found, schema)
@@ -199,9 +199,14 @@ class _Rehearsal:
         self._pass = passing(clock, self._gates)
         self._trace = Trace(copy.sessions, loaded.plan.plan, clock, progress)
         self._traffic = Traffic(copy.sessions, copy.shapes, clock)
+        self._watch = Stopwatch(copy.sessions, loaded.plan.plan, clock)
         self._undone: list[Undo] = []
 
-    def run(self) -> Rehearsed:
+    def run(self, least: Callable[[], Stopwatch] | None) -> Rehearsed:
+        """All of it.
+
+        :param least: times the plan on hardly any rows; None where the copy has all rows there are.
+        """
         failure: Failure | None = None
         before, left = self._schema(), BEGINNING
         for phase in self._loaded.plan.phases:
@@ -222,6 +227,7 @@ class _Rehearsal:
                 failure = Failure(phase.id, doing, error.what, error.where, error.why, error.hint)
                 break
             before, left = made, phase.id
+        floor = least() if least is not None and failure is None else None
         return Rehearsed(
             plan=self._loaded.plan.plan,
             plan_digest=self._loaded.digest,
@@ -230,7 +236,8 @@ class _Rehearsal:
             tables=self._copy.tables,
             remarks=(*self._copy.remarks, *self._traffic.left_out),
             gates=tuple(self._gates),
-            steps=tuple(self._scaled(step) for step in self._trace.steps),
+            steps=forecasting.of_steps(self._trace.steps, self._watch, floor, self._copy),
+            phases=forecasting.of_phases(self._watch, floor, self._copy),
             undone=tuple(self._undone),
             samples=self._trace.samples,
             failure=failure,
@@ -251,11 +258,13 @@ class _Rehearsal:
                 raise Interrupted("The rehearsal was stopped; its copy is gone", hint="Start it again.")
 
         if not traced:
-            apply(self._progress)
+            with self._watch.timing(phase.id):
+                apply(self._progress)
             return
         self._sessions.trace = self._trace
         try:
-            with self._trace.watching(), self._traffic.flowing(self._trace):
+            # Traffic and the looks at locks take their time; that of a phase which is applied again counts.
+            with self._trace.watching(), self._traffic.flowing(self._trace), self._watch.timing(phase.id):
                 apply(self._trace)
         finally:
             self._sessions.trace = None
@@ -275,15 +284,6 @@ class _Rehearsal:
     def _schema(self) -> Document:
         with self._copy.sessions.open("rehearsal") as conn:
             return document.read(conn, passing=False)
-
-    def _scaled(self, step: TracedStep) -> Scaled:
-        here = {table.table: table.rows for table in self._copy.tables}
-        there = self._copy.production
-        both = [lock.relation for lock in step.locks if here.get(lock.relation) and lock.relation in there]
-        if not both:
-            return Scaled(step, None, None)
-        factor = max(1.0, sum(there[name] for name in both) / sum(here[name] for name in both))
-        return Scaled(step, factor, step.seconds * factor)
 
 
 def _lines(expected: Document, found: Document) -> tuple[str, ...]:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lockgate.cli import context, options, secrets
+from lockgate.cli import amounts, context, options, secrets
 from lockgate.cli.output import Output
 from lockgate.errors import ExitCode, LockgateError
 
 if TYPE_CHECKING:
-    from lockgate.rehearse.running import Rehearsed, Scaled, Undo
+    from lockgate.rehearse.forecasting import Scaled
+    from lockgate.rehearse.running import Rehearsed, Undo
     from lockgate.rehearse.traffic import Felt
 
 Line = tuple[str, str | None]
@@ -124,6 +125,7 @@ def _told(found: Rehearsed, record: bool) -> Iterator[Line]:
         yield f"  gate of {gate.phase} ({gate.asks}): {gate.how}: {gate.what}", None
     for step in found.steps:
         yield from _step(step)
+    yield from _phases(found)
     for undo in found.undone:
         yield from _undo(undo)
     if found.failure:
@@ -142,14 +144,18 @@ def _told(found: Rehearsed, record: bool) -> Iterator[Line]:
         yield "The database itself was only read.", "dim"
 
 
+def _phases(found: Rehearsed) -> Iterator[Line]:
+    for phase in found.phases:
+        yield f"phase {phase.phase}: {phase.seconds:.2f} s{_estimate(phase.factor, phase.production_seconds)}", None
+    if found.production_seconds is not None:
+        yield f"All phases would take about {amounts.duration(found.production_seconds)} in production, without", None
+        yield "waiting for people and time, on a server as fast as the copy's and without its traffic.", None
+
+
 def _step(scaled: Scaled) -> Iterator[Line]:
     step = scaled.step
-    estimate = (
-        f", about {scaled.production_seconds:.1f} s with {scaled.factor:.0f} times the rows"
-        if scaled.production_seconds is not None and scaled.factor is not None and scaled.factor > 1
-        else ""
-    )
-    yield f"step {step.phase}/{step.step} ({step.kind}): {step.seconds:.2f} s{estimate}", "title"
+    head = f"step {step.phase}/{step.step} ({step.kind}): {scaled.seconds:.2f} s"
+    yield f"{head}{_estimate(scaled.factor, scaled.production_seconds)}", "title"
     for lock in step.locks:
         way = "" if lock.exact else ", sampled"
         yield f"  {lock.mode} on {lock.relation} for at most {lock.seconds:.3f} s{way}", None
@@ -159,6 +165,12 @@ def _step(scaled: Scaled) -> Iterator[Line]:
     for what, names in (("rewritten", step.rewritten), ("rebuilt", step.rebuilt), ("built", step.built)):
         if names:
             yield f"  {what}: {', '.join(names)}", "warn" if what == "rewritten" else None
+
+
+def _estimate(factor: float | None, seconds: float | None) -> str:
+    if factor is None or seconds is None or factor <= 1:
+        return ""
+    return f", about {amounts.duration(seconds)} with {factor:.1f} times the rows"
 
 
 def _felt(felt: Felt) -> str:
