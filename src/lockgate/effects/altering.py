@@ -150,7 +150,7 @@ def _store(gathering: Gathering, relation: Relation, command: Node, said: str) -
 
 def _its(gathering: Gathering, relation: Relation, name: str, mode: Mode) -> None:
     """Lock an index of a table."""
-    index = relation.index(name)
+    index = relation.index_named(name)
     if index:
         gathering.lock(index.sql, mode)
 

@@ -93,7 +93,7 @@ def _renew(gathering: Gathering, known: Constraint, *, rewritten: bool) -> None:
 
 def _adopt(gathering: Gathering, relation: Relation, constraint: Node, *, primary: bool) -> None:
     """A constraint from an index that is there: which gets its name, and the columns of a key NOT NULL."""
-    index = relation.index(constraint.indexname)
+    index = relation.index_named(constraint.indexname)
     if not index:
         gathering.unknown("whether a column of the index may be NULL: then the table is scanned")
         return

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lockgate.effects.model import Mode
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column of a relation.
 
     :param type: oid.
@@ -28,8 +26,7 @@ class Column:
     default: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """An index.
 
     :param sql: quoted name with its schema.
@@ -54,8 +51,7 @@ class Index:
     part: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
+class Constraint(NamedTuple):
     """A check, a foreign key, or (from PostgreSQL 18 on) a NOT NULL constraint.
 
     :param kind: ``c``, ``f``, or ``n``.
@@ -80,8 +76,7 @@ class Constraint:
     expression: str
 
 
-@dataclass(frozen=True, slots=True)
-class OwnedSequence:
+class OwnedSequence(NamedTuple):
     """A sequence that belongs to a column."""
 
     sql: str
@@ -89,8 +84,7 @@ class OwnedSequence:
     identity: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(NamedTuple):
     """A table, partitioned table, view, materialized view, index or sequence.
 
     :param sql: quoted name with its schema.
@@ -130,7 +124,7 @@ class Relation:
         """The column of that name."""
         return next((column for column in self.columns if column.name == name), None)
 
-    def index(self, name: str) -> Index | None:
+    def index_named(self, name: str) -> Index | None:
         """The index of that name."""
         return next((index for index in self.indexes if index.name == name), None)
 
@@ -140,8 +134,7 @@ class Relation:
         return [constraint for constraint in self.constraints if constraint.kind == "f"]
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(NamedTuple):
     """A type.
 
     :param oid: of itself, or of what a domain is made of.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 
 class Mode(Enum):
@@ -60,8 +60,7 @@ def strongest(modes: Iterable[Mode]) -> set[Mode]:
     return {mode for mode in held if not any(other is not mode and other.covers(mode) for other in held)}
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Lock:
+class Lock(NamedTuple):
     """A lock that a statement takes.
 
     :param relation: quoted name.
@@ -71,8 +70,7 @@ class Lock:
     mode: Mode
 
 
-@dataclass(frozen=True, slots=True)
-class Effects:
+class Effects(NamedTuple):
     """What a statement does while it runs. All names are quoted, and sorted.
 
     Of indexes and sequences only locks are told that are stronger than those of every read and write. What the

@@ -122,7 +122,7 @@ def rename(gathering: Gathering, node: Node) -> None:
     if what in {"OBJECT_COLUMN", "OBJECT_TABCONSTRAINT", "OBJECT_TRIGGER"} and node.relation.inh:
         for member in gathering.family(relation):
             gathering.lock(member, Mode.ACCESS_EXCLUSIVE)
-    named = relation.index(node.subname) if what == "OBJECT_TABCONSTRAINT" else None
+    named = relation.index_named(node.subname) if what == "OBJECT_TABCONSTRAINT" else None
     if named:
         gathering.lock(named.sql, Mode.SHARE_UPDATE_EXCLUSIVE)
 

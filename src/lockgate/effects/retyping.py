@@ -6,7 +6,7 @@ name, the table stays as it is. An index stays if its operator class and its col
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lockgate.effects.gathering import Gathering
 from lockgate.effects.known import Catalog, Column, Index, Relation, Type
@@ -18,8 +18,7 @@ _WHOLE_INTERVAL = 0x7FFF
 _HEADER = 4  # what a type modifier counts beside the length
 
 
-@dataclass(frozen=True, slots=True)
-class Retyping:
+class Retyping(NamedTuple):
     """What becomes of one column."""
 
     column: Column

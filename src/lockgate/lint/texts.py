@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from lockgate.safety.subject import Direction
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(NamedTuple):
     """SQL that runs as one.
 
     :param file: as people name it.
@@ -29,11 +28,10 @@ class Text:
 
     def taking_back(self, up: Text) -> Text:
         """The same as the way down of a migration."""
-        return replace(self, direction="down", up=up)
+        return self._replace(direction="down", up=up)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """Texts that run one after the other, so that what one makes is known in the next."""
 
     texts: list[Text]

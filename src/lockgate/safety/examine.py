@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lockgate.effects import predict
 from lockgate.safety.context import Context
@@ -19,8 +20,7 @@ from lockgate.sql.tree import Node, enum, unwrap
 Answers = Mapping[tuple[str, Tier], Answer]
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """A finding, and the statement that it is about."""
 
     finding: Finding

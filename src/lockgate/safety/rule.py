@@ -9,8 +9,9 @@ that were not reached would have looked at.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from lockgate.safety.finding import Severity, Tier
 
@@ -56,8 +57,7 @@ Answer = Callable[["Context", Sequence[Found]], Iterable[Found]]
 """Gets what the tiers below found, and gives what to say in its place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """A hazard that can be told.
 
     :param code: stable: ``LG101``. The first digit is the family.
@@ -79,7 +79,7 @@ class Rule:
     on: tuple[str, ...]
     check: Check | None
     instead: str = ""
-    looks: Mapping[Tier, str] = field(default_factory=dict)
+    looks: Mapping[Tier, str] = MappingProxyType({})
     rows: tuple[int, ...] = ()
 
     @property

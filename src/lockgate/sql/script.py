@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from lockgate.sql.tree import Node, SqlSyntaxError, parse, split_roughly, unwrap
 
 _LEAD = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """One statement.
 
     :param text: from its first word on, without its semicolon.
@@ -26,8 +25,7 @@ class Piece:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(NamedTuple):
     """A piece of a text that is not SQL.
 
     :param at: the character at which the parser gave up.
@@ -59,7 +57,7 @@ def read(text: str) -> tuple[list[Piece], list[Unread]]:
     unread: list[Unread] = []
     for start, part in parts:
         try:
-            found += [replace(each, start=each.start + start, end=each.end + start) for each in pieces(part)]
+            found += [each._replace(start=each.start + start, end=each.end + start) for each in pieces(part)]
         except SqlSyntaxError as error:
             unread.append(Unread(start + (error.offset or 0), str(error)))
     return found, unread or [Unread(whole.offset or 0, str(whole))]

@@ -11,13 +11,10 @@ from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import Message
-from postgast import PgQueryError
-from postgast import deparse as _deparse
-from postgast import parse as _parse
-from postgast import scan as _scan
-from postgast import split as _split
 
 from lockgate.errors import PlanError
+from lockgate.sql import parser
+from lockgate.sql.parser import ParserError
 
 Node = Any  # a protobuf message of the parser; its classes are made at run time
 
@@ -44,10 +41,10 @@ def parse(text: str) -> list[Node]:
     :raises SqlSyntaxError: if it is not SQL.
     """
     try:
-        return list(_parse(text).stmts)
-    except PgQueryError as error:
-        # Unlike the places of nodes, and whatever its documentation says, this one counts characters.
-        raise SqlSyntaxError(error.message, error.cursorpos - 1 if error.cursorpos else None) from None
+        return list(parser.parse(text).stmts)
+    except ParserError as error:
+        # Unlike the places of nodes this one counts characters.
+        raise SqlSyntaxError(error.message, error.position - 1 if error.position else None) from None
 
 
 def parse_one(text: str) -> Node:
@@ -67,8 +64,8 @@ def split_roughly(text: str) -> list[tuple[int, str]]:
     :raises SqlSyntaxError: if it ends within a text or a comment.
     """
     try:
-        found = _split(text, method="scanner")
-    except PgQueryError as error:
+        found = parser.split(text)
+    except ParserError as error:
         raise SqlSyntaxError(error.message, None) from None
     end, parts = 0, []
     for part in found:
@@ -85,8 +82,8 @@ def tokens(text: str) -> list[str]:
     """
     data = text.encode()
     try:
-        return [data[token.start : token.end].decode() for token in _scan(text).tokens]
-    except PgQueryError as error:
+        return [data[start:end].decode() for start, end in parser.scan(text)]
+    except ParserError as error:
         raise SqlSyntaxError(error.message, None) from None
 
 
@@ -159,15 +156,13 @@ def deparse(statement: Node) -> str:
 # A run derives the same texts from a mapping each time that it looks whether it still fits the database.
 @lru_cache(maxsize=1024)
 def _write(serialized: bytes) -> str:
-    result = _parse("SELECT 1")
-    statement = result.stmts[0].stmt
-    statement.ParseFromString(serialized)
-    text: str = _deparse(result)
+    result = parser.single(serialized)
+    text = parser.deparse(result)
     try:
-        again = _parse(text)
-    except PgQueryError:
-        again = None
-    if again is None or len(again.stmts) != 1 or strip_locations(again.stmts[0].stmt) != strip_locations(statement):
+        again = parser.parse(text).stmts
+    except ParserError:
+        again = []
+    if len(again) != 1 or strip_locations(again[0].stmt) != strip_locations(result.stmts[0].stmt):
         raise PlanError(
             f"the SQL cannot be rewritten exactly: it would become {text!r}",
             why="an expression loses its parentheses when it is written back",
