@@ -178,7 +178,7 @@ def _described(folder: Path) -> DescriptorPool:
 
 
 def _files(data: bytes) -> Iterator[bytes]:
-    """The files of a ``FileDescriptorSet``, which is nothing but them: for each a tag, its length in base 128, and it."""
+    """The files of a ``FileDescriptorSet``, which is nothing but them: for each tag, length in base 128, and text."""
     at = 0
     while at < len(data):
         length, shift, at = 0, 0, at + 1
