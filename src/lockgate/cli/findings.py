@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -103,47 +103,39 @@ def _write(form: str, outcome: Outcome, limit: Severity | None) -> None:
         click.echo(text)
 
 
-def _line(output: Output, text: str = "", style: str | None = None) -> None:
-    """Print a line as it is: findings are of files and of a catalog, so there is no password to look for."""
-    click.echo(output.styled(text, style))
-
-
 def _show(output: Output, outcome: Outcome, note: str) -> None:
-    """Print what was found for people.
+    """Print what was found for people, as it is: there is no password in files and in a catalog to look for.
 
     :param note: what was looked at.
     """
     from lockgate.safety.finding import Severity
 
-    for finding in outcome.findings:
-        _show_one(output, finding)
-    for text in outcome.skipped:
-        _line(output, f"Not looked at: {text}.", "dim")
+    lines = [line for finding in outcome.findings for line in _finding(output, finding)]
+    lines += [output.styled(f"Not looked at: {text}.", "dim") for text in outcome.skipped]
     counts = [f"{count} {severity}" for severity in Severity if (count := outcome.count(severity))]
     said = f": {', '.join(counts)}" if counts else ""
     ignored = f", {outcome.ignored} ignored" if outcome.ignored else ""
-    _line(
-        output,
+    lines.append(
         f"{_number(len(outcome.findings), 'finding')}{ignored} in {_number(outcome.statements, 'statement')} of "
-        f"{_number(len(set(outcome.files)), 'file')}{said}.",
+        f"{_number(len(set(outcome.files)), 'file')}{said}."
     )
-    _line(output, note, "dim")
+    click.echo("\n".join([*lines, output.styled(note, "dim")]))
 
 
 def _number(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 
-def _show_one(output: Output, finding: Finding) -> None:
+def _finding(output: Output, finding: Finding) -> Iterator[str]:
     severity = output.styled(str(finding.severity), STYLES[finding.severity])
-    _line(output, f"{finding.where}: {severity} {finding.code} {finding.name}")
-    _line(output, _under("", finding.what))
-    _line(output, _under("Why: ", finding.why))
+    yield f"{finding.where}: {severity} {finding.code} {finding.name}"
+    yield _under("", finding.what)
+    yield _under("Why: ", finding.why)
     if finding.rewrite:
-        _line(output, _under("Do: ", finding.rewrite))
+        yield _under("Do: ", finding.rewrite)
     if finding.not_looked:
-        _line(output, _under("Not looked at: ", "; ".join(finding.not_looked) + "."), "dim")
-    _line(output)
+        yield output.styled(_under("Not looked at: ", "; ".join(finding.not_looked) + "."), "dim")
+    yield ""
 
 
 def _under(label: str, text: str) -> str:

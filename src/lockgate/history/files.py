@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
-
-import psycopg
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from lockgate.errors import LockgateError, UsageError
+from lockgate.history import looks
 from lockgate.textfile import Problem, Source
+
+if TYPE_CHECKING:
+    import psycopg
 
 T = TypeVar("T")
 
@@ -69,14 +73,17 @@ class Reader:
 
         :raises UsageError: if it cannot be read.
         """
-        yield from (path for path in self._entries() if path.is_file())
+        with self._looking():
+            names = looks.regular(self.folder)
+        yield from (self.folder / name for name in sorted(names, key=os.fsencode))
 
     def deep(self) -> Iterator[Path]:
         """The regular files in the folder and in those below it, by the bytes of their paths.
 
         :raises UsageError: if it cannot be read.
         """
-        self._entries()
+        with self._looking():
+            os.listdir(self.folder)
         found = (path for path in self.folder.rglob("*") if path.is_file())
         yield from sorted(found, key=lambda path: str(path).encode(errors="surrogateescape"))
 
@@ -85,7 +92,9 @@ class Reader:
 
         :raises UsageError: if it cannot be read.
         """
-        yield from (path for path in self._entries() if path.is_dir())
+        with self._looking():
+            names = os.listdir(self.folder)
+        yield from (path for name in sorted(names, key=os.fsencode) if (path := self.folder / name).is_dir())
 
     def read(self, file: Path) -> tuple[bytes, Source]:
         """A file's bytes and its text as the tools send it: line ends as they are, without byte order mark.
@@ -125,9 +134,10 @@ class Reader:
         if self.problems:
             raise FolderError(self.problems)
 
-    def _entries(self) -> list[Path]:
+    @contextmanager
+    def _looking(self) -> Iterator[None]:
         try:
-            return sorted(self.folder.iterdir(), key=lambda path: path.name.encode(errors="surrogateescape"))
+            yield
         except FileNotFoundError:
             raise UsageError("There is no such folder of migrations", where=str(self.folder)) from None
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,17 @@ _ABOVE = 4
 def names(folder: Path, pattern: str) -> list[str]:
     """The names of files that match a pattern as a whole."""
     wanted = re.compile(pattern)
-    return sorted(path.name for path in folder.iterdir() if wanted.fullmatch(path.name) and path.is_file())
+    return sorted(name for name in regular(folder) if wanted.fullmatch(name))
+
+
+def regular(folder: Path) -> list[str]:
+    """The names of the regular files directly in a folder; links are followed. Only they are looked at one by one."""
+    with os.scandir(folder) as entries:
+        return [
+            entry.name
+            for entry in entries
+            if (Path(entry).is_file() if entry.is_symlink() else entry.is_file(follow_symlinks=False))
+        ]
 
 
 def marked(folder: Path, pattern: str) -> bool:

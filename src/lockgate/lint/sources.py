@@ -82,10 +82,10 @@ def _below(folder: Path, found: Found, wrapped: bool, pending: Pending | None) -
         here = Path(place)
         names = sorted(name for name in files if name.lower().endswith(".sql"))
         holds = names or any((here / name / "migration.sql").is_file() for name in folders)
-        tools = _tools(here) if holds or here == folder else []
+        fitting, tools = _tools(here) if holds or here == folder else ([], [])
         if len(tools) == 1:
             folders.clear()
-            _history(here, None, found, pending)
+            _history(here, fitting[0] if fitting else None, found, pending)
             continue
         if tools:
             said = (
@@ -108,12 +108,12 @@ def _file(path: Path, found: Found, wrapped: bool) -> None:
         found.batches.append(Batch(loose.texts(path, Source(str(path), text), wrapped=wrapped)))
 
 
-def _tools(folder: Path) -> list[str]:
-    """The tools whose folder it may be."""
+def _tools(folder: Path) -> tuple[list[str], list[str]]:
+    """The tools that a folder fits; and those whose it may be."""
     from lockgate.history.detect import TOOLS
 
     fitting = [name for name, kind in TOOLS.items() if kind.fits(folder)]
-    return fitting or [name for name, kind in TOOLS.items() if kind.may(folder)]
+    return fitting, fitting or [name for name, kind in TOOLS.items() if kind.may(folder)]
 
 
 def _history(folder: Path, tool: str | None, found: Found, pending: Pending | None) -> None:

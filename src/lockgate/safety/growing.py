@@ -22,7 +22,8 @@ def _create(known: Known, node: Node) -> None:
     before = known.tables.get(name)
     if node.if_not_exists and before is not None:
         return
-    table = known.tables[name] = Table(new=True, whole=not node.inh_relations and not node.HasField("of_typename"))
+    table = Table(whole=not node.inh_relations and not node.HasField("of_typename"))
+    known.make(name, table)
     if node.HasField("partspec"):
         table.partitioned = tuple(item.partition_elem.name for item in node.partspec.part_params)
     if node.HasField("partbound"):
@@ -167,7 +168,7 @@ def _drop(known: Known, node: Node) -> None:
         name = key_of(names)
         known.made.discard((kind, name))
         if kind == "OBJECT_TABLE":
-            known.tables.pop(name, None)
+            known.drop(name)
         elif kind in {"OBJECT_TYPE", "OBJECT_DOMAIN"}:
             known.types.pop(name, None)
         elif kind == "OBJECT_INDEX" and (of := known.index_of.pop(name, None)) in known.tables:
@@ -182,7 +183,7 @@ def _rename(known: Known, node: Node) -> None:
     if table is None:
         return
     if kind == "OBJECT_TABLE":
-        known.tables[name[0], node.newname] = known.tables.pop(name)
+        known.move(name, (name[0], node.newname))
     elif kind == "OBJECT_COLUMN" and node.subname in table.columns:
         table.columns[node.newname] = table.columns.pop(node.subname)
         for index, columns in table.indexes.items():
@@ -194,13 +195,13 @@ def _rename(known: Known, node: Node) -> None:
 def _set_schema(known: Known, node: Node) -> None:
     if node.HasField("relation") and key(node.relation) in known.tables:
         name = key(node.relation)
-        known.tables[key_of((node.newschema, name[1]))] = known.tables.pop(name)
+        known.move(name, key_of((node.newschema, name[1])))
 
 
 def _table_as(known: Known, node: Node) -> None:
     target = node.into.rel
     if enum(node, "objtype") == "OBJECT_TABLE":
-        known.tables[key(target)] = Table(new=True)
+        known.make(key(target), Table())
     known.made.add((enum(node, "objtype"), key(target)))
 
 

@@ -58,14 +58,12 @@ class Bound:
 class Table:
     """A table, as texts tell of it.
 
-    :ivar new: whether the text that is examined made it.
     :ivar whole: whether a CREATE TABLE with a list of columns was seen, so that no column is unknown.
     :ivar partitioned: the columns of the partition key, "" for an expression; None if it is not partitioned.
     :ivar parent: of a partition.
     :ivar indexes: the columns of each index, "" for an expression.
     """
 
-    new: bool = False
     whole: bool = False
     columns: dict[str, Column] = field(default_factory=dict)
     bounds: dict[str, Bound] = field(default_factory=dict)
@@ -78,6 +76,7 @@ class Table:
 class Known:
     """All that was seen so far.
 
+    :ivar new: the tables that the text which is examined made.
     :ivar types: of the enum types (``enum``) and domains (``domain``, ``constrained``) that texts made.
     :ivar made: names of whatever else the text that is examined made: (``OBJECT_VIEW``, key).
     """
@@ -86,17 +85,33 @@ class Known:
     index_of: dict[Key, Key] = field(default_factory=dict)
     types: dict[Key, str] = field(default_factory=dict)
     made: set[tuple[str, Key]] = field(default_factory=set)
+    new: dict[Key, Table] = field(default_factory=dict)
 
     def next_text(self) -> None:
         """Another text begins: what was new is not any more."""
         self.made.clear()
-        for table in self.tables.values():
-            table.new = False
+        self.new.clear()
 
     def is_new(self, name: Key) -> bool:
         """Whether the text that is examined made this table."""
-        table = self.tables.get(name)
-        return table is not None and table.new
+        return name in self.new
+
+    def make(self, name: Key, table: Table) -> None:
+        """A text makes a table."""
+        self.tables[name] = self.new[name] = table
+
+    def move(self, old: Key, new: Key) -> None:
+        """A text gives a table another name, or another schema."""
+        self.tables[new] = self.tables.pop(old)
+        if self.new.pop(old, None) is None:
+            self.new.pop(new, None)
+        else:
+            self.new[new] = self.tables[new]
+
+    def drop(self, name: Key) -> None:
+        """A text drops a table."""
+        self.tables.pop(name, None)
+        self.new.pop(name, None)
 
     def column(self, table: Key, name: str) -> Column | None:
         """A column that a text made."""

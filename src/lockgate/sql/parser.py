@@ -199,5 +199,7 @@ def _folder() -> Path:
 
 _lib = _library(_folder())
 _pool = _described(_folder())
+Node: type[Message] = GetMessageClass(_pool.FindMessageTypeByName("pg_query.Node"))
+"""The class of the wrappers: each holds a node of any kind."""
 _ParseResult = GetMessageClass(_pool.FindMessageTypeByName("pg_query.ParseResult"))
 _ScanResult = GetMessageClass(_pool.FindMessageTypeByName("pg_query.ScanResult"))

@@ -89,29 +89,36 @@ def tokens(text: str) -> list[str]:
 
 def unwrap(node: Node) -> Node:
     """Return what a ``Node`` message holds; anything else is returned as it is."""
-    if node.DESCRIPTOR.name == "Node":
-        which = node.WhichOneof("node")
-        return getattr(node, which) if which else None
-    return node
+    if type(node) is not parser.Node:
+        return node
+    held = node.ListFields()
+    return held[0][1] if held else None
 
 
 def kind(node: Node) -> str:
     """Name the kind of a node, such as ``SelectStmt``."""
     inner = unwrap(node)
-    return str(inner.DESCRIPTOR.name) if inner is not None else ""
+    return type(inner).__name__ if inner is not None else ""
 
 
 def walk(node: Node) -> Iterator[Node]:
     """Yield ``node`` and everything below it, depth first, without the wrappers."""
-    inner = unwrap(node)
-    if inner is None:
-        return
-    yield inner
-    for field, value in inner.ListFields():
-        if field.message_type is None:
+    waiting = [node]
+    while waiting:
+        inner = unwrap(waiting.pop())
+        if inner is None:
             continue
-        for child in [value] if isinstance(value, Message) else value:
-            yield from walk(child)
+        yield inner
+        below: list[Node] = []
+        for field, value in inner.ListFields():
+            if field.message_type is None:
+                continue
+            if isinstance(value, Message):
+                below.append(value)
+            else:
+                below += value
+        below.reverse()
+        waiting += below
 
 
 def location(node: Node) -> int:
@@ -120,16 +127,18 @@ def location(node: Node) -> int:
     return min((place for place in places if place >= 0), default=-1)
 
 
-_PLACES = {
-    "location",
-    "name_location",
-    "stmt_location",
-    "stmt_len",
-    "list_start",
-    "list_end",
-    "rexpr_list_start",
-    "rexpr_list_end",
-}
+_PLACES = frozenset(
+    {
+        "location",
+        "name_location",
+        "stmt_location",
+        "stmt_len",
+        "list_start",
+        "list_end",
+        "rexpr_list_start",
+        "rexpr_list_end",
+    }
+)
 
 
 def strip_locations(node: Node) -> Node:
@@ -137,7 +146,7 @@ def strip_locations(node: Node) -> Node:
     copy = type(node)()
     copy.CopyFrom(node)
     for inner in walk(copy):
-        for field in inner.DESCRIPTOR.fields:
+        for field, _ in inner.ListFields():
             if field.name in _PLACES:
                 inner.ClearField(field.name)
     return copy
@@ -227,18 +236,17 @@ def literal(value: str) -> str:
 
 def enum(node: Node, field: str) -> str:
     """The parser's name for what an enumerated field says: ``enum(command, "subtype")`` is ``AT_AddColumn``."""
-    return _enumerated.get((node.DESCRIPTOR.full_name, field, getattr(node, field))) or _learn(node, field)
+    return _enumerated.get((type(node), field, getattr(node, field))) or _learn(node, field)
 
 
 # The parser's description is slow to ask.
-_enumerated: dict[tuple[str, str, int], str] = {}
+_enumerated: dict[tuple[type, str, int], str] = {}
 
 
 def _learn(node: Node, field: str) -> str:
-    descriptor = node.DESCRIPTOR
-    for number, value in descriptor.fields_by_name[field].enum_type.values_by_number.items():
-        _enumerated[descriptor.full_name, field, number] = value.name
-    return _enumerated[descriptor.full_name, field, getattr(node, field)]
+    for number, value in node.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number.items():
+        _enumerated[type(node), field, number] = value.name
+    return _enumerated[type(node), field, getattr(node, field)]
 
 
 def strings(nodes: Iterable[Node]) -> tuple[str, ...]:

@@ -133,8 +133,8 @@ def _type_there(c: Context, other: Table | None, name: str) -> str:
     catalog="whether an index begins with the columns",
 )
 def foreign_key_without_index(c: Context) -> Iterator[Found]:
-    for (schema, name), table in c.known.tables.items():
-        if not (table.new and table.whole):
+    for (schema, name), table in c.known.new.items():
+        if not table.whole:
             continue
         for bound in table.bounds.values():
             if bound.kind == "CONSTR_FOREIGN" and not any(
