@@ -13,8 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from psycopg import Connection, sql
-
 from lockgate.errors import UsageError
 from lockgate.history import place
 from lockgate.history.base import Home, Late, Migration, Note, Ran, Row, T
@@ -25,13 +23,14 @@ from lockgate.textfile import Problem
 if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
+    from psycopg import Connection
 
 LONGEST = 32  # characters of a revision's name that the table holds
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS {} (
     version_num VARCHAR(32) NOT NULL,
-    CONSTRAINT {} PRIMARY KEY (version_num)
+    CONSTRAINT {key} PRIMARY KEY (version_num)
 )"""
 
 
@@ -72,8 +71,9 @@ class Alembic:
 
     def create(self, conn: Connection[Any], home: Home) -> None:
         """As Alembic makes it."""
-        key = sql.Identifier(f"{home.table}_pkc")
-        conn.execute(sql.SQL(_CREATE).format(home.named, key))
+        from psycopg import sql
+
+        conn.execute(home.query(_CREATE, key=sql.Identifier(f"{home.table}_pkc")))
 
     def rows(self, conn: Connection[Any], home: Home, known: Sequence[Migration]) -> Sequence[Row]:
         """The heads with all their ancestors, and heads that no file has."""
@@ -212,16 +212,16 @@ class Alembic:
 
     def _heads(self, conn: Connection[Any], home: Home) -> set[str]:
         place.require_columns(conn, home, self.name, ("version_num",))
-        return {str(row[0]) for row in conn.execute(sql.SQL("SELECT version_num FROM {}").format(home.named))}
+        return {str(row[0]) for row in conn.execute(home.query("SELECT version_num FROM {}"))}
 
     def _write(self, conn: Connection[Any], home: Home, old: set[str], new: set[str]) -> None:
         gone, come = sorted(old - new), sorted(new - old)
-        removed = conn.execute(sql.SQL("DELETE FROM {} WHERE version_num = ANY(%s)").format(home.named), (gone,))
+        removed = conn.execute(home.query("DELETE FROM {} WHERE version_num = ANY(%s)"), (gone,))
         if removed.rowcount != len(gone):
             raise HistoryError(
                 "The history changed meanwhile", where=str(home), hint="Somebody else runs Alembic; try again."
             )
-        insert = sql.SQL("INSERT INTO {} (version_num) SELECT unnest(%s::text[])").format(home.named)
+        insert = home.query("INSERT INTO {} (version_num) SELECT unnest(%s::text[])")
         conn.execute(insert, (come,))
 
 

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
-
-from psycopg import Connection, sql
+from typing import TYPE_CHECKING, Any, Literal, LiteralString, Protocol, TypeVar, runtime_checkable
 
 from lockgate.textfile import Source
+
+if TYPE_CHECKING:
+    from psycopg import Connection, sql
 
 T = TypeVar("T")
 
@@ -109,7 +110,15 @@ class Home:
     @property
     def named(self) -> sql.Identifier:
         """For composing."""
+        from psycopg import sql  # not where it is only told whose a folder is
+
         return sql.Identifier(self.schema, self.table)
+
+    def query(self, text: LiteralString, **others: sql.Composable) -> sql.Composed:
+        """SQL with the table's name in place of ``{}`` or of each ``{table}``, and others by their names."""
+        from psycopg import sql
+
+        return sql.SQL(text).format(self.named, table=self.named, **others)
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.table}"

@@ -6,14 +6,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from psycopg import Connection, sql
+from typing import TYPE_CHECKING, Any
 
 from lockgate.history import looks, place
 from lockgate.history.base import Home, Late, Migration, Ran, Row, Script
 from lockgate.history.files import Reader
 from lockgate.textfile import Source
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 _FILE = re.compile(r"([0-9]+).*\.sql")
 # Go's \s, which is narrower than Python's.
@@ -62,23 +63,23 @@ class Dbmate:
 
     def create(self, conn: Connection[Any], home: Home) -> None:
         """As dbmate makes it."""
-        conn.execute(sql.SQL(_CREATE).format(home.named))
+        conn.execute(home.query(_CREATE))
 
     def rows(self, conn: Connection[Any], home: Home, known: Sequence[Migration]) -> Sequence[Row]:
         """A row for each that is applied; there is nothing else in it."""
         place.require_columns(conn, home, self.name, ("version",))
-        return [Row(str(row[0])) for row in conn.execute(sql.SQL("SELECT version FROM {}").format(home.named))]
+        return [Row(str(row[0])) for row in conn.execute(home.query("SELECT version FROM {}"))]
 
     def begin(self, conn: Connection[Any], home: Home, migration: Migration) -> None:
         """dbmate has no word for it."""
 
     def applied(self, conn: Connection[Any], home: Home, migration: Migration, ran: Ran) -> None:
         """The version's row."""
-        conn.execute(sql.SQL("INSERT INTO {} (version) VALUES (%s)").format(home.named), (migration.version,))
+        conn.execute(home.query("INSERT INTO {} (version) VALUES (%s)"), (migration.version,))
 
     def reverted(self, conn: Connection[Any], home: Home, migration: Migration, before: Migration | None) -> None:
         """Its row goes."""
-        conn.execute(sql.SQL("DELETE FROM {} WHERE version = %s").format(home.named), (migration.version,))
+        conn.execute(home.query("DELETE FROM {} WHERE version = %s"), (migration.version,))
 
     def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
         """dbmate takes none."""

@@ -7,15 +7,16 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from psycopg import Connection, sql
+from typing import TYPE_CHECKING, Any
 
 from lockgate.history import looks, place
 from lockgate.history.base import Home, Late, Migration, Ran, Row, Script
 from lockgate.history.files import HistoryError, Reader
 from lockgate.sqlfiles import load
 from lockgate.textfile import Source
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 _FILE = re.compile(r"([VUB])([0-9]+(?:[._][0-9]+)*)(?:__(.*))?\.sql|R__(.*)\.sql", re.DOTALL)
 _ENDS = re.compile(r"\r\n|\r|\n")
@@ -86,14 +87,15 @@ class Flyway:
 
     def create(self, conn: Connection[Any], home: Home) -> None:
         """As Flyway makes it."""
+        from psycopg import sql
+
         names = {
-            "table": home.named,
             "key": sql.Identifier(f"{home.table}_pk"),
             "index": sql.Identifier(f"{home.table}_s_idx"),
         }
         for statement in ("table", "key", "index"):
             text = load("lockgate.history", f"flyway.create_{statement}").decode()
-            conn.execute(sql.SQL(text).format(**names))
+            conn.execute(home.query(text, **names))
 
     def rows(self, conn: Connection[Any], home: Home, known: Sequence[Migration]) -> Sequence[Row]:
         """The last row of each version or repeatable; a baseline stands for every version up to it.
@@ -106,7 +108,7 @@ class Flyway:
         )
         versions = {_number(each.version): each.version for each in known if not each.repeatable}
         found: dict[str, Row] = {}
-        for version, description, kind, script, checksum, at, success in conn.execute(sql.SQL(text).format(home.named)):
+        for version, description, kind, script, checksum, at, success in conn.execute(home.query(text)):
             if kind == "SCHEMA":
                 continue
             number = None if version is None else _number(str(version))
@@ -134,21 +136,21 @@ class Flyway:
         """A row with the next rank; that of ``begin`` goes, as ``repair`` would remove it."""
         failed = "DELETE FROM {} WHERE version IS NOT DISTINCT FROM %s AND description = %s AND NOT success"
         version = None if migration.repeatable else migration.version
-        conn.execute(sql.SQL(failed).format(home.named), (version, migration.facts["description"]))
+        conn.execute(home.query(failed), (version, migration.facts["description"]))
         self._insert(conn, home, migration, round(ran.took.total_seconds() * 1000), success=True)
 
     def reverted(self, conn: Connection[Any], home: Home, migration: Migration, before: Migration | None) -> None:
         """Its rows go: the free edition of Flyway knows no row that says "undone"."""
         if migration.version.startswith(_REPEATABLE):
-            query = sql.SQL("DELETE FROM {} WHERE version IS NULL AND description = %s").format(home.named)
+            query = home.query("DELETE FROM {} WHERE version IS NULL AND description = %s")
             conn.execute(query, (migration.version.removeprefix(_REPEATABLE),))
         else:
-            conn.execute(sql.SQL("DELETE FROM {} WHERE version = %s").format(home.named), (migration.version,))
+            conn.execute(home.query("DELETE FROM {} WHERE version = %s"), (migration.version,))
 
     def correct(self, conn: Connection[Any], home: Home, migration: Migration) -> None:
         """The checksum alone, as ``repair`` sets it."""
         assert migration.checksum is not None
-        query = sql.SQL("UPDATE {} SET checksum = %s WHERE version = %s").format(home.named)
+        query = home.query("UPDATE {} SET checksum = %s WHERE version = %s")
         conn.execute(query, (int(migration.checksum), migration.version))
 
     def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
@@ -167,7 +169,7 @@ class Flyway:
             "success": success,
         }
         text = load("lockgate.history", "flyway.record").decode()
-        conn.execute(sql.SQL(text).format(table=home.named), values)
+        conn.execute(home.query(text), values)
 
     def _migration(self, reader: Reader, file: Path, version: str, undo: tuple[Path, str] | None) -> Migration:
         script, checksum = self._script(reader, file)

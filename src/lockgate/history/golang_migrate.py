@@ -7,14 +7,15 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from psycopg import Connection, sql
+from typing import TYPE_CHECKING, Any
 
 from lockgate.history import looks, place
 from lockgate.history.base import Home, Late, Migration, Ran, Row, Script
 from lockgate.history.files import Reader
 from lockgate.textfile import Source
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 _FILE = re.compile(r"([0-9]+)_(.*)\.(down|up)\.(.*)")
 _CREATE = "CREATE TABLE IF NOT EXISTS {} (version bigint not null primary key, dirty boolean not null)"
@@ -62,12 +63,12 @@ class GolangMigrate:
 
     def create(self, conn: Connection[Any], home: Home) -> None:
         """As golang-migrate makes it."""
-        conn.execute(sql.SQL(_CREATE).format(home.named))
+        conn.execute(home.query(_CREATE))
 
     def rows(self, conn: Connection[Any], home: Home, known: Sequence[Migration]) -> Sequence[Row]:
         """Every version up to the table's only row: golang-migrate keeps no more, and takes them as applied."""
         place.require_columns(conn, home, self.name, ("version", "dirty"))
-        row = conn.execute(sql.SQL("SELECT version, dirty FROM {} LIMIT 1").format(home.named)).fetchone()
+        row = conn.execute(home.query("SELECT version, dirty FROM {} LIMIT 1")).fetchone()
         if row is None:
             return ()
         version, dirty = int(row[0]), bool(row[1])
@@ -100,9 +101,9 @@ class GolangMigrate:
         return [_key(f"/{row[0]}", home), _key(str(row[0]), home)]
 
     def _set(self, conn: Connection[Any], home: Home, version: int | None, *, dirty: bool) -> None:
-        conn.execute(sql.SQL("TRUNCATE {}").format(home.named))
+        conn.execute(home.query("TRUNCATE {}"))
         if version is not None:
-            query = sql.SQL("INSERT INTO {} (version, dirty) VALUES (%s, %s)").format(home.named)
+            query = home.query("INSERT INTO {} (version, dirty) VALUES (%s, %s)")
             conn.execute(query, (version, dirty))
 
 

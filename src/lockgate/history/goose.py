@@ -9,14 +9,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from psycopg import Connection, sql
+from typing import TYPE_CHECKING, Any
 
 from lockgate.history import looks, place
 from lockgate.history.base import Home, Late, Migration, Ran, Row, Script
 from lockgate.history.files import Reader
 from lockgate.textfile import Source
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 _COLUMNS = ("id", "version_id", "is_applied", "tstamp")
 _LARGEST = (1 << 63) - 1
@@ -72,13 +73,13 @@ class Goose:
 
     def create(self, conn: Connection[Any], home: Home) -> None:
         """As goose makes it, with its row of version 0."""
-        conn.execute(sql.SQL(_CREATE).format(home.named))
+        conn.execute(home.query(_CREATE))
         self._insert(conn, home, 0)
 
     def rows(self, conn: Connection[Any], home: Home, known: Sequence[Migration]) -> Sequence[Row]:
         """The last row of a version decides: old versions of goose wrote a further one when it was taken back."""
         place.require_columns(conn, home, self.name, _COLUMNS)
-        query = sql.SQL("SELECT version_id, is_applied, tstamp FROM {} ORDER BY id").format(home.named)
+        query = home.query("SELECT version_id, is_applied, tstamp FROM {} ORDER BY id")
         last = {int(version): (applied, at) for version, applied, at in conn.execute(query)}
         return [Row(str(version), at=at) for version, (applied, at) in last.items() if applied and version != 0]
 
@@ -91,16 +92,14 @@ class Goose:
 
     def reverted(self, conn: Connection[Any], home: Home, migration: Migration, before: Migration | None) -> None:
         """Its rows go."""
-        conn.execute(sql.SQL("DELETE FROM {} WHERE version_id = %s").format(home.named), (int(migration.version),))
+        conn.execute(home.query("DELETE FROM {} WHERE version_id = %s"), (int(migration.version),))
 
     def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
         """Those that a program with a session locker takes."""
         return _LOCKS
 
     def _insert(self, conn: Connection[Any], home: Home, version: int) -> None:
-        conn.execute(
-            sql.SQL("INSERT INTO {} (version_id, is_applied) VALUES (%s, true)").format(home.named), (version,)
-        )
+        conn.execute(home.query("INSERT INTO {} (version_id, is_applied) VALUES (%s, true)"), (version,))
 
 
 @dataclass(slots=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
-
-from psycopg import Connection, errors
+from typing import TYPE_CHECKING, Any
 
 from lockgate.errors import DatabaseError
 from lockgate.history.base import Home
 from lockgate.history.files import HistoryError
 from lockgate.sqlfiles import load
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 
 def find(conn: Connection[Any], table: str, schema: str | None = None) -> Home:
@@ -50,6 +51,8 @@ def in_current(conn: Connection[Any], table: str, said: tuple[str, str] | None) 
 
 def require_columns(conn: Connection[Any], home: Home, tool: str, wanted: Iterable[str]) -> None:
     """:raises HistoryError: if the table lacks one of these columns, so that it is another tool's."""
+    from psycopg import errors
+
     try:
         rows = conn.execute(load("lockgate.history", "place.columns"), {"schema": home.schema, "table": home.table})
     except errors.InsufficientPrivilege as error:

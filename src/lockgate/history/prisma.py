@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-from psycopg import Connection, sql
+from typing import TYPE_CHECKING, Any
 
 from lockgate.history import place
 from lockgate.history.base import Home, Late, Migration, Ran, Row, Script
 from lockgate.history.files import Reader
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 _COLUMNS = ("id", "checksum", "finished_at", "migration_name", "logs", "rolled_back_at", "started_at")
 _LOCK = 72707369
@@ -88,33 +89,33 @@ class Prisma:
 
     def create(self, conn: Connection[Any], home: Home) -> None:
         """As Prisma makes it."""
-        conn.execute(sql.SQL(_CREATE).format(home.named))
+        conn.execute(home.query(_CREATE))
 
     def rows(self, conn: Connection[Any], home: Home, known: Sequence[Migration]) -> Sequence[Row]:
         """The latest of each name that was not rolled back; one that did not finish is half done."""
         place.require_columns(conn, home, self.name, _COLUMNS)
         return [
             Row(name, name, checksum, finished, "half" if finished is None else "applied", _first_line(logs))
-            for name, checksum, finished, logs in conn.execute(sql.SQL(_ROWS).format(home.named))
+            for name, checksum, finished, logs in conn.execute(home.query(_ROWS))
         ]
 
     def begin(self, conn: Connection[Any], home: Home, migration: Migration) -> None:
         """A row that is not finished: Prisma stops with P3009."""
-        conn.execute(sql.SQL(_BEGIN).format(table=home.named), _values(migration))
+        conn.execute(home.query(_BEGIN), _values(migration))
 
     def applied(self, conn: Connection[Any], home: Home, migration: Migration, ran: Ran) -> None:
         """The row, finished."""
         values = {**_values(migration), "began": ran.began}
-        if conn.execute(sql.SQL(_FINISH).format(home.named), values).rowcount == 0:
-            conn.execute(sql.SQL(_RECORD).format(home.named), values)
+        if conn.execute(home.query(_FINISH), values).rowcount == 0:
+            conn.execute(home.query(_RECORD), values)
 
     def reverted(self, conn: Connection[Any], home: Home, migration: Migration, before: Migration | None) -> None:
         """The row stays, as rolled back: Prisma calls the migration pending again."""
-        conn.execute(sql.SQL(_REVERT).format(home.named), (migration.version,))
+        conn.execute(home.query(_REVERT), (migration.version,))
 
     def correct(self, conn: Connection[Any], home: Home, migration: Migration) -> None:
         """The checksum alone."""
-        conn.execute(sql.SQL(_CORRECT).format(home.named), _values(migration))
+        conn.execute(home.query(_CORRECT), _values(migration))
 
     def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
         """The one key of Prisma's."""

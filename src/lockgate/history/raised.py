@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import psycopg
+from typing import TYPE_CHECKING
 
 from lockgate.history.files import installed
+
+if TYPE_CHECKING:
+    import psycopg
 
 
 def innermost(error: BaseException, folder: Path) -> tuple[str, int] | None:
@@ -27,6 +29,8 @@ def innermost(error: BaseException, folder: Path) -> tuple[str, int] | None:
 
 def of_server(error: BaseException) -> psycopg.Error | None:
     """The server's error that led to this one; also where a library wrapped it."""
+    import psycopg
+
     seen: BaseException | None = error
     while seen is not None:
         for each in (seen, getattr(seen, "orig", None)):

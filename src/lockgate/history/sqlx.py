@@ -11,14 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha384
 from pathlib import Path
-from typing import Any
-
-from psycopg import Connection, sql
+from typing import TYPE_CHECKING, Any
 
 from lockgate.history import looks, place
 from lockgate.history.base import Home, Late, Migration, Ran, Row, Script
 from lockgate.history.files import Pairs, Reader, other_ends
 from lockgate.textfile import Source
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 _VERSION = re.compile(r"[+-]?[0-9]+")
 _NO_TRANSACTION = "-- no-transaction"
@@ -80,12 +81,12 @@ class Sqlx:
 
     def create(self, conn: Connection[Any], home: Home) -> None:
         """As sqlx makes it."""
-        conn.execute(sql.SQL(_CREATE).format(home.named))
+        conn.execute(home.query(_CREATE))
 
     def rows(self, conn: Connection[Any], home: Home, known: Sequence[Migration]) -> Sequence[Row]:
         """A row without success is one that a run which was not transactional did not finish."""
         place.require_columns(conn, home, self.name, _COLUMNS)
-        query = sql.SQL("SELECT version, description, installed_on, success, checksum FROM {}").format(home.named)
+        query = home.query("SELECT version, description, installed_on, success, checksum FROM {}")
         return [
             Row(str(version), description, bytes(checksum).hex(), at, "applied" if success else "half")
             for version, description, at, success, checksum in conn.execute(query)
@@ -102,13 +103,13 @@ class Sqlx:
 
     def reverted(self, conn: Connection[Any], home: Home, migration: Migration, before: Migration | None) -> None:
         """Its row goes."""
-        conn.execute(sql.SQL("DELETE FROM {} WHERE version = %s").format(home.named), (int(migration.version),))
+        conn.execute(home.query("DELETE FROM {} WHERE version = %s"), (int(migration.version),))
 
     def correct(self, conn: Connection[Any], home: Home, migration: Migration) -> None:
         """The checksum alone."""
         assert migration.checksum is not None
         values = (bytes.fromhex(migration.checksum), int(migration.version))
-        conn.execute(sql.SQL("UPDATE {} SET checksum = %s WHERE version = %s").format(home.named), values)
+        conn.execute(home.query("UPDATE {} SET checksum = %s WHERE version = %s"), values)
 
     def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
         """Of the database. The library takes it; the command line of some versions does not."""
@@ -127,7 +128,7 @@ class Sqlx:
             "checksum": bytes.fromhex(migration.checksum),
             "time": nanoseconds,
         }
-        conn.execute(sql.SQL(_RECORD).format(home.named), values)
+        conn.execute(home.query(_RECORD), values)
 
 
 def _migration(reader: Reader, version: int, file: Path, rest: str, down: Path | None) -> Migration:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from psycopg import Connection, sql
+from typing import TYPE_CHECKING, Any
 
 from lockgate.history import looks, place
 from lockgate.history.base import Home, Late, Migration, Ran, Row, Script
 from lockgate.history.files import Reader
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 _FILE = re.compile(r"([0-9]+)_(.*)\.sql")
 _COLUMNS = ("version", "statements", "name")
@@ -69,14 +70,15 @@ class Supabase:
 
     def create(self, conn: Connection[Any], home: Home) -> None:
         """Schema and table, with the columns in the order in which Supabase adds them."""
-        names = {"schema": sql.Identifier(home.schema), "table": home.named}
+        from psycopg import sql
+
         for statement in _CREATE:
-            conn.execute(sql.SQL(statement).format(**names))
+            conn.execute(home.query(statement, schema=sql.Identifier(home.schema)))
 
     def rows(self, conn: Connection[Any], home: Home, known: Sequence[Migration]) -> Sequence[Row]:
         """A row for each that is applied. Its statements are a record: Supabase compares them with nothing."""
         place.require_columns(conn, home, self.name, _COLUMNS)
-        query = sql.SQL("SELECT version, name FROM {}").format(home.named)
+        query = home.query("SELECT version, name FROM {}")
         return [Row(version, f"{version}_{name}" if name else "") for version, name in conn.execute(query)]
 
     def begin(self, conn: Connection[Any], home: Home, migration: Migration) -> None:
@@ -86,12 +88,12 @@ class Supabase:
         """The row, with the statements."""
         assert migration.up is not None
         values = (migration.version, migration.facts["name"], list(statements(migration.up.text)))
-        query = sql.SQL("INSERT INTO {} (version, name, statements) VALUES (%s, %s, %s)").format(home.named)
+        query = home.query("INSERT INTO {} (version, name, statements) VALUES (%s, %s, %s)")
         conn.execute(query, values)
 
     def reverted(self, conn: Connection[Any], home: Home, migration: Migration, before: Migration | None) -> None:
         """Its row goes, as ``migration repair --status reverted`` removes it."""
-        conn.execute(sql.SQL("DELETE FROM {} WHERE version = %s").format(home.named), (migration.version,))
+        conn.execute(home.query("DELETE FROM {} WHERE version = %s"), (migration.version,))
 
     def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
         """Supabase takes none."""

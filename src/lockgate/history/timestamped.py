@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
-
-from psycopg import Connection, sql
+from typing import TYPE_CHECKING, Any
 
 from lockgate.history import looks, place, supabase
 from lockgate.history.base import Home, Late, Migration, Ran, Row, Script
 from lockgate.history.files import Pairs, Reader
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 _FILE = re.compile(r"([0-9]+)[_.-](.+?)(\.up|\.down|\.rollback|_down|_rollback)?\.sql")
 _FORTH = {None, ".up"}
@@ -72,12 +73,12 @@ class Timestamped:
 
     def create(self, conn: Connection[Any], home: Home) -> None:
         """A table in the application's schema, so that a dump of it takes it along."""
-        conn.execute(sql.SQL(_CREATE).format(home.named))
+        conn.execute(home.query(_CREATE))
 
     def rows(self, conn: Connection[Any], home: Home, known: Sequence[Migration]) -> Sequence[Row]:
         """A row for each; one that is not done was begun in parts, and not ended."""
         place.require_columns(conn, home, "Lockgate", _COLUMNS)
-        query = sql.SQL("SELECT version, name, checksum, applied_at, done FROM {}").format(home.named)
+        query = home.query("SELECT version, name, checksum, applied_at, done FROM {}")
         return [
             Row(version, name, checksum, at, "applied" if done else "half")
             for version, name, checksum, at, done in conn.execute(query)
@@ -93,11 +94,11 @@ class Timestamped:
 
     def reverted(self, conn: Connection[Any], home: Home, migration: Migration, before: Migration | None) -> None:
         """Its row goes."""
-        conn.execute(sql.SQL("DELETE FROM {} WHERE version = %s").format(home.named), (migration.version,))
+        conn.execute(home.query("DELETE FROM {} WHERE version = %s"), (migration.version,))
 
     def correct(self, conn: Connection[Any], home: Home, migration: Migration) -> None:
         """The checksum alone."""
-        query = sql.SQL("UPDATE {} SET checksum = %s WHERE version = %s").format(home.named)
+        query = home.query("UPDATE {} SET checksum = %s WHERE version = %s")
         conn.execute(query, (migration.checksum, migration.version))
 
     def locks(self, conn: Connection[Any], home: Home) -> Sequence[int]:
@@ -114,7 +115,7 @@ class Timestamped:
             "milliseconds": milliseconds,
             "done": done,
         }
-        conn.execute(sql.SQL(_RECORD).format(home.named), values)
+        conn.execute(home.query(_RECORD), values)
 
 
 def _migration(reader: Reader, file: Path, number: str, down: Path | None) -> Migration:
