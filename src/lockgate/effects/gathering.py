@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from lockgate.effects.known import Catalog, Relation
-from lockgate.effects.model import Effects, Lock, Mode, strongest
+from lockgate.effects.model import Effects, Lock, Mode, in_order, strongest
 from lockgate.sql.tree import Node, quote
 
 
@@ -26,7 +26,7 @@ class Gathering:
     def effects(self) -> Effects:
         """All that was found."""
         return Effects(
-            tuple(sorted(Lock(name, mode) for name, modes in self._locks.items() for mode in modes)),
+            tuple(Lock(name, mode) for name in sorted(self._locks) for mode in in_order(self._locks[name])),
             tuple(sorted(self._rewrites)),
             tuple(sorted(self._empties)),
             tuple(sorted(self._rebuilds)),
@@ -69,7 +69,8 @@ class Gathering:
     def lock(self, relation: Relation | str, mode: Mode) -> None:
         """Note a lock."""
         name = relation if isinstance(relation, str) else relation.sql
-        self._locks[name] = strongest({*self._locks.get(name, ()), mode})
+        held = self._locks.get(name)
+        self._locks[name] = strongest({*held, mode}) if held else {mode}
 
     def indexes(self, relation: Relation, mode: Mode) -> None:
         """Note a lock of all indexes of a table."""

@@ -60,6 +60,11 @@ def strongest(modes: Iterable[Mode]) -> set[Mode]:
     return {mode for mode in held if not any(other is not mode and other.covers(mode) for other in held)}
 
 
+def in_order(modes: Iterable[Mode]) -> list[Mode]:
+    """From the weakest to the strongest."""
+    return sorted(modes, key=_ORDER.index)
+
+
 class Lock(NamedTuple):
     """A lock that a statement takes.
 

@@ -63,12 +63,11 @@ def create_table(gathering: Gathering, node: Node) -> None:
         else:
             gathering.lock(parent, Mode.SHARE_UPDATE_EXCLUSIVE)
     for inner in walk(node):
-        if kind(inner) == "TableLikeClause":
+        what = kind(inner)
+        if what == "TableLikeClause":
             gathering.lock(gathering.named(inner.relation), Mode.ACCESS_SHARE)
-        own = (
-            kind(inner) == "Constraint" and inner.HasField("pktable") and inner.pktable.relname == node.relation.relname
-        )
-        if kind(inner) == "Constraint" and inner.HasField("pktable") and not own:
+        own = what == "Constraint" and inner.HasField("pktable") and inner.pktable.relname == node.relation.relname
+        if what == "Constraint" and inner.HasField("pktable") and not own:
             constraining.refer(gathering, [], inner, checked=False)
 
 
@@ -230,10 +229,8 @@ def publish(gathering: Gathering, node: Node) -> None:
 
 def _read_by_definition(gathering: Gathering, node: Node) -> None:
     """The relations that a query names; they are not read yet."""
-    made = {inner.ctename for inner in walk(node) if kind(inner) == "CommonTableExpr"}
-    for inner in walk(node):
-        if kind(inner) == "RangeVar" and not (inner.relname in made and not inner.schemaname):
-            gathering.lock(gathering.named(inner), Mode.ACCESS_SHARE)
+    for name in rows.named(list(walk(node))):
+        gathering.lock(gathering.named(name), Mode.ACCESS_SHARE)
 
 
 def _on(mode: Mode, field: str) -> Callable[[Gathering, Node], None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from lockgate.effects.gathering import Gathering
 from lockgate.effects.known import Constraint, Relation
@@ -18,20 +18,24 @@ def read(gathering: Gathering, node: Node, *, but: Iterable[Node] = ()) -> None:
     :param but: names that the statement writes to, or makes.
     """
     gathering.planned = True
-    made = {inner.ctename for inner in walk(node) if kind(inner) == "CommonTableExpr"}
-    others = [
-        *but,
-        *(unwrap(name) for inner in walk(node) if kind(inner) == "LockingClause" for name in inner.locked_rels),
-    ]
-    for inner in walk(node):
-        known = kind(inner) == "RangeVar" and not (inner.relname in made and not inner.schemaname)
-        if known and inner not in others:
-            see(gathering, gathering.named(inner), Mode.ACCESS_SHARE)
-    for inner in walk(node):
+    parts = list(walk(node))
+    locked = (name for inner in parts if kind(inner) == "LockingClause" for name in inner.locked_rels)
+    others = [*but, *map(unwrap, locked)]
+    for name in named(parts):
+        if name not in others:
+            see(gathering, gathering.named(name), Mode.ACCESS_SHARE)
+    for inner in parts:
         if kind(inner) == "SelectStmt" and inner.locking_clause:
             _lock_rows(gathering, inner)
         if kind(inner) in {"InsertStmt", "UpdateStmt", "DeleteStmt"} and inner is not node and inner != node:
             write(gathering, inner)
+
+
+def named(parts: list[Node]) -> Iterator[Node]:
+    """The ``RangeVar`` of each relation that the parts of a query name, without what WITH gives a name to."""
+    made = {inner.ctename for inner in parts if kind(inner) == "CommonTableExpr"}
+    names = (inner for inner in parts if kind(inner) == "RangeVar")
+    return (name for name in names if name.schemaname or name.relname not in made)
 
 
 def read_all(gathering: Gathering, node: Node) -> None:

@@ -33,6 +33,8 @@ _SPELLED = {
 def ident(name: str) -> str:
     """An identifier as one would write it: in quotes only where it needs them."""
     if _PLAIN.fullmatch(name):
+        if not tree.may_be_word(name):
+            return name
         try:
             tree.parse(f"CREATE TABLE {name} ({name} integer)")
         except SqlSyntaxError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from ctypes import POINTER, Structure, c_char_p, c_int, c_size_t, c_void_p
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,12 @@ def split(text: str) -> list[str]:
         return [data[each.start : each.start + each.length].decode() for each in found]
     finally:
         _lib.pg_query_free_split_result(result)
+
+
+@cache
+def words() -> frozenset[str]:
+    """The names of the tokens: words of SQL in capitals, some with ``_P`` behind them, and some that are no words."""
+    return frozenset(_pool.FindEnumTypeByName("pg_query.Token").values_by_name)
 
 
 # --- the library ------------------------------------------------------------------------------------------------------

@@ -223,6 +223,11 @@ def sort_items(text: str) -> Node:
     return clause[0].sort_by
 
 
+def may_be_word(name: str) -> bool:
+    """Whether a name in small letters may be a word of SQL, which cannot stand for a table or a column everywhere."""
+    return name.upper() in parser.words() or f"{name.upper()}_P" in parser.words()
+
+
 def quote(name: str) -> str:
     """Quote an identifier always, so that the text needs no list of reserved words."""
     return '"' + name.replace('"', '""') + '"'
