@@ -6,9 +6,8 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 import click
 
@@ -34,8 +33,7 @@ def coloured(stream: IO[str] | None, *, no_color: bool) -> bool:
     return not no_color and not os.environ.get("NO_COLOR") and interactive(stream)
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """Standard output in the format that was asked for.
 
     :param no_color: never colour, not even on a terminal.

@@ -9,7 +9,6 @@ that were not reached would have looked at.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -27,8 +26,7 @@ COLUMN = "Column"
 """The event of each column that is made: ``part`` is its ``ColumnDef``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What a check found. The values of literals must not be in it.
 
     :param what: one sentence, what would happen.

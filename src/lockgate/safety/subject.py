@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from lockgate.sql.script import Piece, pieces
 from lockgate.sql.tree import Node, enum
@@ -37,8 +37,7 @@ class Statement:
     block: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """A text of SQL that runs as one: a file, one direction of a migration, a step of a plan.
 
     :param at: ``file:line:column`` of a character of the text.

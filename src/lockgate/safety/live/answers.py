@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from lockgate.safety.context import Context
 from lockgate.safety.database import Database
@@ -69,9 +68,9 @@ def _figures(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Found
         if relation is None or relation.kind not in {"r", "p", "m"}:
             yield one
             continue
-        made = replace(one, why=f"{one.why} {db.size(relation)}.")
+        made = one._replace(why=f"{one.why} {db.size(relation)}.")
         if c.statement.kind in {"AlterTableStmt", "IndexStmt"} and db.is_small(relation):
-            yield replace(made, severity=Severity.LOW)
+            yield made._replace(severity=Severity.LOW)
         else:
             yield made
 
@@ -80,7 +79,7 @@ def _sized(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Found]:
     relation = db.relation(c) if c.relation is not None else None
     for one in found:
         known = relation is not None and relation.kind in {"r", "p", "m"}
-        yield replace(one, why=f"{one.why} {db.size(relation)}.") if relation is not None and known else one
+        yield one._replace(why=f"{one.why} {db.size(relation)}.") if relation is not None and known else one
 
 
 def _volatile(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Found]:
@@ -95,8 +94,8 @@ def _volatile(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Foun
         volatile = volatile or any(function.volatility == "v" for function in fitting)
     if known and not volatile:
         return
-    certain = [replace(one, severity=Severity.HIGH) if known else one for one in found]
-    what = [replace(one, what=_sure(one.what)) if known else one for one in certain]
+    certain = [one._replace(severity=Severity.HIGH) if known else one for one in found]
+    what = [one._replace(what=_sure(one.what)) if known else one for one in certain]
     yield from _figures(c, db, what)
 
 
@@ -111,13 +110,13 @@ def _policies(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Foun
     if relation is None or relation.policies == 0:
         for one in found:
             owner = f" Its owner is {relation.owner}." if relation else ""
-            yield replace(one, what=one.what.replace("If ", "As ", 1), why=one.why + owner) if relation else one
+            yield one._replace(what=one.what.replace("If ", "As ", 1), why=one.why + owner) if relation else one
 
 
 def _published(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Found]:
     relation = db.relation(c)
     for one in found:
-        yield replace(one, severity=Severity.LOW) if relation is not None and not relation.published else one
+        yield one._replace(severity=Severity.LOW) if relation is not None and not relation.published else one
 
 
 def _granted(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Found]:
@@ -130,14 +129,13 @@ def _granted(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Found
     again = any(statement.kind == "GrantStmt" for statement in c.subject.statements[c.statement.index :])
     for one in found:
         if lines and not again:
-            yield replace(
-                one,
+            yield one._replace(
                 severity=Severity.HIGH,
                 why=f"{one.why} Lost: {'; '.join(lines)}.",
                 rewrite="-- After the view is there again:\n" + "\n".join(f"{line};" for line in lines),
             )
         else:
-            yield replace(one, severity=Severity.LOW)
+            yield one._replace(severity=Severity.LOW)
 
 
 def _required(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Found]:
@@ -148,7 +146,7 @@ def _required(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Foun
         if holds is None:
             yield one
         elif holds and relation is not None:
-            yield replace(one, why=f"{one.why} {db.size(relation)}.")
+            yield one._replace(why=f"{one.why} {db.size(relation)}.")
 
 
 def _opclass(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Found]:
@@ -166,7 +164,7 @@ def _opclass(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Found
                 missing.append(element.name)
         if missing:
             what = f"This fails: there is no operator class of {c.part.access_method} for {', '.join(missing)}."
-            yield replace(one, what=what, rewrite=f"CREATE EXTENSION btree_gist;\n{one.rewrite}".strip())
+            yield one._replace(what=what, rewrite=f"CREATE EXTENSION btree_gist;\n{one.rewrite}".strip())
         else:
             yield from _figures(c, db, [one])
 

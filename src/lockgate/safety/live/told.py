@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 from lockgate.safety.context import Context
@@ -96,8 +96,8 @@ def counted_found(
         severity = Severity.MEDIUM if changes else None
         text = what.replace("{count}", counted.count)
         found = c.found(text, f"{why} ({counted}){example(counted)}", rewrite, severity=severity)
-        yield replace(found, unseen=unseen(counted, looks))
+        yield found._replace(unseen=unseen(counted, looks))
     elif not counted.none:
         text = what.replace("{count}", "an unknown number of rows").removeprefix("This fails: ")
         found = c.found(f"This may be so: {text}", why, rewrite, severity=Severity.LOW)
-        yield replace(found, unseen=unseen(counted, looks))
+        yield found._replace(unseen=unseen(counted, looks))

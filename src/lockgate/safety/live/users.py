@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from lockgate.catalog.dependents import dependents
 from lockgate.safety.context import Context
@@ -177,12 +176,12 @@ def cascading(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Foun
         if c.statement.kind == "DropStmt" and enum(c.node, "remove_type") not in _RELATIONS:
             yield one
         elif names:
-            yield replace(one, what=f"CASCADE also takes {listed(names)}.")
+            yield one._replace(what=f"CASCADE also takes {listed(names)}.")
         elif not list(_targets(c, db)):
             yield one
         else:
             why = "It takes nothing now, and will take whatever depends on it by then."
-            yield replace(one, why=why, severity=Severity.LOW)
+            yield one._replace(why=why, severity=Severity.LOW)
 
 
 @told(
