@@ -1,8 +1,11 @@
-"""What the catalog holds, a record an object, as far as hazards depend on it."""
+"""What the catalog holds, a record an object, as far as hazards depend on it.
+
+Tuples, because a large database has some hundred thousand of them.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lockgate.sql.tree import quote
 
@@ -10,8 +13,7 @@ SYSTEM = "pg_catalog"
 """The server's own schema."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column of a relation.
 
     :param type_name: its type as SQL.
@@ -35,8 +37,7 @@ class Column:
     generated: str
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(NamedTuple):
     """A table, view, sequence or composite type.
 
     :param kind: as the catalog has it: ``r`` table, ``p`` partitioned, ``v`` view, ``m`` materialized view, ``f``
@@ -85,8 +86,7 @@ class Relation:
         return f"{self.schema}.{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(NamedTuple):
     """An index.
 
     :param keys: numbers of the columns, 0 for an expression; the first ``key_count`` are what it is sorted by.
@@ -140,14 +140,13 @@ class Index:
         return self.unique and self.valid and self.immediate and self.predicate is None and self.expressions is None
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
+class Constraint(NamedTuple):
     """A constraint of a table or of a domain.
 
     :param type: as the catalog has it: ``c`` check, ``p`` primary key, ``u`` unique, ``f`` foreign key, ``x``
         exclusion, ``n`` not null.
     :param relation: 0 for one of a domain; ``domain`` is 0 for one of a table.
-    :param index: oid of the index that it rests on; of a foreign key that of the table referred to.
+    :param rests_on: oid of the index that it rests on; of a foreign key that of the table referred to.
     :param expression: of a check, as SQL.
     """
 
@@ -164,13 +163,12 @@ class Constraint:
     match_full: bool
     on_delete: str
     on_update: str
-    index: int
+    rests_on: int
     expression: str | None
     parent: int
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(NamedTuple):
     """A type.
 
     :param kind: as the catalog has it: ``b`` base, ``d`` domain, ``e`` enum, ``r`` range, ``m`` multirange, ``c``
@@ -199,8 +197,7 @@ class Type:
         return self.name if self.schema == SYSTEM else f"{self.schema}.{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """A function or procedure.
 
     :param volatility: ``i``, ``s`` or ``v``.
@@ -227,8 +224,7 @@ class Function:
         return self.arguments - self.defaults - self.variadic <= count <= most
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(NamedTuple):
     """Something that uses a table, a column of it, or a function, as the catalog knows.
 
     :param kind: ``view``, ``policy``, ``trigger``, ``function``, ``index``, ``default value``, ...
@@ -245,8 +241,7 @@ class Use:
     function: int
 
 
-@dataclass(frozen=True, slots=True)
-class Trigger:
+class Trigger(NamedTuple):
     """A trigger of the application."""
 
     relation: int
@@ -255,8 +250,7 @@ class Trigger:
     enabled: str
 
 
-@dataclass(frozen=True, slots=True)
-class Grants:
+class Grants(NamedTuple):
     """What others than the owner may do with a view; ``statements`` grant it again."""
 
     relation: int

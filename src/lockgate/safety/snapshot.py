@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
-from itertools import starmap
+from itertools import groupby, starmap
+from operator import itemgetter
 from typing import Any
 
 from psycopg import Connection, Cursor
@@ -14,7 +14,8 @@ from lockgate import sqlfiles
 from lockgate.safety.facts import Facts
 from lockgate.safety.records import Column, Constraint, Function, Grants, Index, Relation, Trigger, Type, Use
 
-_SCHEMAS_ARE_PUBLISHED = 150_000
+_SCHEMAS_ARE_PUBLISHED = _NULLS_MAY_BE_ALIKE = 150_000
+_MAY_NOT_BE_ENFORCED = 180_000
 _SETTINGS = {
     "search_path": "pg_catalog",
     "quote_all_identifiers": "off",
@@ -34,32 +35,31 @@ def read(conn: Connection[Any]) -> Facts:
     with conn.transaction(force_rollback=True), conn.cursor(row_factory=tuple_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         path = _path(cursor)
-        version, utc = next(_rows(cursor, "server"))
+        [(version, utc)] = _rows(cursor, "server")
         for name, value in _SETTINGS.items():
             cursor.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
         return _facts(cursor, version, utc, path)
 
 
 def _facts(cursor: Cursor[tuple[Any, ...]], version: int, utc: bool, path: tuple[str, ...]) -> Facts:
-    published = {row[0] for row in _rows(cursor, "published_schemas")} if version >= _SCHEMAS_ARE_PUBLISHED else set()
-    columns: dict[int, list[Column]] = defaultdict(list)
-    for row in _rows(cursor, "columns"):
-        columns[row[0]].append(Column(*row))
+    published = _oids(cursor, "published_schemas") if version >= _SCHEMAS_ARE_PUBLISHED else set()
+    alike = _oids(cursor, "nulls_not_distinct") if version >= _NULLS_MAY_BE_ALIKE else set()
+    unenforced = _oids(cursor, "not_enforced") if version >= _MAY_NOT_BE_ENFORCED else set()
     return Facts(
         version=version,
         utc=utc,
         search_path=path,
         relations={relation.oid: relation for relation in _relations(cursor, published)},
-        columns={oid: tuple(found) for oid, found in columns.items()},
-        indexes={row[0]: Index(*_frozen(row)) for row in _rows(cursor, "indexes")},
-        constraints=tuple(Constraint(*_frozen(row)) for row in _rows(cursor, "constraints")),
+        columns=_columns(cursor),
+        indexes={row[0]: _index(row, row[0] in alike) for row in _rows(cursor, "indexes")},
+        constraints=tuple(_constraint(row, row[0] not in unenforced) for row in _rows(cursor, "constraints")),
         types={row[0]: _type(row) for row in _rows(cursor, "types")},
         casts={(row[0], row[1]): (row[2], row[3]) for row in _rows(cursor, "casts")},
         equals=frozenset((row[0], row[1]) for row in _rows(cursor, "equals")),
         functions={row[0]: _function(row) for row in _rows(cursor, "functions")},
         uses=tuple(starmap(Use, _rows(cursor, "uses"))),
         triggers=tuple(starmap(Trigger, _rows(cursor, "triggers"))),
-        grants={row[0]: Grants(*_frozen(row)) for row in _rows(cursor, "grants")},
+        grants={row[0]: Grants(row[0], tuple(row[1]), tuple(row[2])) for row in _rows(cursor, "grants")},
         extensions=frozenset(row[0] for row in _rows(cursor, "extensions")),
         default_opclasses={(row[0], row[1]): row[2] for row in _rows(cursor, "opclasses")},
     )
@@ -71,12 +71,25 @@ def _path(cursor: Cursor[tuple[Any, ...]]) -> tuple[str, ...]:
 
 
 def _relations(cursor: Cursor[tuple[Any, ...]], published: set[int]) -> Iterator[Relation]:
-    place = Relation.__dataclass_fields__.keys()
-    flag = list(place).index("published")
     for row in _rows(cursor, "relations"):
-        values = list(row)
-        values[flag] = values[flag] or row[0] in published
-        yield Relation(*values)
+        relation = Relation._make(row)
+        yield relation._replace(published=True) if relation.oid in published else relation
+
+
+def _columns(cursor: Cursor[tuple[Any, ...]]) -> dict[int, tuple[Column, ...]]:
+    """Oid of a relation -> its columns, by number. Each row begins with both."""
+    grouped = groupby(sorted(_rows(cursor, "columns")), key=itemgetter(0))
+    return {oid: tuple(map(Column._make, rows)) for oid, rows in grouped}
+
+
+def _index(row: tuple[Any, ...], nulls_alike: bool) -> Index:
+    keys, count, opclasses, collations, options = row[9:14]
+    lists = (tuple(keys), count, tuple(opclasses), tuple(collations), tuple(options))
+    return Index._make((*row[:9], nulls_alike, *lists, *row[14:]))
+
+
+def _constraint(row: tuple[Any, ...], enforced: bool) -> Constraint:
+    return Constraint._make((*row[:6], enforced, tuple(row[6]), row[7], tuple(row[8]), *row[9:]))
 
 
 def _function(row: tuple[Any, ...]) -> Function:
@@ -91,9 +104,9 @@ def _type(row: tuple[Any, ...]) -> Type:
     return Type(*values)
 
 
-def _frozen(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(tuple(value) if isinstance(value, list) else value for value in row)
+def _oids(cursor: Cursor[tuple[Any, ...]], query: str) -> set[int]:
+    return {row[0] for row in _rows(cursor, query)}
 
 
-def _rows(cursor: Cursor[tuple[Any, ...]], query: str) -> Iterator[tuple[Any, ...]]:
-    yield from cursor.execute(sqlfiles.load("lockgate.safety", f"snapshot.{query}")).fetchall()
+def _rows(cursor: Cursor[tuple[Any, ...]], query: str) -> list[tuple[Any, ...]]:
+    return cursor.execute(sqlfiles.load("lockgate.safety", f"snapshot.{query}")).fetchall()

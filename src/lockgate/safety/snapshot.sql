@@ -41,9 +41,11 @@ JOIN pg_class c ON c.relnamespace = n.pnnspid AND c.relkind IN ('r', 'p') AND c.
 WHERE p.pubupdate OR p.pubdelete
 
 -- name: columns
+-- A default names no column, and is written faster if the table need not be looked at for it.
 SELECT a.attrelid::bigint, a.attnum::int, a.attname, format_type(a.atttypid, a.atttypmod), a.atttypid::bigint,
        a.atttypmod, a.attcollation::bigint,
-       a.attnotnull, CASE WHEN a.atthasdef THEN pg_get_expr(d.adbin, d.adrelid) END,
+       a.attnotnull,
+       CASE WHEN a.atthasdef THEN pg_get_expr(d.adbin, CASE WHEN a.attgenerated = '' THEN 0::oid ELSE d.adrelid END) END,
        a.attidentity::text, a.attgenerated::text
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -51,12 +53,10 @@ JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdroppe
 LEFT JOIN pg_attrdef d ON a.atthasdef AND d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND c.relpersistence <> 't'
   AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lockgate')
-ORDER BY a.attrelid, a.attnum
 
 -- name: indexes
 SELECT i.indexrelid::bigint, n.nspname, x.relname, i.indrelid::bigint, m.amname, i.indisunique, i.indisprimary,
        i.indisvalid AND i.indisready AND i.indislive, i.indimmediate,
-       i.indisunique AND coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
        i.indkey::int2[]::int[], i.indnkeyatts::int, i.indclass::oid[]::bigint[], i.indcollation::oid[]::bigint[],
        i.indoption::int2[]::int[],
        CASE WHEN i.indexprs IS NOT NULL THEN pg_get_expr(i.indexprs, i.indrelid) END,
@@ -70,10 +70,12 @@ JOIN pg_namespace n ON n.oid = x.relnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lockgate')
 ORDER BY x.relname
 
+-- name: nulls_not_distinct
+SELECT indexrelid::bigint FROM pg_index WHERE indisunique AND indnullsnotdistinct
+
 -- name: constraints
 -- That a column is NOT NULL it says itself.
 SELECT c.oid::bigint, c.conname, c.contype::text, c.conrelid::bigint, c.contypid::bigint, c.convalidated,
-       CASE WHEN c.contype IN ('c', 'f') THEN coalesce((to_jsonb(c) ->> 'conenforced')::boolean, true) ELSE true END,
        coalesce(c.conkey, '{}')::int[], c.confrelid::bigint,
        coalesce(c.confkey, '{}')::int[], c.confmatchtype = 'f', c.confdeltype::text, c.confupdtype::text,
        c.conindid::bigint, CASE WHEN c.conbin IS NOT NULL THEN pg_get_expr(c.conbin, c.conrelid) END, c.conparentid::bigint
@@ -82,6 +84,9 @@ JOIN pg_namespace n ON n.oid = c.connamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lockgate')
   AND c.contype <> 't' AND (c.contype <> 'n' OR NOT c.convalidated)
 ORDER BY c.conname
+
+-- name: not_enforced
+SELECT oid::bigint FROM pg_constraint WHERE contype IN ('c', 'f') AND NOT conenforced
 
 -- name: types
 -- Without the types of tables' rows and arrays of them: no column of a table that a migration makes is likely to be one.

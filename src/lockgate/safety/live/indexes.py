@@ -97,7 +97,7 @@ def _covers(db: Database, index: Index, made: Wanted) -> bool:
 
 def _is_covered(db: Database, index: Index, made: Wanted) -> bool:
     """Whether the new index serves all that one that is there does, which nothing else rests on."""
-    rests = any(x.index == index.oid for x in db.facts.constraints)
+    rests = any(x.rests_on == index.oid for x in db.facts.constraints)
     if (
         rests
         or index.unique
