@@ -6,8 +6,34 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from lockgate.safety.records import SYSTEM, Column, Constraint, Function, Grants, Index, Relation, Trigger, Type, Use
+
+
+class Columns(Mapping[int, tuple[Column, ...]]):
+    """Oid of a relation -> its columns, by number.
+
+    They are made when they are asked for: a text is about a few tables of many.
+    """
+
+    def __init__(self, rows: list[tuple[Any, ...]]) -> None:
+        self._rows: dict[int, list[tuple[Any, ...]]] = {}
+        self._made: dict[int, tuple[Column, ...]] = {}
+        for row in sorted(rows):  # each begins with its relation and its number
+            self._rows.setdefault(row[0], []).append(row)
+
+    def __getitem__(self, relation: int) -> tuple[Column, ...]:
+        made = self._made.get(relation)
+        if made is None:
+            made = self._made[relation] = tuple(map(Column._make, self._rows[relation]))
+        return made
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby, starmap
-from operator import itemgetter
+from itertools import starmap
 from typing import Any
 
 from psycopg import Connection, Cursor
 from psycopg.rows import tuple_row
 
 from lockgate import sqlfiles
-from lockgate.safety.facts import Facts
-from lockgate.safety.records import Column, Constraint, Function, Grants, Index, Relation, Trigger, Type, Use
+from lockgate.safety.facts import Columns, Facts
+from lockgate.safety.records import Constraint, Function, Grants, Index, Relation, Trigger, Type, Use
 
 _SCHEMAS_ARE_PUBLISHED = _NULLS_MAY_BE_ALIKE = 150_000
 _MAY_NOT_BE_ENFORCED = 180_000
@@ -50,7 +49,7 @@ def _facts(cursor: Cursor[tuple[Any, ...]], version: int, utc: bool, path: tuple
         utc=utc,
         search_path=path,
         relations={relation.oid: relation for relation in _relations(cursor, published)},
-        columns=_columns(cursor),
+        columns=Columns(_rows(cursor, "columns")),
         indexes={row[0]: _index(row, row[0] in alike) for row in _rows(cursor, "indexes")},
         constraints=tuple(_constraint(row, row[0] not in unenforced) for row in _rows(cursor, "constraints")),
         types={row[0]: _type(row) for row in _rows(cursor, "types")},
@@ -74,12 +73,6 @@ def _relations(cursor: Cursor[tuple[Any, ...]], published: set[int]) -> Iterator
     for row in _rows(cursor, "relations"):
         relation = Relation._make(row)
         yield relation._replace(published=True) if relation.oid in published else relation
-
-
-def _columns(cursor: Cursor[tuple[Any, ...]]) -> dict[int, tuple[Column, ...]]:
-    """Oid of a relation -> its columns, by number. Each row begins with both."""
-    grouped = groupby(sorted(_rows(cursor, "columns")), key=itemgetter(0))
-    return {oid: tuple(map(Column._make, rows)) for oid, rows in grouped}
 
 
 def _index(row: tuple[Any, ...], nulls_alike: bool) -> Index:
