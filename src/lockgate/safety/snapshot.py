@@ -77,12 +77,16 @@ def _relations(cursor: Cursor[tuple[Any, ...]], published: set[int]) -> Iterator
 
 def _index(row: tuple[Any, ...], nulls_alike: bool) -> Index:
     keys, count, opclasses, collations, options = row[9:14]
-    lists = (tuple(keys), count, tuple(opclasses), tuple(collations), tuple(options))
-    return Index._make((*row[:9], nulls_alike, *lists, *row[14:]))
+    numbers = (_numbers(keys), count, _numbers(opclasses), _numbers(collations), _numbers(options))
+    return Index._make((*row[:9], nulls_alike, *numbers, *row[14:]))
+
+
+def _numbers(vector: str) -> tuple[int, ...]:
+    return tuple(map(int, vector.split()))
 
 
 def _constraint(row: tuple[Any, ...], enforced: bool) -> Constraint:
-    return Constraint._make((*row[:6], enforced, tuple(row[6]), row[7], tuple(row[8]), *row[9:]))
+    return Constraint._make((*row[:6], enforced, tuple(row[6] or ()), row[7], tuple(row[8] or ()), *row[9:]))
 
 
 def _function(row: tuple[Any, ...]) -> Function:

@@ -57,8 +57,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'c') AND c.relpersistence <> 't'
 -- name: indexes
 SELECT i.indexrelid::bigint, n.nspname, x.relname, i.indrelid::bigint, m.amname, i.indisunique, i.indisprimary,
        i.indisvalid AND i.indisready AND i.indislive, i.indimmediate,
-       i.indkey::int2[]::int[], i.indnkeyatts::int, i.indclass::oid[]::bigint[], i.indcollation::oid[]::bigint[],
-       i.indoption::int2[]::int[],
+       i.indkey::text, i.indnkeyatts::int, i.indclass::text, i.indcollation::text, i.indoption::text,
        CASE WHEN i.indexprs IS NOT NULL THEN pg_get_expr(i.indexprs, i.indrelid) END,
        CASE WHEN i.indpred IS NOT NULL THEN pg_get_expr(i.indpred, i.indrelid) END,
        i.indisreplident, i.indisclustered, x.relpages::bigint * current_setting('block_size')::bigint,
@@ -76,8 +75,8 @@ SELECT indexrelid::bigint FROM pg_index WHERE indisunique AND indnullsnotdistinc
 -- name: constraints
 -- That a column is NOT NULL it says itself.
 SELECT c.oid::bigint, c.conname, c.contype::text, c.conrelid::bigint, c.contypid::bigint, c.convalidated,
-       coalesce(c.conkey, '{}')::int[], c.confrelid::bigint,
-       coalesce(c.confkey, '{}')::int[], c.confmatchtype = 'f', c.confdeltype::text, c.confupdtype::text,
+       c.conkey, c.confrelid::bigint,
+       c.confkey, c.confmatchtype = 'f', c.confdeltype::text, c.confupdtype::text,
        c.conindid::bigint, CASE WHEN c.conbin IS NOT NULL THEN pg_get_expr(c.conbin, c.conrelid) END, c.conparentid::bigint
 FROM pg_constraint c
 JOIN pg_namespace n ON n.oid = c.connamespace
@@ -98,8 +97,9 @@ SELECT t.oid::bigint, n.nspname, t.typname, t.typtype::text, t.typcategory::text
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_type element ON t.typcategory = 'A' AND element.oid = t.typelem
-WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid IN (t.typrelid, element.typrelid) AND c.relkind <> 'c')
-  AND n.nspname !~ '^pg_t'
+LEFT JOIN pg_class rows ON rows.oid = t.typrelid AND rows.relkind <> 'c'
+LEFT JOIN pg_class arrays ON arrays.oid = element.typrelid AND arrays.relkind <> 'c'
+WHERE rows.oid IS NULL AND arrays.oid IS NULL AND n.nspname !~ '^pg_t'
 
 -- name: casts
 SELECT castsource::bigint, casttarget::bigint, castmethod::text, castcontext::text FROM pg_cast
