@@ -19,6 +19,7 @@ from benchmarks import (
     footprint,
     histories,
     latency,
+    linting,
     retiring,
     synccost,
     transform,
@@ -43,6 +44,7 @@ def _measures(size: float, rounds: int) -> dict[str, Callable[[], list[Figure]]]
         "latency": lambda: latency.measure(rows(300_000), pairs=max(3, rounds * 2), seconds=10.0 * min(1.0, size)),
         "retiring": lambda: retiring.measure(rows(500_000), rounds),
         "footprint": lambda: footprint.measure(rows(500_000), rounds * 2),
+        "linting": lambda: linting.measure(max(20, int(1_000 * size)), max(100, int(10_000 * size)), rounds),
         "histories": lambda: histories.measure(max(20, int(500 * size)), rounds),
     }
 

@@ -29,6 +29,15 @@ def dbmate() -> Path:
 
 
 @cache
+def squawk() -> Path:
+    """A linter, for the benchmarks; its npm package carries the program."""
+    program = node_modules("squawk", ["squawk-cli@2.66.0"]) / "node_modules" / "@squawk-cli" / "linux-x64" / "bin"
+    if not (program / "squawk").exists():
+        raise FileNotFoundError("its package holds no program for this machine")
+    return program / "squawk"
+
+
+@cache
 def goose() -> Path:
     """Built by Go, without its drivers for other databases."""
     others = "no_clickhouse no_libsql no_mssql no_mysql no_sqlite3 no_vertica no_ydb no_duckdb"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,14 @@ def imported(*args: str) -> set[str]:
 @pytest.mark.parametrize("args", [("--help",), ("--version",)])
 def test_help_imports_none_of_what_works(args: tuple[str, ...]) -> None:
     assert sorted(name for name in imported(*args) if name.startswith(HEAVY)) == []
+
+
+def test_a_folder_of_migrations_is_linted_without_the_driver(tmp_path: Path) -> None:
+    (tmp_path / "1_first.sql").write_text("SELECT 1;")
+    found = imported("lint", str(tmp_path))
+    assert "lockgate.history.detect" in found
+    heavy = ("postgast", "psycopg", "pydantic", "rich", "ruamel", "jinja2", "alembic.", "django.", "lockgate.engine")
+    assert sorted(name for name in found if name.startswith(heavy)) == []
 
 
 def test_help_of_a_command_imports_that_command_only() -> None:
