@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from psycopg import Connection
@@ -55,8 +54,7 @@ def _without(effects: Effects, made: set[str]) -> Effects:
     def others(names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in names if name not in made)
 
-    return replace(
-        effects,
+    return effects._replace(
         locks=tuple(lock for lock in effects.locks if lock.relation not in made and lock.mode not in _READING),
         rewrites=others(effects.rewrites),
         empties=others(effects.empties),
