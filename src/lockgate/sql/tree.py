@@ -43,8 +43,7 @@ def parse(text: str) -> list[Node]:
     try:
         return list(parser.parse(text).stmts)
     except ParserError as error:
-        # Unlike the places of nodes this one counts characters.
-        raise SqlSyntaxError(error.message, error.position - 1 if error.position else None) from None
+        raise SqlSyntaxError(error.message, error.cursorpos - 1 if error.cursorpos else None) from None
 
 
 def parse_one(text: str) -> Node:

@@ -65,7 +65,6 @@ def test_loose_files_need_neither_driver_nor_models(tmp_path: Path) -> None:
     )
     assert "LG602" in ran.stdout
     heavy = (
-        "postgast",
         "psycopg",
         "pydantic",
         "rich",
