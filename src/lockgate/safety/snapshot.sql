@@ -175,16 +175,25 @@ WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND n.nspname <> 'lockgate'
 ORDER BY t.tgname
 
 -- name: grants
--- Who else than the owner may do something with a view.
-SELECT c.oid::bigint, array_agg(DISTINCT CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(g.grantee) END::text),
-       array_agg(DISTINCT 'GRANT ' || g.privilege_type || ' ON ' || format('%I.%I', n.nspname, c.relname) || ' TO '
-                          || CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END)
-FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
-CROSS JOIN LATERAL aclexplode(c.relacl) g
-WHERE c.relkind IN ('v', 'm') AND c.relacl IS NOT NULL AND g.grantee <> c.relowner AND n.nspname !~ '^pg_'
-  AND n.nspname <> 'information_schema'
-GROUP BY c.oid
+-- Who else than the owner may do something with a view, or with columns of it.
+WITH views AS (
+    SELECT c.oid, c.relowner, c.relacl, format('%I.%I', n.nspname, c.relname) AS name
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('v', 'm') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+), granted AS (
+    SELECT v.oid, v.relowner, v.name, '' AS columns, g.* FROM views v CROSS JOIN LATERAL aclexplode(v.relacl) g
+    UNION ALL
+    SELECT v.oid, v.relowner, v.name, format(' (%I)', a.attname), g.*
+    FROM views v JOIN pg_attribute a ON a.attrelid = v.oid AND a.attacl IS NOT NULL AND NOT a.attisdropped
+    CROSS JOIN LATERAL aclexplode(a.attacl) g
+)
+SELECT oid::bigint, array_agg(DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END::text),
+       array_agg(DISTINCT 'GRANT ' || privilege_type || columns || ' ON ' || name || ' TO '
+                          || CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
+                          || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+FROM granted
+WHERE grantee <> relowner
+GROUP BY oid
 
 -- name: extensions
 SELECT extname FROM pg_extension

@@ -17,11 +17,14 @@ from lockgate.safety.subject import subject
 Conn = psycopg.Connection[Any]
 
 
-def examined(conn: Conn, *texts: str, examples: bool = False) -> list[Finding]:
-    """What all tiers say of texts that would run one after the other."""
+def examined(conn: Conn, *texts: str, examples: bool = False, values: bool = False) -> list[Finding]:
+    """What all tiers say of texts that would run one after the other.
+
+    :param values: whether rewrites may show constants.
+    """
     facts = snapshot.read(conn)
     database = Database(facts, Prober(conn, facts, timedelta(seconds=60), examples=examples))
-    looking = examiner(database)
+    looking = examiner(database, values=values)
     found = []
     for text in texts:
         read = subject(text, lambda at: f"file.sql:{at}", major=facts.version // 10000)

@@ -55,14 +55,17 @@ def orphaned(c: Context, db: Database) -> Iterator[Found]:
         return
     child, parent, columns, referenced = found
     names, theirs = [x.name for x in columns], [x.name for x in referenced]
-    full = c.part.DESCRIPTOR.name == "Constraint" and c.part.fk_matchtype == "f"
+    full = _matches_in_full(c, db, child)
     if not all(_comparable(db.facts, x, y) for x, y in zip(columns, referenced, strict=True)):
         return
     counted = db.prober.ask(orphans(db.facts, child, names, parent, theirs, match_full=full))
     later = c.part.DESCRIPTOR.name == "Constraint" and c.part.skip_validation
     shown = ", ".join(map(ident, names))
     joined = " AND ".join(f"p.{ident(y)} = c.{ident(x)}" for x, y in zip(names, theirs, strict=True))
-    set_ = " AND ".join(f"c.{ident(x)} IS NOT NULL" for x in names)
+    given = [f"c.{ident(x)} IS NOT NULL" for x in names]
+    missing = f"{' AND '.join(given)} AND NOT EXISTS (SELECT FROM {parent.sql} AS p WHERE {joined})"
+    if full and len(names) > 1:
+        missing = f"{missing}\n  OR ({' OR '.join(given)}) AND NOT ({' AND '.join(given)})"
     yield from counted_found(
         c,
         counted,
@@ -71,8 +74,7 @@ def orphaned(c: Context, db: Database) -> Iterator[Found]:
         f"of {parent.label} that are not there.",
         why=f"Each row must have its parent. {db.size(child)}.",
         looks=f"whether rows of {child.label} have a parent in {parent.label}",
-        rewrite=f"-- These are the rows:\nSELECT c.* FROM {child.sql} AS c\n  WHERE {set_} AND NOT EXISTS "
-        f"(SELECT FROM {parent.sql} AS p WHERE {joined});",
+        rewrite=f"-- These are the rows:\nSELECT c.* FROM {child.sql} AS c\n  WHERE {missing};",
     )
 
 
@@ -87,6 +89,13 @@ def _validated(c: Context, db: Database) -> tuple[Relation, Relation, tuple[Colu
             theirs = [db.facts.numbered(parent.oid, number) for number in constraint.referenced_columns]
             return relation, parent, tuple(x for x in own if x), tuple(x for x in theirs if x)
     return None
+
+
+def _matches_in_full(c: Context, db: Database, child: Relation) -> bool:
+    """Whether a key of which only a part is NULL is refused too."""
+    if c.part.DESCRIPTOR.name == "Constraint":
+        return bool(c.part.fk_matchtype == "f")
+    return any(x.match_full for x in db.facts.constraints_of(child.oid) if x.name == c.part.name)
 
 
 def _comparable(facts: Facts, own: Column, theirs: Column) -> bool:

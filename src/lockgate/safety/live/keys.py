@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from psycopg import sql
 
@@ -102,12 +103,12 @@ def unique_with_duplicates(c: Context, db: Database) -> Iterator[Found]:
     keys = _unique(c, db, relation) if relation else None
     if relation is None or keys is None:
         return
-    parts, names, predicate, distinct = keys
-    probe = duplicates(relation, parts, predicate=predicate, nulls_distinct=distinct)
-    counted = db.prober.ask(probe)
+    counted = db.prober.ask(
+        duplicates(relation, keys.parts, predicate=keys.predicate, nulls_distinct=keys.nulls_distinct)
+    )
     concurrent = c.part.DESCRIPTOR.name == "IndexStmt" and c.part.concurrent
     left = " An INVALID index would be left behind." if concurrent else ""
-    shown = ", ".join(names)
+    shown = ", ".join(keys.shown)
     yield from counted_found(
         c,
         counted,
@@ -115,16 +116,38 @@ def unique_with_duplicates(c: Context, db: Database) -> Iterator[Found]:
         what=f"This fails: {{count}} of {relation.label} share their {shown} with another one.{left}",
         why=f"A unique index takes one row for each key. {db.size(relation)}.",
         looks=f"whether rows of {relation.label} share their {shown}",
-        rewrite=f"-- These are the keys:\nSELECT {shown}, count(*) FROM {relation.sql} GROUP BY {shown} "
+        rewrite=f"-- These are the keys:\nSELECT {shown}, count(*) FROM {relation.sql}{keys.where} GROUP BY {shown} "
         "HAVING count(*) > 1;",
     )
 
 
-_Unique = tuple[Sequence[sql.Composable], Sequence[str], sql.Composable | None, bool]
+@dataclass(frozen=True, slots=True)
+class _Unique:
+    """What is to be unique.
+
+    :param parts: columns and expressions.
+    :param shown: the same for people, without constants.
+    :param predicate: of a partial index.
+    :param predicate_shown: the same for people; empty without one.
+    """
+
+    parts: Sequence[sql.Composable]
+    shown: Sequence[str]
+    predicate: sql.Composable | None
+    predicate_shown: str
+    nulls_distinct: bool
+
+    @property
+    def where(self) -> str:
+        """The rows that are to be unique, for people."""
+        conditions = [f"({self.predicate_shown})"] if self.predicate_shown else []
+        if self.nulls_distinct:
+            conditions += [f"{part} IS NOT NULL" for part in self.shown]
+        return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _unique(c: Context, db: Database, relation: Relation) -> _Unique | None:
-    """Keys, how they are written, the predicate, and whether NULLs differ; None for what is not unique."""
+    """None for what is not unique, or certainly is."""
     node = c.part
     if node.DESCRIPTOR.name == "IndexStmt":
         if not node.unique:
@@ -137,12 +160,8 @@ def _unique(c: Context, db: Database, relation: Relation) -> _Unique | None:
     columns = db.columns(c, relation, strings(node.keys))
     if not columns or _identified(db.facts, relation, columns):
         return None
-    return (
-        [sql.Identifier(column.name) for column in columns],
-        [ident(x.name) for x in columns],
-        None,
-        (not node.nulls_not_distinct),
-    )
+    parts = [sql.Identifier(column.name) for column in columns]
+    return _Unique(parts, [ident(x.name) for x in columns], None, "", not node.nulls_not_distinct)
 
 
 def _of_index(c: Context, db: Database, relation: Relation, node: Node) -> _Unique | None:
@@ -163,17 +182,17 @@ def _of_index(c: Context, db: Database, relation: Relation, node: Node) -> _Uniq
             parts.append(raw(f"({text})"))
     if len(plain) == len(parts) and _identified(db.facts, relation, plain):
         return None
-    predicate = None
+    predicate, predicate_shown = None, ""
     if node.HasField("where_clause"):
         text = ddl.expression(node.where_clause, values=True)
         if not text:
             return None
-        predicate = raw(text)
+        predicate, predicate_shown = raw(text), c.expression(node.where_clause)
     shown = [
         ident(item.index_elem.name) if item.index_elem.name else f"({c.expression(item.index_elem.expr)})"
         for item in node.index_params
     ]
-    return parts, shown, predicate, not node.nulls_not_distinct
+    return _Unique(parts, shown, predicate, predicate_shown, not node.nulls_not_distinct)
 
 
 def _identified(facts: Facts, relation: Relation, columns: Sequence[Column]) -> bool:
