@@ -9,7 +9,7 @@ from lockgate.sql import tree
 from lockgate.sql.ddl import dotted, ident
 from lockgate.sql.tree import Node, enum
 
-_LONGEST = 63
+LONGEST = 63
 
 ALONE = "-- CONCURRENTLY cannot run inside a transaction block: run it by itself, outside of one."
 IN_BATCHES = "-- Again until it changes no row, each time in a transaction of its own:"
@@ -82,7 +82,7 @@ def add_constraint(c: Context, constraint: Node, name: str, *, valid: bool, colu
 def name_for(c: Context, columns: Iterable[str], label: str) -> str:
     """The name that PostgreSQL would give, as far as 63 bytes allow."""
     words = "_".join([c.key[1], *columns])
-    room = _LONGEST - len(label) - 1
+    room = LONGEST - len(label) - 1
     return f"{words.encode()[:room].decode(errors='ignore')}_{label}"
 
 

@@ -150,6 +150,8 @@ _PART = re.compile(r'"((?:[^"]|"")*)"')
 
 def _strong(node: Node) -> Iterator[Key]:
     """The relations whose lock stops writers, or readers too, as far as the text tells."""
+    if node.DESCRIPTOR.name == "RefreshMatViewStmt" and node.concurrent:
+        return  # EXCLUSIVE stops writers, and a materialized view has none
     for name in predict(node).strong():
         yield key_of(tuple(part.replace('""', '"') for part in _PART.findall(name)))
 

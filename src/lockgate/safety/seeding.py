@@ -37,9 +37,11 @@ def known(facts: Facts) -> Known:
 def seed(found: Known, facts: Facts, subject: Subject, seen: set[int]) -> None:
     """Take in the tables that a text names, as if texts of long ago had made them: what texts do to them is followed.
 
+    A partitioned table comes with its partitions.
+
     :param seen: oids of those that were taken in for a text before.
     """
-    for relation in _named(facts, subject):
+    for relation in (each for named in _named(facts, subject) for each in _with_partitions(facts, named)):
         if relation.kind not in _TABLES or relation.oid in seen:
             continue
         seen.add(relation.oid)
@@ -50,6 +52,10 @@ def seed(found: Known, facts: Facts, subject: Subject, seen: set[int]) -> None:
             found.tables.setdefault(("", relation.name), table)
         for index in facts.indexes_of(relation.oid):
             found.index_of[key_of((index.schema, index.name))] = name
+
+
+def _with_partitions(facts: Facts, relation: Relation) -> Iterator[Relation]:
+    return facts.family(relation) if relation.kind == "p" else iter((relation,))
 
 
 def _named(facts: Facts, subject: Subject) -> Iterator[Relation]:

@@ -24,6 +24,7 @@ LINE = 'CREATE TABLE "Shop"."Line" (id int PRIMARY KEY, customer int, code text,
 LINES = """INSERT INTO "Shop"."Line" SELECT i, 1 + i % 20, 'c' || i, 'n' FROM generate_series(1, 30) i"""
 RANGES = (*SHOP, 'CREATE TABLE "Shop"."Ev" (id int, at date NOT NULL) PARTITION BY RANGE (at)')
 JANUARY = """CREATE TABLE "Shop"."Ev 1" PARTITION OF "Shop"."Ev" FOR VALUES FROM ('2026-01-01') TO ('2026-02-01')"""
+LONG = "partition_" + "x" * 53
 REST = 'CREATE TABLE "Shop".rest PARTITION OF "Shop"."Ev" DEFAULT'
 EVENTS = """INSERT INTO "Shop"."Ev" SELECT i, '2026-01-01'::date + i FROM generate_series(1, 20) i"""
 FIRST_UPPER = """CREATE FUNCTION "Shop".f(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT upper($1)'"""
@@ -61,6 +62,11 @@ class Case:
 
 
 CASES = {
+    "LG107": Case(
+        "LG107", (*RANGES, JANUARY, f"""CREATE TABLE "Shop".{LONG} PARTITION OF "Shop"."Ev" DEFAULT PARTITION BY LIST (id)""", f'CREATE TABLE "Shop"."Ev 2 1" PARTITION OF "Shop".{LONG} DEFAULT', EVENTS),
+        'CREATE INDEX CONCURRENTLY "By at" ON "Shop"."Ev" (at DESC, id)', INDEX.format('"Shop"."By at"'),
+        'CREATE INDEX CONCURRENTLY x ON "Shop"."Ev 1" (at)',
+    ),
     "LG121": Case(
         "LG121", (*CUSTOMER, ROWS, 'CREATE INDEX "Short" ON "Shop"."Customer" (code)'),
         'CREATE INDEX CONCURRENTLY "Long" ON "Shop"."Customer" (code, parent)',

@@ -119,6 +119,7 @@ def failing(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Found]
         what=f"This fails: {{count}} of {relation.label} have a {ident(column.name)} that is no {new}.",
         why=f"Each value is converted, and one that cannot be ends the statement. {db.size(relation)}.",
         looks=f"which values of {relation.label}.{ident(column.name)} are no {new}",
+        rewrite=found[0].rewrite if found else "",
     )
 
 

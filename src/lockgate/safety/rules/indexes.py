@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.safety.altering import name_for
+from lockgate.safety.altering import LONGEST, beside, name_for
 from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import Key, key_of
@@ -230,15 +230,30 @@ def _by_partition(c: Context) -> str:
     label = c.node.idxname or name_for(c, [item.index_elem.name or "expr" for item in c.node.index_params], "idx")
     only = _concurrent(c.node, concurrent=False, if_not_exists=False, idxname=label)
     only.relation.inh = False
-    parts = [name for name, table in c.known.tables.items() if table.parent == c.key and c.relation is not None]
-    lines = [c.sql(only)]
-    for schema, name in parts:
-        index = f"{name}_{label}".encode()[:63].decode(errors="ignore")
-        each = _concurrent(c.node, if_not_exists=False, idxname=index)
-        each.relation.schemaname, each.relation.relname = schema, name
-        lines.append(c.sql(each))
-        lines.append(f"ALTER INDEX {dotted((c.key[0], label))} ATTACH PARTITION {dotted((schema, index))};")
+    lines = [c.sql(only), *_below(c, c.key, beside(c, label), label)]
     return "\n".join(line for line in lines if line)
+
+
+def _below(c: Context, table: Key, above: str, label: str) -> Iterator[str]:
+    """The indexes of the partitions of a table, each attached to the one above it.
+
+    :param above: the index of the table, as one would write it.
+    """
+    parts = [name for name, known in c.known.tables.items() if known.parent == table]
+    for number, (schema, name) in enumerate(parts, 1):
+        index = f"{name}_{label}"
+        if len(index.encode()) > LONGEST:
+            kept = LONGEST - len(f"_{number}_{label}".encode())
+            index = f"{name.encode()[: max(kept, 0)].decode(errors='ignore')}_{number}_{label}"
+        split = c.known.is_partitioned((schema, name))
+        each = _concurrent(c.node, concurrent=not split, if_not_exists=False, idxname=index)
+        each.relation.schemaname, each.relation.relname = schema, name
+        each.relation.inh = not split
+        yield c.sql(each)
+        own = dotted((schema, index))
+        if split:
+            yield from _below(c, (schema, name), own, label)
+        yield f"ALTER INDEX {above} ATTACH PARTITION {own};"
 
 
 RULES = (

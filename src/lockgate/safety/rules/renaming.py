@@ -82,6 +82,7 @@ _OTHERS = {
     "OBJECT_DATABASE": "database",
     "OBJECT_ATTRIBUTE": "attribute",
 }
+_TYPES = frozenset({"OBJECT_TYPE", "OBJECT_DOMAIN"})
 
 
 @rule(
@@ -103,8 +104,10 @@ def rename_other(c: Context) -> Iterator[Found]:
                 "The old value is refused when it commits, and readers do not know the new one.",
             )
         return
-    word = _OTHERS.get(enum(c.node, "rename_type"))
-    if word is not None:
+    kind = enum(c.node, "rename_type")
+    word = _OTHERS.get(kind)
+    own = kind in _TYPES and (kind, key_of(strings(c.node.object.list.items))) in c.known.made
+    if word is not None and not own:
         yield c.found(f"Programs that know this {word} by its old name fail.", "The old name is gone when it commits.")
 
 

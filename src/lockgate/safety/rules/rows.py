@@ -9,7 +9,7 @@ from lockgate.safety.finding import Severity
 from lockgate.safety.known import key
 from lockgate.safety.rule import Found, rule
 from lockgate.sql.ddl import relation as named
-from lockgate.sql.tree import Node, enum, unwrap
+from lockgate.sql.tree import Node, enum, strings, unwrap
 
 _SIZE = "how many rows the table has"
 
@@ -83,7 +83,7 @@ def _takes_all(c: Context) -> bool:
     data="how many rows it changes",
 )
 def backfill_in_migration(c: Context) -> Iterator[Found]:
-    if c.is_new or _takes_all(c) or c.subject.direction == "down" or _by_key(c):
+    if c.is_new or _takes_all(c) or c.subject.direction == "down" or by_key(c):
         return
     yield c.found(
         f"The rows of {c.table} that this changes stay locked until the transaction ends, however many they are.",
@@ -91,26 +91,39 @@ def backfill_in_migration(c: Context) -> Iterator[Found]:
     )
 
 
-def _by_key(c: Context) -> bool:
+def by_key(c: Context) -> bool:
     """Whether each row is named by a value, or there is a limit: a list of constants, or ``LIMIT``."""
     if not c.node.HasField("where_clause"):
         return False
     text = c.statement.text.lower()
-    if " limit " in text or "\nlimit " in text:
+    if " limit " in text or "\nlimit " in text or c.node.relation.relname in _HISTORIES:
         return True
-    return _names_rows(unwrap(c.node.where_clause))
+    assigned = {item.res_target.name for item in c.node.target_list} if c.statement.kind == "UpdateStmt" else set()
+    return _names_rows(unwrap(c.node.where_clause), assigned)
 
 
-def _names_rows(node: Node) -> bool:
+_HISTORIES = frozenset({"alembic_version", "django_migrations", "schema_migrations", "_prisma_migrations"})
+"""Tables of migration tools, which write a line of theirs with each migration."""
+
+
+def _names_rows(node: Node, assigned: set[str]) -> bool:
+    """Whether a condition names rows by a value of a column that is likely to be a key.
+
+    A column that the statement assigns is none: ``SET state = 'b' WHERE state = 'a'`` changes any number of rows. Nor
+    is one of truth values.
+    """
     inner = unwrap(node)
     if inner is None:
         return False
     kind = inner.DESCRIPTOR.name
     if kind == "BoolExpr":
-        parts = [_names_rows(part) for part in inner.args]
+        parts = [_names_rows(part, assigned) for part in inner.args]
         word = enum(inner, "boolop")
         return any(parts) if word == "AND_EXPR" else word == "OR_EXPR" and all(parts)
     if kind != "A_Expr" or unwrap(inner.lexpr) is None or unwrap(inner.lexpr).DESCRIPTOR.name != "ColumnRef":
+        return False
+    named_by = strings(unwrap(inner.lexpr).fields)
+    if not named_by or named_by[-1] in assigned:
         return False
     right = unwrap(inner.rexpr)
     word = enum(inner, "kind")
@@ -118,7 +131,9 @@ def _names_rows(node: Node) -> bool:
         return True
     if word == "AEXPR_IN":
         return bool(right.DESCRIPTOR.name == "List")
-    return bool(word == "AEXPR_OP" and inner.name[0].string.sval == "=" and right.DESCRIPTOR.name in _VALUES)
+    if word != "AEXPR_OP" or inner.name[0].string.sval != "=" or right.DESCRIPTOR.name not in _VALUES:
+        return False
+    return not (right.DESCRIPTOR.name == "A_Const" and right.HasField("boolval"))
 
 
 _VALUES = frozenset({"A_Const", "ParamRef", "TypeCast"})

@@ -8,10 +8,12 @@ from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import Key
 from lockgate.safety.rule import TEXT_END, Found, rule
+from lockgate.safety.rules.rows import by_key
 from lockgate.safety.subject import Statement
 from lockgate.sql.ddl import dotted
 from lockgate.sql.tree import enum
 
+_CHANGES = frozenset({"UpdateStmt", "DeleteStmt"})
 _TIMEOUTS = frozenset({"lock_timeout", "statement_timeout", "transaction_timeout"})
 
 
@@ -72,7 +74,7 @@ def several_strong_locks(c: Context) -> Iterator[Found]:
         held = seen.setdefault(statement.block, {})
         for name in _strong(c, statement):
             held.setdefault(name, statement)
-        if len(held) > 1:
+        if len({first.index for first in held.values()}) > 1:  # what one statement locks cannot be taken apart
             told.add(statement.block)
             yield c.at(statement).found(
                 f"{_shown(list(held)[:-1])} stays locked while this waits for {_shown(list(held)[-1:])}.",
@@ -93,11 +95,11 @@ def several_strong_locks(c: Context) -> Iterator[Found]:
     data="how many rows are changed",
 )
 def work_under_lock(c: Context) -> Iterator[Found]:
-    held: dict[int, Key] = {}
+    held: dict[int, Key] = {}  # the first lock of each transaction
     for statement in c.subject.statements:
         if statement.block is None:
             continue
-        if statement.kind in {"UpdateStmt", "DeleteStmt"} and statement.block in held:
+        if statement.kind in _CHANGES and statement.block in held and not by_key(c.at(statement)):
             yield c.at(statement).found(
                 f"{dotted(held[statement.block])} stays locked for everybody while this changes rows.",
                 "Both are in one transaction, and locks are held until it ends.",
