@@ -34,7 +34,9 @@ GRANTS = (VIEW, 'GRANT SELECT ON "Shop".v TO PUBLIC', 'GRANT INSERT (code) ON "S
 MAY = """SELECT has_table_privilege('pg_read_all_stats', '"Shop".v', 'SELECT') AND has_column_privilege('pg_monitor', '"Shop".v', 'code', 'INSERT WITH GRANT OPTION')"""
 
 INDEX = "SELECT count(*) FROM pg_index WHERE indisvalid AND indisready AND indexrelid = to_regclass('{}')"
-COLUMNS = "SELECT pg_get_indexdef(indexrelid) LIKE '%{}' AND indisvalid FROM pg_index WHERE indexrelid = to_regclass('{}')"
+COLUMNS = (
+    "SELECT pg_get_indexdef(indexrelid) LIKE '%{}' AND indisvalid FROM pg_index WHERE indexrelid = to_regclass('{}')"
+)
 VALIDATED = "SELECT count(*) = 1 FROM pg_constraint WHERE convalidated AND contype = '{}' AND conrelid = '{}'::regclass"
 NOT_NULL = "SELECT attnotnull FROM pg_attribute WHERE attrelid = '\"Shop\".\"Customer\"'::regclass AND attname = '{}'"
 

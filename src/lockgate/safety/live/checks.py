@@ -32,7 +32,7 @@ def check_is_violated(c: Context, db: Database) -> Iterator[Found]:
     if relation is None:
         return
     if c.part.DESCRIPTOR.name == "Constraint":
-        if enum(c.part, "contype") != "CONSTR_CHECK" or not c.adds or c.column is not None:
+        if enum(c.part, "contype") != "CONSTR_CHECK" or not c.adds or c.column is not None or not c.part.is_enforced:
             return
         used = {
             strings(node.fields)[-1]

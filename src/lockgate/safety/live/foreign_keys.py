@@ -22,6 +22,8 @@ def _foreign(c: Context, db: Database) -> tuple[Relation, Relation, tuple[Column
     node = c.part
     if not c.adds or node.DESCRIPTOR.name != "Constraint" or enum(node, "contype") != "CONSTR_FOREIGN":
         return None
+    if not node.is_enforced:
+        return None
     child, parent = db.relation(c), db.relation(c, node.pktable)
     if child is None or parent is None or c.column is not None:
         return None

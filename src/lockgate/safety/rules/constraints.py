@@ -45,9 +45,25 @@ def set_not_null(c: Context) -> Iterator[Found]:
         return
     yield c.found(
         f"{c.table} is read as a whole while nobody else can use it; one NULL in {ident(name)} makes it fail.",
-        "SET NOT NULL tests each row under ACCESS EXCLUSIVE.",
+        "SET NOT NULL tests each row under ACCESS EXCLUSIVE, unless a CHECK that is valid says that none is NULL.",
         lines(not_null_steps(c, name), "-- Each in a transaction of its own."),
+        severity=Severity.LOW if _unknown_validated(c) else None,
     )
+
+
+def _unknown_validated(c: Context, *names: str) -> bool:
+    """Whether a statement before validates a constraint of which no text tells: most likely it is such a CHECK.
+
+    :param names: the constraints that are meant; all, if none is named.
+    """
+    for statement in c.subject.statements[: c.statement.index]:
+        if statement.kind == "AlterTableStmt" and key(statement.node.relation) == c.key:
+            for item in statement.node.cmds:
+                command = item.alter_table_cmd
+                validates = enum(command, "subtype") == "AT_ValidateConstraint"
+                if validates and command.name not in c.shape.bounds and command.name in (names or (command.name,)):
+                    return True
+    return False
 
 
 def proven(c: Context, name: str) -> bool:
@@ -221,6 +237,8 @@ def _a_bridge(c: Context) -> bool:
     """Whether it is a CHECK that only helped SET NOT NULL, or is made anew right away."""
     bound = c.shape.bounds.get(c.part.name)
     if bound is not None and bound.kind == "CONSTR_CHECK" and bound.columns:
+        return True
+    if bound is None and _unknown_validated(c, c.part.name):
         return True
     return any(
         added is not None and added.DESCRIPTOR.name == "Constraint" and added.conname == c.part.name

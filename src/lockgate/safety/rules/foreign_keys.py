@@ -26,7 +26,7 @@ def _columns(c: Context) -> tuple[str, ...]:
     "add-foreign-key",
     Severity.HIGH,
     "ADD FOREIGN KEY blocks the writers of both tables while it tests all rows",
-    on=_FOREIGN,
+    on=("CONSTR_FOREIGN", "AT_AlterConstraint"),
     hazard="SHARE ROW EXCLUSIVE is held on both tables while each row is looked up in the other one. Writers of both "
     "wait. A row without its parent makes it fail with error 23503.",
     instead="Add it as NOT VALID, then VALIDATE it in another transaction: that lets others read and write.",
@@ -35,6 +35,15 @@ def _columns(c: Context) -> tuple[str, ...]:
     data="whether there are rows without a parent",
 )
 def add_foreign_key(c: Context) -> Iterator[Found]:
+    if c.part.DESCRIPTOR.name == "AlterTableCmd":
+        changed = getattr(c.part, "def").atalter_constraint
+        if changed.alter_enforceability and changed.is_enforced and not c.is_new:
+            yield c.found(
+                f"Writes to {c.table} and to the other table wait until each row has been tested.",
+                "ENFORCED tests all rows as ADD FOREIGN KEY does.",
+                "-- Add a second one as NOT VALID, validate it, then drop this one, each in a transaction of its own.",
+            )
+        return
     if not (c.adds and c.column is None) or c.is_new or c.part.skip_validation:
         return
     if c.known.is_partitioned(c.key) and c.major < 18:

@@ -27,13 +27,13 @@ _LONGEST = 63
     rows=(80,),
 )
 def name_too_long(c: Context) -> Iterator[Found]:
-    for name in long_names(c.statement.text, _LONGEST) if len(c.statement.text) > _LONGEST else ():
-        if len(name.encode()) > _LONGEST:
-            yield c.found(
-                f"A name of {len(name.encode())} bytes is cut to 63: {ident(name)}.",
-                "Names are cut without an error.",
-                settled=True,
-            )
+    text = c.statement.text
+    for name in long_names(text, _LONGEST) if len(text) > _LONGEST or not text.isascii() else ():
+        yield c.found(
+            f"A name of {len(name.encode())} bytes is cut to 63: {ident(name)}.",
+            "Names are cut without an error.",
+            settled=True,
+        )
 
 
 @rule(

@@ -132,24 +132,22 @@ def blocking_refresh(c: Context) -> Iterator[Found]:
     "definer-without-search-path",
     Severity.MEDIUM,
     "A SECURITY DEFINER function without search_path can be made to run other code",
-    on=("CreateFunctionStmt",),
+    on=("CreateFunctionStmt", "AlterFunctionStmt"),
     hazard="Names in it are looked up by the caller's search_path, with the owner's rights: who may create a function "
     "or a table anywhere can put its own in front.",
     instead="SET search_path = pg_catalog, pg_temp at the function, and qualify each name in it.",
     rows=(80,),
 )
 def definer_without_search_path(c: Context) -> Iterator[Found]:
-    options = {item.def_elem.defname: item.def_elem for item in c.node.options}
-    definer = options.get("security")
-    if definer is None or not definer.arg.boolean.boolval or c.node.HasField("sql_body"):
+    made = c.statement.kind == "CreateFunctionStmt"
+    name = strings(c.node.funcname if made else c.node.func.objname)
+    given = [item.def_elem for item in (c.node.options if made else c.node.actions)]
+    definer = {item.defname: item for item in given}.get("security")
+    if definer is None or not definer.arg.boolean.boolval or (made and c.node.HasField("sql_body")):
         return
-    pinned = any(
-        item.def_elem.defname == "set" and item.def_elem.arg.variable_set_stmt.name == "search_path"
-        for item in c.node.options
-    )
-    if not pinned:
+    if not any(item.defname == "set" and item.arg.variable_set_stmt.name == "search_path" for item in given):
         yield c.found(
-            f"{dotted(strings(c.node.funcname))}() runs with its owner's rights what the caller's path leads to.",
+            f"{dotted(name)}() runs with its owner's rights what the caller's path leads to.",
             "It is SECURITY DEFINER and pins no search_path.",
             settled=True,
         )

@@ -12,6 +12,7 @@ from lockgate.safety.rule import Found, rule
 from lockgate.sql.ddl import dotted, ident
 from lockgate.sql.tree import enum, strings
 
+_RELATIONS = frozenset({"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW", "OBJECT_FOREIGN_TABLE"})
 _USE = "which functions, views and policies name it"
 
 
@@ -59,7 +60,7 @@ def rename_column(c: Context) -> Iterator[Found]:
 )
 def rename_table(c: Context) -> Iterator[Found]:
     kind = enum(c.node, "rename_type")
-    if kind not in {"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW"} or c.is_new or _swaps(c):
+    if kind not in _RELATIONS or c.is_new or _swaps(c):
         return
     new = beside(c, c.node.newname)
     yield c.found(
@@ -115,7 +116,7 @@ def rename_other(c: Context) -> Iterator[Found]:
     "LG654",
     "set-schema",
     Severity.HIGH,
-    "Programs that know a table by its old schema fail",
+    "Programs that know a table, type or function by its old schema fail",
     on=("AlterObjectSchemaStmt",),
     hazard="Like a rename: the old qualified name is gone, and without a schema the name is found only where "
     "search_path leads to.",
@@ -124,7 +125,14 @@ def rename_other(c: Context) -> Iterator[Found]:
     catalog=_USE,
 )
 def set_schema(c: Context) -> Iterator[Found]:
-    if enum(c.node, "object_type") not in {"OBJECT_TABLE", "OBJECT_VIEW", "OBJECT_MATVIEW"} or c.is_new:
+    kind = enum(c.node, "object_type")
+    if kind in _MOVED:
+        yield c.found(
+            f"Programs that know this {_MOVED[kind]} by its old schema fail.",
+            "The old qualified name is gone when it commits.",
+            severity=Severity.MEDIUM,
+        )
+    if kind not in _RELATIONS or c.is_new:
         return
     view = any(
         other.kind == "ViewStmt" and key_of((other.node.view.schemaname, other.node.view.relname)) == c.key
@@ -139,6 +147,18 @@ def set_schema(c: Context) -> Iterator[Found]:
             if c.relation is not None and c.relation.schemaname
             else "",
         )
+
+
+_MOVED = {
+    "OBJECT_TYPE": "type",
+    "OBJECT_DOMAIN": "domain",
+    "OBJECT_FUNCTION": "function",
+    "OBJECT_PROCEDURE": "procedure",
+    "OBJECT_ROUTINE": "routine",
+    "OBJECT_AGGREGATE": "aggregate",
+    "OBJECT_SEQUENCE": "sequence",
+    "OBJECT_EXTENSION": "extension",
+}
 
 
 RULES = (rename_column, rename_table, rename_other, set_schema)

@@ -8,10 +8,12 @@ from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import key
 from lockgate.safety.rule import Found, rule
+from lockgate.sql import tree
 from lockgate.sql.ddl import relation as named
 from lockgate.sql.tree import Node, enum, strings, unwrap
 
 _SIZE = "how many rows the table has"
+_ROWS = ("UpdateStmt", "DeleteStmt", "MergeStmt", "InsertStmt", "SelectStmt")
 
 
 @rule(
@@ -44,7 +46,7 @@ def truncate(c: Context) -> Iterator[Found]:
     "all-rows-at-once",
     Severity.HIGH,
     "UPDATE or DELETE without WHERE changes all rows in one transaction",
-    on=("UpdateStmt", "DeleteStmt"),
+    on=_ROWS,
     hazard="Each row stays locked until the transaction ends, its old version stays in the table, and all of it goes "
     "through the WAL at once: writers wait, the table grows to twice its size, replicas fall behind.",
     instead="Change the rows in batches that commit; Lockgate's `transform` step does.",
@@ -52,20 +54,37 @@ def truncate(c: Context) -> Iterator[Found]:
     data=_SIZE,
 )
 def all_rows_at_once(c: Context) -> Iterator[Found]:
-    if c.is_new or not _takes_all(c):
-        return
-    verb = "changed" if c.statement.kind == "UpdateStmt" else "deleted"
-    yield c.found(
-        f"All rows of {c.table} are {verb} in one transaction, and stay locked until it ends.",
-        "There is no WHERE that limits them.",
-    )
+    for change in _changes(c):
+        if not change.is_new and _takes_all(change.part):
+            verb = "changed" if tree.kind(change.part) == "UpdateStmt" else "deleted"
+            yield change.found(
+                f"All rows of {change.table} are {verb} in one transaction, and stay locked until it ends.",
+                "There is no WHERE that limits them.",
+            )
 
 
-def _takes_all(c: Context) -> bool:
-    if not c.node.HasField("where_clause"):
-        joined = c.node.from_clause if c.statement.kind == "UpdateStmt" else c.node.using_clause
-        return not joined and not c.node.HasField("with_clause")
-    where = unwrap(c.node.where_clause)
+def _changes(c: Context) -> Iterator[Context]:
+    """The statement, if it changes rows, and those in its WITH that do."""
+    if c.node.HasField("with_clause"):
+        for item in c.node.with_clause.ctes:
+            inner = unwrap(item.common_table_expr.ctequery)
+            if tree.kind(inner) in _CHANGE:
+                yield c.of(inner, inner.relation)
+    if c.statement.kind in _CHANGE:
+        yield c
+
+
+_CHANGE = frozenset({"UpdateStmt", "DeleteStmt", "MergeStmt"})
+
+
+def _takes_all(node: Node) -> bool:
+    word = tree.kind(node)
+    if word == "MergeStmt":
+        return False
+    if not node.HasField("where_clause"):
+        joined = node.from_clause if word == "UpdateStmt" else node.using_clause
+        return not joined and not node.HasField("with_clause")
+    where = unwrap(node.where_clause)
     return where.DESCRIPTOR.name == "A_Const" and bool(where.boolval.boolval)
 
 
@@ -74,7 +93,7 @@ def _takes_all(c: Context) -> bool:
     "backfill-in-migration",
     Severity.MEDIUM,
     "A backfill in one transaction",
-    on=("UpdateStmt", "DeleteStmt"),
+    on=_ROWS,
     hazard="An UPDATE whose WHERE says no key changes any number of rows: they stay locked until the transaction of "
     "the migration ends, and what the migration locked before stays locked meanwhile.",
     instead="Change the rows in batches that commit, outside of the migration's transaction.",
@@ -83,23 +102,29 @@ def _takes_all(c: Context) -> bool:
     data="how many rows it changes",
 )
 def backfill_in_migration(c: Context) -> Iterator[Found]:
-    if c.is_new or _takes_all(c) or c.subject.direction == "down" or by_key(c):
+    if c.subject.direction == "down":
         return
-    yield c.found(
-        f"The rows of {c.table} that this changes stay locked until the transaction ends, however many they are.",
-        "Its WHERE does not name single rows by a key.",
-    )
+    for change in _changes(c):
+        if not (change.is_new or _takes_all(change.part) or by_key(change)):
+            yield change.found(
+                f"The rows of {change.table} that this changes stay locked until the transaction ends, however many "
+                "they are.",
+                "Its WHERE does not name single rows by a key.",
+            )
 
 
 def by_key(c: Context) -> bool:
-    """Whether each row is named by a value, or there is a limit: a list of constants, or ``LIMIT``."""
-    if not c.node.HasField("where_clause"):
-        return False
-    text = c.statement.text.lower()
-    if " limit " in text or "\nlimit " in text or c.node.relation.relname in _HISTORIES:
+    """Whether each row that an UPDATE, DELETE or MERGE changes is named by a value, or there is a limit.
+
+    That is a list of constants, or ``LIMIT``.
+    """
+    text, node = c.statement.text.lower(), c.part
+    if " limit " in text or "\nlimit " in text or node.relation.relname in _HISTORIES:
         return True
-    assigned = {item.res_target.name for item in c.node.target_list} if c.statement.kind == "UpdateStmt" else set()
-    return _names_rows(unwrap(c.node.where_clause), assigned)
+    if tree.kind(node) == "MergeStmt" or not node.HasField("where_clause"):
+        return False
+    assigned = {item.res_target.name for item in node.target_list} if tree.kind(node) == "UpdateStmt" else set()
+    return _names_rows(unwrap(node.where_clause), assigned)
 
 
 _HISTORIES = frozenset({"alembic_version", "django_migrations", "schema_migrations", "_prisma_migrations"})
@@ -120,20 +145,21 @@ def _names_rows(node: Node, assigned: set[str]) -> bool:
         parts = [_names_rows(part, assigned) for part in inner.args]
         word = enum(inner, "boolop")
         return any(parts) if word == "AND_EXPR" else word == "OR_EXPR" and all(parts)
-    if kind != "A_Expr" or unwrap(inner.lexpr) is None or unwrap(inner.lexpr).DESCRIPTOR.name != "ColumnRef":
+    if kind != "A_Expr" or tree.kind(inner.lexpr) != "ColumnRef":
         return False
-    named_by = strings(unwrap(inner.lexpr).fields)
-    if not named_by or named_by[-1] in assigned:
-        return False
-    right = unwrap(inner.rexpr)
-    word = enum(inner, "kind")
+    column = strings(unwrap(inner.lexpr).fields)
+    return bool(column) and column[-1] not in assigned and _to_values(inner)
+
+
+def _to_values(comparison: Node) -> bool:
+    """Whether it is with one value that is no truth value, with a list, or with a range."""
+    word, right = enum(comparison, "kind"), unwrap(comparison.rexpr)
     if word == "AEXPR_BETWEEN":
         return True
     if word == "AEXPR_IN":
-        return bool(right.DESCRIPTOR.name == "List")
-    if word != "AEXPR_OP" or inner.name[0].string.sval != "=" or right.DESCRIPTOR.name not in _VALUES:
-        return False
-    return not (right.DESCRIPTOR.name == "A_Const" and right.HasField("boolval"))
+        return tree.kind(right) == "List"
+    equal = word == "AEXPR_OP" and comparison.name[0].string.sval == "="
+    return equal and tree.kind(right) in _VALUES and not (tree.kind(right) == "A_Const" and right.HasField("boolval"))
 
 
 _VALUES = frozenset({"A_Const", "ParamRef", "TypeCast"})

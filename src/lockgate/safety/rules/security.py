@@ -46,10 +46,10 @@ def _instead_of(c: Context) -> bool:
     "drop-trigger",
     Severity.MEDIUM,
     "What a trigger kept is kept no more",
-    on=("DropStmt", *sorted(_OFF)),
+    on=("DropStmt", "VariableSetStmt", *sorted(_OFF)),
     hazard="DROP TRIGGER takes ACCESS EXCLUSIVE, DISABLE TRIGGER takes SHARE ROW EXCLUSIVE. What the trigger kept (a "
     "copy, a sum, an audit log) misses each write from then on; DISABLE TRIGGER ALL turns foreign keys off, "
-    "too.",
+    "too, and so does session_replication_role = replica, for the session.",
     instead="Set lock_timeout. See that nobody relies on it, or make good for what was missed when it is on again.",
     rows=(74,),
     catalog="whether triggers of foreign keys or of replication are among them",
@@ -64,6 +64,14 @@ def drop_trigger(c: Context) -> Iterator[Found]:
                     f"What the trigger {ident(names[-1])} on {dotted(names[:-1])} did is not done any more.",
                     "DROP TRIGGER takes ACCESS EXCLUSIVE: readers wait, too.",
                 )
+    elif c.statement.kind == "VariableSetStmt":
+        said = [item.a_const.sval.sval for item in c.node.args]
+        if c.node.name == "session_replication_role" and said == ["replica"]:
+            yield c.found(
+                "No trigger runs for what this session writes from now on, and no foreign key is tested.",
+                "session_replication_role = replica is for programs that replicate.",
+                severity=Severity.HIGH,
+            )
     elif not c.is_new:
         every = enum(c.part, "subtype") == "AT_DisableTrigAll"
         yield c.found(
@@ -79,14 +87,21 @@ def drop_trigger(c: Context) -> Iterator[Found]:
     "create-rule",
     Severity.MEDIUM,
     "A rule rewrites statements in ways that surprise",
-    on=("RuleStmt",),
+    on=("RuleStmt", "DropStmt"),
     hazard="CREATE RULE takes ACCESS EXCLUSIVE. Rules change the text of statements: values with side effects are "
-    "computed twice, and counts of rows and RETURNING become other ones.",
+    "computed twice, and counts of rows and RETURNING become other ones. DROP RULE ends that, under the same lock.",
     instead="Use a trigger, INSTEAD OF on a view.",
     rows=(74, 80),
 )
 def create_rule(c: Context) -> Iterator[Found]:
-    if not c.known.is_new(key(c.node.relation)):
+    if c.statement.kind == "DropStmt":
+        dropped = objects(c.node) if enum(c.node, "remove_type") == "OBJECT_RULE" else []
+        for names in dropped if c.subject.direction == "up" else ():
+            yield c.found(
+                f"Statements on {dotted(names[:-1])} are not rewritten by {ident(names[-1])} any more.",
+                "DROP RULE takes ACCESS EXCLUSIVE, too.",
+            )
+    elif not c.known.is_new(key(c.node.relation)):
         yield c.found(
             f"Statements on {named(c.node.relation)} are rewritten by the rule, which may compute values twice.",
             "CREATE RULE takes ACCESS EXCLUSIVE, too.",
@@ -120,15 +135,24 @@ def row_security_without_policy(c: Context) -> Iterator[Found]:
     "LG745",
     "row-security-off",
     Severity.HIGH,
-    "Rows that were hidden become visible",
-    on=("AT_DisableRowSecurity", "AT_NoForceRowSecurity", "DropStmt"),
+    "Other rows are visible than before",
+    on=("AT_DisableRowSecurity", "AT_NoForceRowSecurity", "DropStmt", "AlterPolicyStmt", "CreatePolicyStmt"),
     hazard="Without row security whoever may read the table reads all of its rows. Dropping a policy shows more rows "
-    "if it was restrictive, and fewer if it was not.",
+    "if it was restrictive, and fewer if it was not; a new restrictive one hides rows from programs that read them.",
     instead="Replace the policy in the same transaction.",
     rows=(75,),
     catalog="which policies the table has",
 )
 def row_security_off(c: Context) -> Iterator[Found]:
+    if c.statement.kind in {"AlterPolicyStmt", "CreatePolicyStmt"}:
+        changes = c.statement.kind == "AlterPolicyStmt" or not c.node.permissive
+        if changes and not c.known.is_new(key(c.node.table)) and c.subject.direction == "up":
+            yield c.found(
+                f"Other rows of {named(c.node.table)} are visible with the policy {ident(c.node.policy_name)}.",
+                "It holds from the next statement of each session on.",
+                severity=Severity.MEDIUM,
+            )
+        return
     if c.statement.kind != "DropStmt":
         if not c.is_new:
             yield c.found(f"All rows of {c.table} become visible to whoever may read it.", "Its policies do not hold.")
@@ -154,13 +178,17 @@ def row_security_off(c: Context) -> Iterator[Found]:
     "revoke",
     Severity.MEDIUM,
     "Programs may not do any more what they do",
-    on=("GrantStmt", "GrantRoleStmt"),
+    on=("GrantStmt", "GrantRoleStmt", "AlterRoleStmt", "DropRoleStmt"),
     hazard="REVOKE takes effect at once, in open sessions, too. A program that still needs the right fails with 42501.",
     instead="See in pg_stat_statements, by role, that nobody needs it.",
     rows=(76,),
     catalog="who has the right now",
 )
 def revoke(c: Context) -> Iterator[Found]:
+    if c.statement.kind in {"AlterRoleStmt", "DropRoleStmt"}:
+        if c.statement.kind == "DropRoleStmt" or _takes_away(c.node):
+            yield c.found("Programs that come as such a role fail.", "It takes effect at once, or as they connect.")
+        return
     public = any(enum(item.role_spec, "roletype") == "ROLESPEC_PUBLIC" for item in _grantees(c))
     if not c.node.is_grant:
         if not public and c.subject.direction == "up":
@@ -174,6 +202,13 @@ def revoke(c: Context) -> Iterator[Found]:
         )
 
 
+def _takes_away(node: Node) -> bool:
+    """Whether an ALTER ROLE or ALTER GROUP has members, or the right to connect, taken away."""
+    options = {item.def_elem.defname: item.def_elem.arg for item in node.options}
+    login = options.get("canlogin")
+    return ("rolemembers" in options and node.action < 0) or (login is not None and not login.boolean.boolval)
+
+
 def _grantees(c: Context) -> list[Node]:
     return list(c.node.grantees) if c.statement.kind == "GrantStmt" else list(c.node.grantee_roles)
 
@@ -182,15 +217,25 @@ def _grantees(c: Context) -> list[Node]:
     "LG747",
     "replica-identity",
     Severity.MEDIUM,
-    "What replication identifies rows by",
-    on=("AT_ReplicaIdentity",),
+    "What replication sends, and identifies rows by",
+    on=("AT_ReplicaIdentity", "AlterPublicationStmt", "DropStmt"),
     hazard="With NOTHING, UPDATE and DELETE fail on a published table (error 55000). With FULL each of them writes "
-    "the whole old row to the WAL, and a subscriber without a fitting index reads the table for each row.",
+    "the whole old row to the WAL, and a subscriber without a fitting index reads the table for each row. What "
+    "is no more in a publication is not sent: subscribers stay as they are, without an error.",
     instead="Use the primary key, or a unique index over NOT NULL columns.",
     rows=(77,),
     catalog="whether the table is published",
 )
 def replica_identity(c: Context) -> Iterator[Found]:
+    if c.statement.kind != "AlterTableStmt":
+        drops = c.statement.kind == "DropStmt" and enum(c.node, "remove_type") == "OBJECT_PUBLICATION"
+        narrows = c.statement.kind == "AlterPublicationStmt" and enum(c.node, "action") in _NARROWS
+        if (drops or narrows) and c.subject.direction == "up":
+            yield c.found(
+                "Subscribers do not get what is no more in the publication.",
+                "Nothing tells them: their copies stay as they are.",
+            )
+        return
     identity = getattr(c.part, "def").replica_identity_stmt.identity_type
     if identity == "n":
         yield c.found(
@@ -203,6 +248,9 @@ def replica_identity(c: Context) -> Iterator[Found]:
             f"Each UPDATE and DELETE of {c.table} writes the whole old row to the WAL.",
             "REPLICA IDENTITY FULL identifies a row by all of its columns.",
         )
+
+
+_NARROWS = frozenset({"AP_DropObjects", "AP_SetObjects"})
 
 
 @rule(

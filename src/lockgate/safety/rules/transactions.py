@@ -13,7 +13,7 @@ from lockgate.safety.subject import Statement
 from lockgate.sql.ddl import dotted
 from lockgate.sql.tree import enum
 
-_CHANGES = frozenset({"UpdateStmt", "DeleteStmt"})
+_CHANGES = frozenset({"UpdateStmt", "DeleteStmt", "MergeStmt"})
 _TIMEOUTS = frozenset({"lock_timeout", "statement_timeout", "transaction_timeout"})
 
 
