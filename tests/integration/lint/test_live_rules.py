@@ -179,6 +179,8 @@ CASES = {
     "a name of another table": Case("LG123", (CHILD, PARENT, "CREATE INDEX a ON parent (id)"), "CREATE INDEX IF NOT EXISTS a ON child (id)", "public.parent"),
     "a name of the same": Case("LG123", (CHILD, "CREATE INDEX a ON child (parent)"), "CREATE INDEX IF NOT EXISTS a ON child (parent)", silent=True),
     "concurrently on a partitioned table": Case("LG107", (RANGES,), "CREATE INDEX CONCURRENTLY x ON r (id)", "fails", does="0A000"),
+    "if not exists on a partitioned table": Case("LG106", (RANGES,), "CREATE INDEX CONCURRENTLY IF NOT EXISTS x ON r (id)", silent=True, does="0A000"),
+    "a unique column of a partitioned table": Case("LG209", (RANGES,), "ALTER TABLE r ADD x int UNIQUE", silent=True, does="0A000"),
     "concurrently on a plain table": Case("LG107", (CHILD,), "CREATE INDEX CONCURRENTLY x ON child (parent)", silent=True),
     # --- partitions
     "rows in the default partition": Case(
@@ -202,6 +204,9 @@ CASES = {
         "ALTER TABLE r DETACH PARTITION r_2 CONCURRENTLY", silent=True,
     ),
     # --- views, functions, rights
+    "refresh of what has no key": Case(
+        "LG721", (PARENT, "CREATE MATERIALIZED VIEW m AS SELECT * FROM parent"), "REFRESH MATERIALIZED VIEW m", "Make a unique index",
+    ),
     "refresh without a unique index": Case(
         "LG725", (PARENT, "CREATE MATERIALIZED VIEW m AS SELECT * FROM parent"), "REFRESH MATERIALIZED VIEW CONCURRENTLY m",
         "unique index", does="55000",

@@ -27,6 +27,10 @@ JANUARY = """CREATE TABLE "Shop"."Ev 1" PARTITION OF "Shop"."Ev" FOR VALUES FROM
 LONG = "partition_" + "x" * 53
 REST = 'CREATE TABLE "Shop".rest PARTITION OF "Shop"."Ev" DEFAULT'
 EVENTS = """INSERT INTO "Shop"."Ev" SELECT i, '2026-01-01'::date + i FROM generate_series(1, 20) i"""
+PARTED = (
+    *RANGES, JANUARY, f'CREATE TABLE "Shop".{LONG} PARTITION OF "Shop"."Ev" DEFAULT PARTITION BY LIST (id)',
+    f'CREATE TABLE "Shop"."Ev 2 1" PARTITION OF "Shop".{LONG} DEFAULT', EVENTS,
+)  # fmt: skip
 FIRST_UPPER = """CREATE FUNCTION "Shop".f(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT upper($1)'"""
 THEN_LOWER = FIRST_UPPER.replace("CREATE", "CREATE OR REPLACE").replace("upper", "lower")
 VIEW = 'CREATE VIEW "Shop".v AS SELECT id, code FROM "Shop"."Customer"'
@@ -65,9 +69,23 @@ class Case:
 
 CASES = {
     "LG107": Case(
-        "LG107", (*RANGES, JANUARY, f"""CREATE TABLE "Shop".{LONG} PARTITION OF "Shop"."Ev" DEFAULT PARTITION BY LIST (id)""", f'CREATE TABLE "Shop"."Ev 2 1" PARTITION OF "Shop".{LONG} DEFAULT', EVENTS),
+        "LG107", PARTED,
         'CREATE INDEX CONCURRENTLY "By at" ON "Shop"."Ev" (at DESC, id)', INDEX.format('"Shop"."By at"'),
         'CREATE INDEX CONCURRENTLY x ON "Shop"."Ev 1" (at)',
+    ),
+    "LG102": Case(
+        "LG102", (*PARTED, 'CREATE INDEX "By at" ON "Shop"."Ev" (at)'), 'DROP INDEX "Shop"."By at"',
+        """SELECT to_regclass('"Shop"."By at"') IS NULL""", 'DROP INDEX CONCURRENTLY "Shop"."By at"',
+    ),
+    "LG402": Case(
+        "LG402", PARTED, 'ALTER TABLE "Shop"."Ev" ADD PRIMARY KEY (id, at)',
+        """SELECT bool_and(indisvalid AND indisprimary) AND count(*) = 4 FROM pg_index WHERE indrelid::regclass::text LIKE '"Shop".%'""",
+        'ALTER TABLE "Shop"."Ev" ADD CHECK (id > 0)',
+    ),
+    "LG403": Case(
+        "LG403", PARTED, 'ALTER TABLE "Shop"."Ev" ADD CONSTRAINT "Once" UNIQUE (id, at) INCLUDE (at)',
+        """SELECT bool_and(indisvalid AND indisunique) AND count(*) = 4 FROM pg_index WHERE indrelid::regclass::text LIKE '"Shop".%'""",
+        'ALTER TABLE "Shop"."Ev" ADD CHECK (id > 0)',
     ),
     "LG121": Case(
         "LG121", (*CUSTOMER, ROWS, 'CREATE INDEX "Short" ON "Shop"."Customer" (code)'),
@@ -179,10 +197,20 @@ CASES = {
     "LG605": Case(
         "LG605", (*CUSTOMER, ROWS, *GRANTS), f'DROP VIEW "Shop".v; {VIEW}', MAY, f'CREATE OR REPLACE {VIEW.removeprefix("CREATE ")}', first=True,
     ),
+    "LG701": Case(
+        "LG701", (*RANGES, JANUARY, REST, EVENTS), 'ALTER TABLE "Shop"."Ev" DETACH PARTITION "Shop"."Ev 1"',
+        """SELECT NOT relispartition FROM pg_class WHERE relname = 'Ev 1'""",
+        'ALTER TABLE "Shop"."Ev" DETACH PARTITION "Shop"."Ev 1" CONCURRENTLY',
+    ),
     "LG704": Case(
         "LG704", (*RANGES, JANUARY, REST, EVENTS), 'ALTER TABLE "Shop"."Ev" DETACH PARTITION "Shop"."Ev 1" CONCURRENTLY',
         """SELECT NOT relispartition FROM pg_class WHERE relname = 'Ev 1'""",
         'ALTER TABLE "Shop"."Ev" DETACH PARTITION "Shop"."Ev 1"',
+    ),
+    "LG721": Case(
+        "LG721", (*CUSTOMER, ROWS, 'CREATE MATERIALIZED VIEW "Shop"."M" AS SELECT * FROM "Shop"."Customer"', 'CREATE UNIQUE INDEX ON "Shop"."M" (id)',
+                  'CREATE MATERIALIZED VIEW "Shop"."Empty" AS SELECT 1 WITH NO DATA', 'DELETE FROM "Shop"."Customer" WHERE id = 1'),
+        'REFRESH MATERIALIZED VIEW "Shop"."M"', 'SELECT count(*) = 19 FROM "Shop"."M"', 'REFRESH MATERIALIZED VIEW "Shop"."Empty"',
     ),
     "LG725": Case(
         "LG725", (*CUSTOMER, ROWS, 'CREATE MATERIALIZED VIEW "Shop"."M" AS SELECT * FROM "Shop"."Customer" WITH NO DATA', 'CREATE UNIQUE INDEX ON "Shop"."M" (id)'),

@@ -182,6 +182,8 @@ _CATALOG: Mapping[str, Refine] = {
     "LG405": _opclass,
     "LG603": users.cascading,
     "LG605": _granted,
+    "LG701": partitions.detaching,
+    "LG721": partitions.refreshing,
     "LG744": _policies,
     "LG747": _published,
 }

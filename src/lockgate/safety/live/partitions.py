@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lockgate.safety.context import Context
 from lockgate.safety.database import Database
@@ -19,6 +20,32 @@ from lockgate.sql.tree import Node, enum, strings, unwrap
 
 def _default(db: Database, parent: Relation) -> Relation | None:
     return db.facts.relations.get(parent.default_partition) if parent.default_partition else None
+
+
+def detaching(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Found]:
+    """With a DEFAULT partition it cannot be done concurrently."""
+    parent = db.relation(c)
+    default = _default(db, parent) if parent else None
+    for one in found:
+        if parent is None or default is None or db.dropped(c, "OBJECT_TABLE", default.name):
+            yield one
+        else:
+            yield replace(one, rewrite=_patiently(parent, getattr(c.part, "def").partition_cmd))
+
+
+def _patiently(parent: Relation, command: Node) -> str:
+    return f"SET lock_timeout = '1s';\nALTER TABLE {parent.sql} DETACH PARTITION {ddl.relation(command.name)};"
+
+
+def refreshing(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Found]:
+    """What was never filled nobody reads; and concurrently it cannot be done without a key."""
+    view = db.relation(c)
+    for one in found:
+        if view is None or view.kind != "m":
+            yield one
+        elif view.populated:
+            usable = any(index.identifies_rows for index in db.facts.indexes_of(view.oid))
+            yield one if usable else replace(one, rewrite="")
 
 
 @told(
@@ -44,7 +71,7 @@ def detach_with_default(c: Context, db: Database) -> Iterator[Found]:
     yield c.found(
         f"This fails: {parent.label} has a DEFAULT partition, {default.label}.",
         "PostgreSQL refuses to detach concurrently then.",
-        f"SET lock_timeout = '1s';\nALTER TABLE {parent.sql} DETACH PARTITION {ddl.relation(command.name)};",
+        _patiently(parent, command),
     )
 
 

@@ -152,7 +152,7 @@ def add_column_with_foreign_key(c: Context) -> Iterator[Found]:
     yield c.found(
         f"{c.table} is locked for everybody while this waits for the writers of {c.referenced(keys[0])}.",
         "ACCESS EXCLUSIVE on the one and SHARE ROW EXCLUSIVE on the other are held together.",
-        lines(parts, "-- Each in a transaction of its own."),
+        "" if c.known.is_partitioned(c.key) and c.major < 18 else lines(parts, "-- Each in a transaction of its own."),
     )
 
 
@@ -169,8 +169,8 @@ def add_column_with_foreign_key(c: Context) -> Iterator[Found]:
 )
 def add_column_with_unique(c: Context) -> Iterator[Found]:
     keys = constraints(column(c), "CONSTR_UNIQUE", "CONSTR_PRIMARY")
-    if c.is_new or not keys:
-        return
+    if c.is_new or not keys or c.known.is_partitioned(c.key):
+        return  # LG409: a key of a partitioned table cannot be of a new column alone
     name = column(c).colname
     primary = enum(keys[0], "contype") == "CONSTR_PRIMARY"
     label = keys[0].conname or (name_for(c, (), "pkey") if primary else name_for(c, (name,), "key"))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.safety.altering import LONGEST, beside, name_for
+from lockgate.safety.altering import beside, lines, name_for
 from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import Key, key_of
+from lockgate.safety.partitioned import below
 from lockgate.safety.rule import Found, rule
 from lockgate.sql.ddl import dotted, objects
 from lockgate.sql.ddl import relation as named
@@ -68,11 +69,18 @@ def blocking_index_drop(c: Context) -> Iterator[Found]:
     for name in objects(c.node):
         if ("OBJECT_INDEX", key_of(name)) in c.known.made and c.known.is_new(_table_of(c, name)):
             continue
+        rewrite = f"DROP INDEX CONCURRENTLY {'IF EXISTS ' if c.node.missing_ok else ''}{dotted(name)};\n-- {_NO_BLOCK}"
+        if c.known.is_partitioned(_table_of(c, name)):
+            rewrite = _dropped_with_its_parts(name)
         yield c.found(
             f"Dropping the index {dotted(name)} blocks all reads and writes of its table while it waits for its lock.",
             "DROP INDEX needs an ACCESS EXCLUSIVE lock on the table, and whoever comes later queues behind it.",
-            f"DROP INDEX CONCURRENTLY {'IF EXISTS ' if c.node.missing_ok else ''}{dotted(name)};\n-- {_NO_BLOCK}",
+            rewrite,
         )
+
+
+def _dropped_with_its_parts(name: tuple[str, ...]) -> str:
+    return f"SET lock_timeout = '2s';\nDROP INDEX {dotted(name)};\n-- Again until it has all locks, those of partitions, too."
 
 
 def _table_of(c: Context, index: tuple[str, ...]) -> Key:
@@ -169,8 +177,8 @@ def blocking_reindex(c: Context) -> Iterator[Found]:
     catalog="whether an index of this name is there, valid, and of this definition",
 )
 def concurrently_if_not_exists(c: Context) -> Iterator[Found]:
-    if not (c.node.concurrent and c.node.if_not_exists) or c.is_new:
-        return
+    if not (c.node.concurrent and c.node.if_not_exists) or c.is_new or c.known.is_partitioned(c.key):
+        return  # LG107: it fails
     schema = c.relation.schemaname if c.relation is not None else ""
     name = dotted((schema, c.node.idxname))
     yield c.found(
@@ -217,7 +225,7 @@ def concurrently_on_partitioned(c: Context) -> Iterator[Found]:
                         f"This fails: {dotted(name)} is an index of a partitioned table, which cannot be dropped "
                         "concurrently.",
                         "PostgreSQL refuses it with error 0A000.",
-                        f"DROP INDEX {dotted(name)};\n-- It locks the table and its partitions: set lock_timeout.",
+                        _dropped_with_its_parts(name),
                     )
         case "AlterTableStmt" if c.part.indexname and c.known.is_partitioned(c.key):
             yield c.found(
@@ -230,30 +238,14 @@ def _by_partition(c: Context) -> str:
     label = c.node.idxname or name_for(c, [item.index_elem.name or "expr" for item in c.node.index_params], "idx")
     only = _concurrent(c.node, concurrent=False, if_not_exists=False, idxname=label)
     only.relation.inh = False
-    lines = [c.sql(only), *_below(c, c.key, beside(c, label), label)]
-    return "\n".join(line for line in lines if line)
 
-
-def _below(c: Context, table: Key, above: str, label: str) -> Iterator[str]:
-    """The indexes of the partitions of a table, each attached to the one above it.
-
-    :param above: the index of the table, as one would write it.
-    """
-    parts = [name for name, known in c.known.tables.items() if known.parent == table]
-    for number, (schema, name) in enumerate(parts, 1):
-        index = f"{name}_{label}"
-        if len(index.encode()) > LONGEST:
-            kept = LONGEST - len(f"_{number}_{label}".encode())
-            index = f"{name.encode()[: max(kept, 0)].decode(errors='ignore')}_{number}_{label}"
-        split = c.known.is_partitioned((schema, name))
+    def make(part: Key, index: str, split: bool) -> Iterator[str]:
         each = _concurrent(c.node, concurrent=not split, if_not_exists=False, idxname=index)
-        each.relation.schemaname, each.relation.relname = schema, name
+        each.relation.schemaname, each.relation.relname = part
         each.relation.inh = not split
         yield c.sql(each)
-        own = dotted((schema, index))
-        if split:
-            yield from _below(c, (schema, name), own, label)
-        yield f"ALTER INDEX {above} ATTACH PARTITION {own};"
+
+    return lines(c.sql(only), below(c.known, c.key, beside(c, label), label, make))
 
 
 RULES = (

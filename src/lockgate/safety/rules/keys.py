@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lockgate.safety.altering import ALONE, lines, name_for, not_null_steps
+from lockgate.safety.altering import ALONE, beside, lines, name_for, not_null_steps
 from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
+from lockgate.safety.known import Key
+from lockgate.safety.partitioned import below
 from lockgate.safety.rule import Found, rule
 from lockgate.safety.rules.constraints import SIZE, added, proven
-from lockgate.sql.ddl import ident
+from lockgate.sql.ddl import dotted, ident
 from lockgate.sql.tree import enum, strings
 
 
@@ -57,13 +59,14 @@ def add_unique(c: Context) -> Iterator[Found]:
 
 
 def _by_index(c: Context) -> str:
-    """A concurrent index that becomes the constraint; not for what an index cannot say, nor a partitioned table."""
+    """A concurrent index that becomes the constraint; not for what an index cannot say."""
     node = c.part
-    if node.without_overlaps or c.known.is_partitioned(c.key):
+    if node.without_overlaps:
         return ""
     columns = strings(node.keys)
     primary = enum(c.part, "contype") == "CONSTR_PRIMARY"
-    label = ident(node.conname or (name_for(c, (), "pkey") if primary else name_for(c, columns, "key")))
+    plain = node.conname or (name_for(c, (), "pkey") if primary else name_for(c, columns, "key"))
+    label = ident(plain)
     listed = ", ".join(ident(name) for name in columns)
     more = f" INCLUDE ({', '.join(ident(name) for name in strings(node.including))})" if node.including else ""
     nulls = " NULLS NOT DISTINCT" if node.nulls_not_distinct else ""
@@ -71,6 +74,18 @@ def _by_index(c: Context) -> str:
     late += " INITIALLY DEFERRED" if node.initdeferred else ""
     word = "PRIMARY KEY" if primary else "UNIQUE"
     first = [step for name in columns if not proven(c, name) for step in not_null_steps(c, name)] if primary else []
+
+    def make(part: Key, index: str, split: bool) -> Iterator[str]:
+        table, own = dotted(part), ident(index)
+        if split:
+            yield f"ALTER TABLE ONLY {table} ADD CONSTRAINT {own} {word}{nulls} ({listed}){more}{late};"
+            return
+        yield f"CREATE UNIQUE INDEX CONCURRENTLY {own} ON {table} ({listed}){more}{nulls};"
+        yield f"ALTER TABLE {table} ADD CONSTRAINT {own} {word} USING INDEX {own}{late};"
+
+    if c.known.is_partitioned(c.key):
+        whole = f"ALTER TABLE ONLY {c.table} ADD CONSTRAINT {label} {word}{nulls} ({listed}){more}{late};"
+        return lines(first, whole, below(c.known, c.key, beside(c, plain), plain, make), ALONE)
     return lines(
         first,
         f"CREATE UNIQUE INDEX CONCURRENTLY {label} ON {c.table} ({listed}){more}{nulls};",
