@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 
+from lockgate.safety.live.answers import TOLD
 from tests.integration.lint.examining import Conn, examined, make, of
 
 PARENT = 'CREATE TABLE parent (id int PRIMARY KEY, code text, "Odd" int)'
@@ -359,6 +360,13 @@ def test_a_rule_tells_what_the_server_does(conn: Conn, name: str) -> None:
     except psycopg.Error as error:
         state = error.sqlstate
     assert state == (case.does if major <= case.most else None)
+
+
+@pytest.mark.one_server
+def test_each_rule_has_both_kinds_of_case() -> None:
+    codes = {each.rule.code for each in TOLD}
+    assert codes <= {case.code for case in CASES.values() if case.silent}
+    assert codes <= {case.code for case in CASES.values() if not case.silent}
 
 
 def test_an_invalid_index_is_told_from_a_good_one(conn: Conn) -> None:

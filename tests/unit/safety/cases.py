@@ -375,7 +375,12 @@ CLEAN = (
     ),
     Case("LG904", "BEGIN; SELECT 1; COMMIT"),
     Case("LG905", "BEGIN; SELECT 1; COMMIT; BEGIN; SELECT 1; ROLLBACK"),
-    Case("LG911", "DROP TABLE n", up="CREATE TABLE n (id bigint); CREATE INDEX ON n (id)", runs=False),
+    Case(
+        "LG911",
+        "DROP TABLE n",
+        up="CREATE TABLE n (id bigint); CREATE INDEX ON n (id)",
+        before="CREATE TABLE n (id bigint)",
+    ),
     Case("LG911", "SELECT 1", up="ALTER TABLE t VALIDATE CONSTRAINT ch"),
     Case("LG912", "SELECT 1", up="CREATE TABLE n (id bigint)"),
     Case("LG921", f"SELECT 'a{LONG}' -- {LONG}"),

@@ -22,3 +22,7 @@ def test_each_hazard_has_a_rule_of_the_text_or_a_reason(number: int) -> None:
 
 def test_the_catalogue_is_whole() -> None:
     assert list(HAZARDS) == list(range(1, 81))
+
+
+def test_only_these_hazards_have_nothing_but_a_reason() -> None:
+    assert [number for number in HAZARDS if not rules_of(number)] == [8, 51, 59]

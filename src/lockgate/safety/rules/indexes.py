@@ -80,7 +80,8 @@ def blocking_index_drop(c: Context) -> Iterator[Found]:
 
 
 def _dropped_with_its_parts(name: tuple[str, ...]) -> str:
-    return f"SET lock_timeout = '2s';\nDROP INDEX {dotted(name)};\n-- Again until it has all locks, those of partitions, too."
+    more = "-- Again until it has all locks, those of partitions, too."
+    return f"SET lock_timeout = '2s';\nDROP INDEX {dotted(name)};\n{more}"
 
 
 def _table_of(c: Context, index: tuple[str, ...]) -> Key:
