@@ -29,6 +29,7 @@ class Case:
     text: str
     says: str = ""
     silent: bool = False
+    severity: str = ""  # if it is asked after
     does: str | None = None
     least: int = 14  # the oldest major version that knows the statement
     most: int = 99  # the newest one that it holds for
@@ -146,6 +147,10 @@ CASES = {
         "LG523", (PARENT, CHILD, "CREATE INDEX ON child (parent, note)"), "ALTER TABLE child ADD FOREIGN KEY (parent) REFERENCES parent",
         silent=True,
     ),
+    "a foreign key with an index that is INVALID": Case(
+        "LG523", (PARENT, RANGES, DEFAULT, "CREATE INDEX ON ONLY r (id)"), "ALTER TABLE r ADD FOREIGN KEY (id) REFERENCES parent",
+        "no index begins with id",
+    ),
     "a foreign key whose index follows": Case(
         "LG523", (PARENT, CHILD),
         "ALTER TABLE child ADD FOREIGN KEY (parent) REFERENCES parent; CREATE INDEX ON public.child (parent)", silent=True,
@@ -165,6 +170,9 @@ CASES = {
     "unique beside one that is not": Case("LG121", (CHILD, "CREATE INDEX a ON child (parent)"), "CREATE UNIQUE INDEX b ON child (parent)", "public.a is superfluous"),
     "plain beside a key": Case("LG121", (CHILD,), "CREATE INDEX b ON child (id)", "public.child_pkey serves"),
     "longer than a key": Case("LG121", (CHILD,), "CREATE INDEX b ON child (id, note)", silent=True),
+    "longer than one that a constraint rests on": Case(
+        "LG121", (CHILD, "ALTER TABLE child ADD EXCLUDE USING btree (parent WITH =)"), "CREATE INDEX b ON child (parent, note)", silent=True,
+    ),
     "instead of one that is dropped": Case("LG121", (CHILD, "CREATE INDEX a ON child (parent)"), "DROP INDEX a; CREATE INDEX b ON child (parent)", silent=True),
     "of varchar": Case("LG121", ("CREATE TABLE v (a varchar(9), b text)", "CREATE INDEX x ON v (a, b)"), "CREATE INDEX y ON v (a)", "public.x serves"),
     "too large for a btree": Case(
@@ -281,10 +289,18 @@ CASES = {
         "LG749", (PARENT, "CREATE PUBLICATION p FOR TABLE parent"), "ALTER TABLE parent DROP CONSTRAINT parent_pkey",
         "public.parent",
     ),
+    "key of a published table for another key": Case(
+        "LG749", (PARENT, "CREATE PUBLICATION p FOR TABLE parent"),
+        "ALTER TABLE parent DROP CONSTRAINT parent_pkey; ALTER TABLE parent ADD PRIMARY KEY (id)", silent=True,
+    ),
     "key of one that is not published": Case("LG749", (PARENT,), "ALTER TABLE parent DROP CONSTRAINT parent_pkey", silent=True),
     "grants of a view": Case(
         "LG605", (PARENT, "CREATE VIEW v AS SELECT code FROM parent", "GRANT SELECT ON v TO PUBLIC"),
         "DROP VIEW v; CREATE VIEW v AS SELECT id FROM parent", "GRANT SELECT ON public.v TO PUBLIC",
+    ),
+    "grants of a view that are given again": Case(
+        "LG605", (PARENT, "CREATE VIEW v AS SELECT code FROM parent", "GRANT SELECT ON v TO PUBLIC"),
+        "DROP VIEW v; CREATE VIEW v AS SELECT id FROM parent; GRANT SELECT ON v TO PUBLIC", severity="low",
     ),
     "row security without policies": Case("LG744", (PARENT,), "ALTER TABLE parent ENABLE ROW LEVEL SECURITY", "As parent has no policy"),
     "row security with a policy": Case(
@@ -334,6 +350,23 @@ CASES = {
     "wider only": Case(
         "LG301", ("CREATE TABLE n (b varchar(9))",), "ALTER TABLE n ALTER b TYPE varchar(19)", silent=True,
     ),
+    "a small table": Case("LG401", (PARENT, ROWS, "UPDATE parent SET code = 'c'", "ANALYZE parent"), "ALTER TABLE parent ALTER code SET NOT NULL", severity="low"),
+    "a table that nobody has analyzed": Case("LG401", (PARENT, ROWS), "ALTER TABLE parent ALTER code SET NOT NULL", severity="high"),
+    "a few large rows": Case(
+        "LG401", (PARENT, "ALTER TABLE parent ALTER code SET STORAGE PLAIN", "INSERT INTO parent SELECT i, repeat('x', 4000) FROM generate_series(1, 500) i", "ANALYZE parent"),
+        "ALTER TABLE parent ALTER code SET NOT NULL", severity="high",
+    ),
+    "a default of a function that is not there yet": Case(
+        "LG201", (PARENT,), "CREATE FUNCTION s() RETURNS int STABLE LANGUAGE sql AS 'SELECT 1'; ALTER TABLE parent ADD n int DEFAULT s()",
+        "is volatile, as functions are by default", severity="medium",
+    ),
+    "nothing that identifies rows of a published table": Case(
+        "LG747", (PARENT, "CREATE PUBLICATION p FOR TABLE parent"), "ALTER TABLE parent REPLICA IDENTITY NOTHING", severity="high",
+    ),
+    "nothing that identifies rows of one that is not": Case("LG747", (PARENT,), "ALTER TABLE parent REPLICA IDENTITY NOTHING", severity="low"),
+    "set not null that a CHECK would imply": Case(
+        "LG401", (PARENT, "ALTER TABLE parent ADD CHECK (code IS NOT NULL) NOT VALID"), "ALTER TABLE parent ALTER code SET NOT NULL",
+    ),
     "set not null that a CHECK implies": Case(
         "LG401", (PARENT, "ALTER TABLE parent ADD CHECK (code IS NOT NULL)"), "ALTER TABLE parent ALTER code SET NOT NULL", silent=True,
     ),
@@ -353,6 +386,7 @@ def test_a_rule_tells_what_the_server_does(conn: Conn, name: str) -> None:
     else:
         assert len(found) == 1, found
         assert case.says in f"{found[0].what} {found[0].why} {found[0].rewrite}", found[0]
+        assert case.severity in {"", found[0].severity}
     state = None
     try:
         for statement in case.text.split(";"):

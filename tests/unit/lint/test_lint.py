@@ -112,6 +112,8 @@ def test_marks_in_a_loose_file_say_how_it_runs(tmp_path: Path) -> None:
     ]
     free = text.replace("migrate:up", "migrate:up transaction:false")
     assert told(linted(tmp_path, {"x.sql": free}, "x.sql", codes="LG103")) == []
+    goose = "-- +goose NO TRANSACTION\n-- +goose Up\nCREATE INDEX CONCURRENTLY ON t (a);\n"
+    assert told(linted(tmp_path, {"x.sql": goose}, "x.sql", codes="LG103")) == []
 
 
 def test_loose_files_may_run_in_a_transaction(tmp_path: Path) -> None:
@@ -138,6 +140,14 @@ def test_the_sql_of_a_plan_is_found_at_its_place(tmp_path: Path) -> None:
     outcome = linted(tmp_path, files, codes="LG1 LG2 LG90")
     assert [finding.where for finding in outcome.findings] == [f"{tmp_path}/plan.yaml:7:24", f"{tmp_path}/more.sql:2:1"]
     assert [finding.code for finding in outcome.findings] == ["LG202", "LG101"]
+
+
+def test_a_step_of_a_plan_runs_in_a_transaction_unless_it_says_otherwise(tmp_path: Path) -> None:
+    concurrently = "CREATE INDEX CONCURRENTLY ON t (a)"
+    assert told(linted(tmp_path, {"plan.yaml": PLAN, "more.sql": concurrently}, codes="LG103")) == []
+    inside = PLAN.replace("outside_transaction: true", "outside_transaction: false")
+    codes = [f.code for f in linted(tmp_path, {"plan.yaml": inside, "more.sql": concurrently}, codes="LG103").findings]
+    assert codes == ["LG103"]
 
 
 def test_formats_hold_each_finding(tmp_path: Path) -> None:
