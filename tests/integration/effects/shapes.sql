@@ -262,6 +262,8 @@ ALTER TABLE m.t ADD CONSTRAINT fresh CHECK (a > 0) NOT VALID;
 ALTER TABLE m.part ADD CONSTRAINT fresh CHECK (at >= 0);
 -- name: validate_check
 ALTER TABLE m.t VALIDATE CONSTRAINT t_late_check;
+-- name: validate_check_that_is_valid
+ALTER TABLE m.t VALIDATE CONSTRAINT t_a_check;
 -- name: add_unique
 ALTER TABLE m.t ADD CONSTRAINT fresh UNIQUE (tiny);
 -- name: add_unique_using_index
