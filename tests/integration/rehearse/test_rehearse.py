@@ -20,7 +20,7 @@ from lockgate.errors import LockgateError, UsageError
 from lockgate.ledger import install
 from lockgate.plan.load import LoadedPlan, load_plan
 from lockgate.rehearse.copy import Settings, copied
-from lockgate.rehearse.running import Rehearsed, rehearse
+from lockgate.rehearse.running import Rehearsed, Undo, rehearse
 from lockgate.rehearse.tracing import TracedStep
 from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
 from tests.integration.migrating.test_migrate_step import FILES, project
@@ -91,6 +91,7 @@ def test_a_plan_is_applied_taken_back_and_applied_again(shop: str, tmp_path: Pat
     found = run(write_plan(tmp_path, PLAN), shop)
     assert (found.failure, found.remarks) == (None, ())
     assert found.good
+    assert not replace(found, undone=(Undo("prepare", True, again=("index i: is missing",)),)).good
     locks = {lock.relation: lock for lock in step(found, "widen").locks}
     assert (locks["public.orders"].mode, locks["public.orders"].exact) == ("AccessExclusiveLock", True)
     assert step(found, "widen").rewritten == ("public.orders",)
