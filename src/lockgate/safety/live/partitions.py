@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from lockgate.safety.context import Context
 from lockgate.safety.database import Database
@@ -30,7 +29,7 @@ def detaching(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Foun
         if parent is None or default is None or db.dropped(c, "OBJECT_TABLE", default.name):
             yield one
         else:
-            yield replace(one, rewrite=_patiently(parent, getattr(c.part, "def").partition_cmd))
+            yield one._replace(rewrite=_patiently(parent, getattr(c.part, "def").partition_cmd))
 
 
 def _patiently(parent: Relation, command: Node) -> str:
@@ -45,7 +44,7 @@ def refreshing(c: Context, db: Database, found: Sequence[Found]) -> Iterator[Fou
             yield one
         elif view.populated:
             usable = any(index.identifies_rows for index in db.facts.indexes_of(view.oid))
-            yield one if usable else replace(one, rewrite="")
+            yield one if usable else one._replace(rewrite="")
 
 
 @told(
