@@ -25,9 +25,9 @@ from lockgate.engine.underway import Underway
 from lockgate.errors import ConnectionFailed
 from lockgate.ledger import chunks, lease
 from lockgate.ledger.chunks import Chunk, ChunkProgress
-from lockgate.mapping import backfill, group
+from lockgate.mapping import backfill, group, status
 from lockgate.mapping.group import Group
-from lockgate.mapping.poison import is_refusal
+from lockgate.mapping.poison import is_occupied, is_refusal
 
 if TYPE_CHECKING:
     from lockgate.engine.context import Progress
@@ -36,6 +36,8 @@ _PATIENCE = Policy(retries=60, base=0.05, cap=2.0)
 _CANCELED = "57014"
 _REPORT_EVERY = 0.5
 _POLL = 0.05
+_MOVES = 5
+_LAG = 60.0  # seconds
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ class _Worker:
     _chunk: Chunk | None = None
     _last: int = 0
     _failures: int = 0
+    _tries: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def run(self) -> None:
         """:raises LockgateError: if a row is refused, or trying again does not help."""
@@ -150,10 +153,27 @@ class _Worker:
     def _halve(self, chunk: Chunk, error: psycopg.Error) -> None:
         conn = self._connection()
         chunks.failed(conn, chunk.id)
-        if not chunks.split(conn, chunk.id):
+        if not chunks.split(conn, chunk.id) and not self._passes(conn, chunk, error):
             whole = next(m.select.whole for m in self._loaded(conn).compiled if m.name == self.task.mapping)
             at = ", which is copied whole, fails" if whole else f" fails on a row in block {chunk.lo} of its source"
             raise sqlerrors.explain(error, self.task.where, f"mapping {self.task.mapping}{at}") from error
+
+    def _passes(self, conn: Connection[Any], chunk: Chunk, error: psycopg.Error) -> bool:
+        """Whether to try a chunk again that cannot be halved.
+
+        A place in a unique index that has moved from a row to another one since the first was copied is free once
+        the applier has told so. As it may move again meanwhile, that is waited for some times.
+        """
+        place = (chunk.leaf, chunk.lo)
+        self._tries[place] = self._tries.get(place, 0) + 1
+        if not is_occupied(error) or self._tries[place] > _MOVES:
+            return False
+        (moment,) = conn.execute("SELECT pg_catalog.clock_timestamp()").fetchall()[0]
+        until = self.clock.monotonic() + _LAG
+        while status.behind(conn, self.task.target_id, moment):
+            if self.clock.monotonic() > until or self.clock.wait(self.stop, _POLL):
+                break
+        return True
 
     def _loaded(self, conn: Connection[Any]) -> Group:
         if self._group is None:

@@ -23,8 +23,6 @@ from lockgate.mapping.images import Window
 from lockgate.mapping.intake import Batch, Intake, Seen, State
 from lockgate.mapping.manners import behave
 
-# Another row has the place in a unique index, or what an exclusion constraint excludes.
-_OCCUPIED = ("23505", "23P01")
 _NEVER = 2**31
 
 
@@ -213,7 +211,7 @@ class Applier:
             for first, last in refused:
                 poison.split(self.conn, first, last, make, errors.__setitem__)
             refused = [(number, number + 1) for number in errors] if not before or len(errors) < before else []
-        occupied = [number for number, error in errors.items() if error.sqlstate in _OCCUPIED]
+        occupied = [number for number, error in errors.items() if poison.is_occupied(error)]
         exchanged = set(occupied) if len(occupied) > 1 and self._exchange(occupied, batch) else set()
         for number, error in errors.items():
             if number not in exchanged:

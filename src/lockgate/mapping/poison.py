@@ -22,6 +22,11 @@ def is_refusal(error: psycopg.Error) -> bool:
     return (error.sqlstate or "")[:2] in _REFUSED
 
 
+def is_occupied(error: psycopg.Error) -> bool:
+    """Whether another row has the place in a unique index, or what an exclusion constraint excludes."""
+    return error.sqlstate in {"23505", "23P01"}
+
+
 def split(
     conn: Connection[Any],
     low: int,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
@@ -64,6 +65,20 @@ def status(conn: Connection[Any], plan: str) -> list[SyncStatus]:
         (plan,),
     ).fetchall()
     return [_status(conn, row) for row in rows]
+
+
+def behind(conn: Connection[Any], target_id: int, moment: datetime) -> bool:
+    """Whether a change is still to be applied that was logged before a moment; never for what nobody follows."""
+    row = conn.execute(
+        "SELECT snapshot::text FROM lockgate.sync_targets WHERE id = %s AND state IN ('backfill', 'live')", (target_id,)
+    ).fetchone()
+    if row is None:
+        return False
+    for log in changelog.read_by(conn, target_id):
+        query = f"SELECT FROM ({Window(row[0]).rows(log, 'at')}) AS r WHERE r.at <= %s LIMIT 1"
+        if conn.execute(query.encode(), (moment,)).fetchone() is not None:
+            return True
+    return False
 
 
 def _status(conn: Connection[Any], row: tuple[Any, ...]) -> SyncStatus:

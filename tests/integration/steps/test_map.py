@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from lockgate.engine import runner
+from lockgate.engine import runner, workers
+from lockgate.errors import DatabaseError
 from lockgate.steps import filling
 from tests.integration.engine.plans import one, rows, sessions, write_plan
 from tests.waiting import wait_until
@@ -98,3 +99,63 @@ def test_a_long_batch_of_the_applier_is_outwaited(dsn: str, tmp_path: Path, monk
         copy(dsn, tmp_path, monkeypatch, map_copied=hold)
     assert told == [1]
     assert one(dsn, "SELECT state FROM lockgate.sync_targets") == "live"
+
+
+FLAGS = """
+CREATE SCHEMA old CREATE TABLE p (id bigint PRIMARY KEY, owner int, main boolean, note text) WITH (fillfactor = 50);
+CREATE SCHEMA new CREATE TABLE c (id bigint PRIMARY KEY, owner int, main boolean);
+CREATE UNIQUE INDEX one_main ON new.c (owner) WHERE main;
+INSERT INTO old.p SELECT n, 1, n = 1, repeat('x', 1500) FROM generate_series(1, 1000) AS n
+"""
+FLAGGED = """
+settings: {workers: 1, chunk_rows: 100, lock_timeout: 300ms}
+phases:
+  - id: copy
+    steps:
+      - map: people
+        into: new.c
+        key: [id]
+        from: old.p
+        select: SELECT s.id, s.owner, s.main FROM old.p s
+"""
+
+
+def test_a_place_that_moves_while_rows_are_copied_is_waited_for(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The flag goes from a row that is copied to one that is not yet: in its index both would have it."""
+    done: list[str] = []
+
+    def release(batch: psycopg.Connection[Any]) -> None:
+        try:
+            wait_until(lambda: one(dsn, "SELECT max(attempts) FROM lockgate.chunks WHERE state = 'pending'"))
+        finally:
+            batch.commit()
+
+    with psycopg.connect(dsn) as batch, psycopg.connect(dsn, autocommit=True) as app:
+        app.execute(FLAGS)
+
+        def move(name: str) -> None:
+            if name == "chunk.done" and not done:
+                done.append(name)
+                batch.execute("SELECT FROM lockgate.sync_targets FOR NO KEY UPDATE")  # no applier tells of it
+                threading.Thread(target=release, args=(batch,)).start()
+                assert one(dsn, "SELECT max(id) FROM new.c WHERE main") == 1
+                with app.transaction():
+                    app.execute("UPDATE old.p SET main = false WHERE id = 1")
+                    app.execute("UPDATE old.p SET main = true WHERE id = 1000")
+
+        monkeypatch.setattr(workers, "fault", move)
+        runner.apply(write_plan(tmp_path, FLAGGED), sessions(dsn))
+    assert done
+    assert rows(dsn, "SELECT id FROM new.c WHERE main") == [(1000,)]
+    assert one(dsn, "SELECT count(*) FROM new.c") == 1000
+
+
+def test_a_place_that_two_rows_want_is_told(dsn: str, tmp_path: Path) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(FLAGS)
+        conn.execute("UPDATE old.p SET main = true WHERE id = 1000")
+    with pytest.raises(DatabaseError, match=r"mapping people fails on a row in block \d+ of its source") as caught:
+        runner.apply(write_plan(tmp_path, FLAGGED), sessions(dsn))
+    assert 'violates unique constraint "one_main"' in str(caught.value.why)
