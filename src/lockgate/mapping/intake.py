@@ -222,7 +222,8 @@ class Intake:
         united = {}
         for other_id in self.group.candidates.meets(log_id):
             other = self.group.images[other_id]
-            if self._fill(other, other.others, Window(since)):
+            if rows := self._fill(other, other.others, Window(since)):
+                self._measure(other.others, rows)
                 united[other_id] = other.others
         self._candidates(images, united, batch)
         if high >= until:
@@ -364,7 +365,7 @@ class Intake:
             ]
             for window in (fresh, *places):
                 self._fill(images, images.table, window)
-            self._fill(images, images.others, oldest)
+            self._measure(images.others, self._fill(images, images.others, oldest))
         united = {log_id: images.others for log_id, images in self.group.images.items()}
         for images in self.group.images.values():
             self._candidates(images, united, Batch())
@@ -379,8 +380,13 @@ class Intake:
         """
         if rows < _MANY:
             return f"(SELECT * FROM {table} LIMIT {rows})"
-        self._execute(f"ANALYZE {table}")
+        self._measure(table, rows)
         return table
+
+    def _measure(self, table: str, rows: int) -> None:
+        """Have the planner know of many rows: taken for few, they are read again for each row they are joined to."""
+        if rows >= _MANY:
+            self._execute(f"ANALYZE {table}")
 
     def numbers(self, table: str) -> tuple[int, int]:
         """The first number of a temporary table's rows, and the one after the last; (0, 0) without any."""
