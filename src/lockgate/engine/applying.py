@@ -26,7 +26,7 @@ from lockgate.errors import ConnectionFailed, LeaseLost, LedgerError, LockgateEr
 from lockgate.ledger import home, runs
 from lockgate.mapping import group, install, upkeep
 from lockgate.mapping.applier import Applier
-from lockgate.mapping.intake import Batch
+from lockgate.mapping.batch import Batch
 
 Told = Callable[[str], None]
 

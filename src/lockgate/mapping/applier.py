@@ -17,10 +17,11 @@ from psycopg import Connection, IsolationLevel
 from lockgate.engine.faults import fault
 from lockgate.errors import LeaseLost
 from lockgate.mapping import changelog, poison
+from lockgate.mapping.batch import Batch, Seen, State
 from lockgate.mapping.compiled import names
 from lockgate.mapping.group import Group, fingerprint
 from lockgate.mapping.images import Window
-from lockgate.mapping.intake import Batch, Intake, Seen, State
+from lockgate.mapping.intake import Intake
 from lockgate.mapping.manners import behave
 
 _NEVER = 2**31

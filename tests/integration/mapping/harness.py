@@ -26,11 +26,11 @@ from lockgate.mapping.accounting import Accounts
 from lockgate.mapping.analysis import compile_mapping
 from lockgate.mapping.applier import Applier
 from lockgate.mapping.backfill import Written
+from lockgate.mapping.batch import Batch
 from lockgate.mapping.compiled import Compiled
 from lockgate.mapping.definition import Definition, from_step
 from lockgate.mapping.group import Group
 from lockgate.mapping.inserting import Meet
-from lockgate.mapping.intake import Batch
 from lockgate.mapping.reconcile import Reconciled
 from lockgate.plan.models import MapStep, TransformStep
 from tests.waiting import wait_until

@@ -17,10 +17,10 @@ from lockgate.mapping import accounting, backfill, changelog, group, install, re
 from lockgate.mapping.accounting import Accounts
 from lockgate.mapping.analysis import compile_mapping
 from lockgate.mapping.applier import Applier
+from lockgate.mapping.batch import Batch
 from lockgate.mapping.compiled import Compiled
 from lockgate.mapping.definition import from_step
 from lockgate.mapping.group import Group
-from lockgate.mapping.intake import Batch
 from lockgate.mapping.reconcile import Reconciled
 from lockgate.plan.models import MapStep, TransformStep
 
