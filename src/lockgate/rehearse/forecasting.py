@@ -59,19 +59,21 @@ class PhaseTime:
 class Stopwatch:
     """How long each phase took the last time, and each of its steps."""
 
-    sessions: Sessions
     plan: str
     clock: Clock
     phases: dict[str, float] = field(default_factory=dict)
     steps: dict[tuple[str, str], float] = field(default_factory=dict)
 
     @contextlib.contextmanager
-    def timing(self, phase: str) -> Iterator[None]:
-        """Time a phase, unless the block fails."""
+    def timing(self, sessions: Sessions, phase: str) -> Iterator[None]:
+        """Time a phase, unless the block fails.
+
+        :param sessions: to the copy that it is applied to.
+        """
         began = self.clock.monotonic()
         yield
         self.phases[phase] = self.clock.monotonic() - began
-        with self.sessions.open("rehearsal") as conn:
+        with sessions.open("rehearsal") as conn:
             for row in steps.of_plan(conn, self.plan):
                 if row.phase == phase and row.started_at and row.ended_at:
                     self.steps[phase, row.step] = (row.ended_at - row.started_at).total_seconds()
@@ -85,25 +87,25 @@ def least(
     :raises Interrupted: when ``stop`` was set.
     """
     progress.event("applying the plan to tables with one row each")
-    with copied(loaded, sessions, replace(wanted, rows=1), Silent()) as copy:
+    watch = Stopwatch(loaded.plan.plan, clock)
+    # What fails here says nothing of the rehearsal, which has come to its end: only the forecast knows less.
+    with contextlib.suppress(LockgateError), copied(loaded, sessions, replace(wanted, rows=1), Silent()) as copy:
         forwarded = ForwardedClock(clock)
-        watch = Stopwatch(copy.sessions, loaded.plan.plan, clock)
         with copy.sessions.open("rehearsal") as conn:
             install(conn)
-        with contextlib.suppress(LockgateError):
-            for phase in loaded.plan.phases:
-                with watch.timing(phase.id):
-                    done = runner.apply(
-                        loaded,
-                        copy.sessions,
-                        to=phase.id,
-                        progress=Silent(),
-                        clock=forwarded,
-                        stop=stop,
-                        pass_gates=passing(forwarded, []),
-                    )
-                if done.outcome is Outcome.INTERRUPTED:
-                    break
+        for phase in loaded.plan.phases:
+            with watch.timing(copy.sessions, phase.id):
+                done = runner.apply(
+                    loaded,
+                    copy.sessions,
+                    to=phase.id,
+                    progress=Silent(),
+                    clock=forwarded,
+                    stop=stop,
+                    pass_gates=passing(forwarded, []),
+                )
+            if done.outcome is Outcome.INTERRUPTED:
+                break
     if stop.is_set():
         raise Interrupted("The rehearsal was stopped; its copy is gone", hint="Start it again.")
     return watch

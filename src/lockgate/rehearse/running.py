@@ -199,7 +199,7 @@ class _Rehearsal:
         self._pass = passing(clock, self._gates)
         self._trace = Trace(copy.sessions, loaded.plan.plan, clock, progress)
         self._traffic = Traffic(copy.sessions, copy.shapes, clock)
-        self._watch = Stopwatch(copy.sessions, loaded.plan.plan, clock)
+        self._watch = Stopwatch(loaded.plan.plan, clock)
         self._undone: list[Undo] = []
 
     def run(self, least: Callable[[], Stopwatch] | None) -> Rehearsed:
@@ -258,13 +258,17 @@ class _Rehearsal:
                 raise Interrupted("The rehearsal was stopped; its copy is gone", hint="Start it again.")
 
         if not traced:
-            with self._watch.timing(phase.id):
+            with self._watch.timing(self._copy.sessions, phase.id):
                 apply(self._progress)
             return
         self._sessions.trace = self._trace
         try:
             # Traffic and the looks at locks take their time; that of a phase which is applied again counts.
-            with self._trace.watching(), self._traffic.flowing(self._trace), self._watch.timing(phase.id):
+            with (
+                self._trace.watching(),
+                self._traffic.flowing(self._trace),
+                self._watch.timing(self._copy.sessions, phase.id),
+            ):
                 apply(self._trace)
         finally:
             self._sessions.trace = None

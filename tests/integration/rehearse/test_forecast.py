@@ -28,7 +28,7 @@ phases:
 
 def watch(phase: float, **steps: float) -> Stopwatch:
     made = {("one", name): seconds for name, seconds in steps.items()}
-    return Stopwatch(cast("Any", None), "p", FakeClock(), {"one": phase}, made)
+    return Stopwatch("p", FakeClock(), {"one": phase}, made)
 
 
 def traced(name: str, *locked: str) -> TracedStep:

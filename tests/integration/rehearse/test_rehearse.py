@@ -281,3 +281,26 @@ def test_what_readers_and_writers_feel_is_told_for_each_step(shop: str, tmp_path
     assert "nobody could write public.shut before the plan: never" in found.remarks
     locks = {lock.relation for lock in step(found, "open").locks}
     assert locks == set(), "the traffic's own locks are none of the plan's"
+
+
+def test_what_traffic_writes_keeps_no_transform_from_being_taken_back(dsn: str, tmp_path: Path) -> None:
+    """It writes what is there already, so that no row counts as changed by the application."""
+    plan = """
+    phases:
+      - id: fill
+        steps:
+          - transform: doubled
+            table: public.t
+            key: [id]
+            from: public.t
+            select: SELECT t.id, 2 * t.id AS twice FROM public.t t
+            keep_before: true
+    """
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE t (id int PRIMARY KEY, twice int); INSERT INTO t SELECT generate_series(1, 99)")
+        conn.execute("ANALYZE t")
+    found = run(write_plan(tmp_path, plan), dsn)
+    assert (found.failure, found.faults) == (None, ())
+    assert [(each.undone, each.why) for each in found.undone] == [(True, None)]
+    (felt,) = [each for each in found.steps[0].step.felt if each.what == "write"]
+    assert felt.statements > 0
