@@ -225,6 +225,11 @@ FOUND = (
     Case("LG901", "SET lock_timeout = '2s'; RESET ALL; ALTER TABLE t ADD COLUMN x integer"),
     Case("LG901", "BEGIN; SET LOCAL lock_timeout = '2s'; COMMIT; ALTER TABLE t ADD COLUMN x integer"),
     Case("LG901", "ALTER TABLE t ADD COLUMN x integer; SET lock_timeout = '2s'"),
+    Case("LG901", "SET lock_timeout = '11s'; ALTER TABLE t ADD COLUMN x integer"),
+    Case("LG901", "SET lock_timeout = '0.5 h'; ALTER TABLE t ADD COLUMN x integer"),
+    Case("LG901", "SET statement_timeout = '5s'; ALTER TABLE t ADD COLUMN x integer"),
+    Case("LG901", "SET LOCAL lock_timeout = '2s'; ALTER TABLE t ADD COLUMN x integer"),
+    Case("LG901", "SET lock_timeout = '2s'; BEGIN; SET LOCAL lock_timeout = 0; ALTER TABLE t ADD COLUMN x int; COMMIT"),
     Case("LG902", "ALTER TABLE t ADD COLUMN x integer; ALTER TABLE p ADD COLUMN x integer", wrapped=True),
     Case("LG903", "ALTER TABLE t ADD COLUMN x integer; UPDATE t SET x = 1 WHERE x IS NULL", wrapped=True),
     Case("LG903", "ALTER TABLE t ADD COLUMN x integer; DELETE FROM p", wrapped=True),
@@ -363,6 +368,10 @@ CLEAN = (
     Case("LG901", "BEGIN; SET LOCAL statement_timeout = 2000; ALTER TABLE t ADD COLUMN x integer; COMMIT"),
     Case("LG901", "SET lock_timeout = '2s'; SET LOCAL lock_timeout = 0; ALTER TABLE t ADD COLUMN x integer"),
     Case("LG901", f"{NEW} ALTER TABLE n ADD COLUMN x integer; DROP TABLE n"),
+    Case("LG901", "SET lock_timeout = 10000; SET statement_timeout = '1h'; ALTER TABLE t ADD COLUMN x integer"),
+    Case(
+        "LG901", "SET lock_timeout = '1h'; SET LOCAL lock_timeout = '1s'; ALTER TABLE t ADD COLUMN x int", wrapped=True
+    ),
     Case("LG902", "ALTER TABLE t ADD COLUMN x integer; ALTER TABLE t ADD COLUMN y integer", wrapped=True),
     Case("LG902", "ALTER TABLE t ADD FOREIGN KEY (p_id) REFERENCES p NOT VALID", wrapped=True),
     Case("LG903", "ALTER TABLE t ADD COLUMN x integer; UPDATE t SET x = 1 WHERE x IS NULL"),

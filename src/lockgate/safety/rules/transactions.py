@@ -10,11 +10,11 @@ from lockgate.safety.known import Key
 from lockgate.safety.rule import TEXT_END, Found, rule
 from lockgate.safety.rules.rows import by_key
 from lockgate.safety.subject import Statement
+from lockgate.safety.waiting import Waiting
 from lockgate.sql.ddl import dotted
-from lockgate.sql.tree import Node, enum
+from lockgate.sql.tree import enum
 
 _CHANGES = frozenset({"UpdateStmt", "DeleteStmt", "MergeStmt"})
-_TIMEOUTS = frozenset({"lock_timeout", "statement_timeout", "transaction_timeout"})
 
 
 def _strong(c: Context, statement: Statement) -> list[Key]:
@@ -29,7 +29,8 @@ def _strong(c: Context, statement: Statement) -> list[Key]:
     "A strong lock without lock_timeout",
     on=(TEXT_END,),
     hazard="A statement that waits for a strong lock has everybody who comes later wait behind it, readers too. "
-    "Without lock_timeout it waits for as long as the longest transaction on the table takes.",
+    "Without lock_timeout it waits for as long as the longest transaction on the table takes; with one of "
+    "more than 10 s, or with a statement_timeout only, for nearly as long.",
     instead="SET lock_timeout = '2s' first, and run it again when it fails.",
     rows=(79,),
     catalog="which transactions are under way on the tables",
@@ -37,36 +38,18 @@ def _strong(c: Context, statement: Statement) -> list[Key]:
 def no_lock_timeout(c: Context) -> Iterator[Found]:
     if c.subject.patient:
         return
-    limits: set[tuple[str, int | None]] = set()  # names that are set, and in which transaction only
+    waiting = Waiting()
     for statement in c.subject.statements:
         if statement.kind == "VariableSetStmt":
-            _limit(limits, statement)
+            waiting.told(statement)
             continue
         locked = _strong(c, statement)
-        if locked and not any(block in {None, statement.block} for _, block in limits):
+        if locked and (reason := waiting.too_long(statement)):
             yield c.at(statement).found(
                 f"Whoever comes later waits behind this for {_shown(locked)}, for as long as it waits for its lock.",
-                "No lock_timeout is set in this text." if not limits else "No lock_timeout holds here any more.",
+                reason,
             )
             return
-
-
-def _limit(limits: set[tuple[str, int | None]], statement: Statement) -> None:
-    """Take in a SET: a timeout of 0 is none, and SET LOCAL holds in its transaction."""
-    node = statement.node
-    word = enum(node, "kind")
-    if word == "VAR_RESET_ALL":
-        limits.clear()
-    if node.name not in _TIMEOUTS:
-        return
-    if word == "VAR_SET_VALUE" and not _is_zero(node.args[0].a_const):
-        limits.add((node.name, statement.block if node.is_local else None))
-    elif not node.is_local:
-        limits.difference_update({each for each in limits if each[0] == node.name})
-
-
-def _is_zero(value: Node) -> bool:
-    return (value.HasField("ival") and not value.ival.ival) or value.sval.sval.rstrip("minshd ") == "0"
 
 
 def _shown(names: list[Key]) -> str:
