@@ -54,7 +54,7 @@ def _through_way_back(conn: Connection[Any], target_id: int, name: str, over: Ha
     if not over.back or targets.states(conn, over.back) != {"live"}:
         return CheckResult(True, f"{name}: not compared: {since}, and the old model is not kept in step", ())
     busy = draining.pending(conn, over.back)
-    found = compare(conn, target_id, name)
+    found = compare(conn, target_id, name, followed=False)
     if found.passed:
         return found
     if wayback.left_alone(conn, over.back, target_id):
@@ -64,12 +64,15 @@ def _through_way_back(conn: Connection[Any], target_id: int, name: str, over: Ha
     return CheckResult(True, f"{name}: not judged: {since}, and its changes are on their way to the old model", ())
 
 
-def compare(conn: Connection[Any], target_id: int, name: str) -> CheckResult:
-    """Compare the table that a mapping fills with what it yields, and account for each row of its source."""
+def compare(conn: Connection[Any], target_id: int, name: str, *, followed: bool = True) -> CheckResult:
+    """Compare the table that a mapping fills with what it yields, and account for each row of its source.
+
+    :param followed: whether the changes that are logged will still be applied.
+    """
     group = groups.load(conn, target_id)
     compiled = next(mapping for mapping in group.compiled if mapping.name == name)
     with one_snapshot(conn, group):
-        found = reconcile(conn, group)
+        found = reconcile(conn, group, followed=followed)
         accounts = accounting.account(conn, group, compiled, found)
     compared = {
         "missing": found.missing,

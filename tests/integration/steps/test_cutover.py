@@ -16,8 +16,11 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from lockgate.catalog import document
+from lockgate.cutover import draining
 from lockgate.doctor.examination import examine
 from lockgate.engine import losing
+from lockgate.engine.applying import applying
+from lockgate.engine.clock import SystemClock
 from lockgate.engine.uninstall import uninstall
 from lockgate.errors import CheckFailed, LockgateError, LockNotAcquired, PlanError, RollbackRefused
 from lockgate.mapping import changelog, upkeep
@@ -698,6 +701,24 @@ def test_a_way_back_that_is_not_open_vouches_for_nothing(filled: str, tmp_path: 
     with pytest.raises(RollbackRefused, match="Going back would lose"):
         rollback(filled, loaded)
     assert one(filled, "SELECT model FROM core.settings") == "new"
+
+
+def test_what_the_way_back_does_not_bring_is_told_afterwards(filled: str, tmp_path: Path) -> None:
+    """The old model's change is logged for the new one, too; nobody will apply it, so it excuses nothing."""
+    forgetful = WITH_BACK.replace("p.id, p.name, p.place", "p.id, replace(p.name, 'N', 'M') AS name, p.place")
+    judged = "  - id: judged\n    steps: [{sql: SELECT 1}]\n    after: [{reconcile: people}]\n  - id: after\n"
+    loaded = plan(tmp_path, forgetful.replace("  - id: after\n", judged))
+    apply(filled, loaded, "handover")
+    act(filled, "UPDATE core.people SET name = 'N1', place = 2 WHERE id = 1")
+    with (
+        sessions(filled).open("test") as conn,
+        applying(sessions(filled), loaded.plan.plan, SystemClock(), print),
+    ):
+        back = [row[0] for row in conn.execute("SELECT target_id FROM lockgate.cutover_targets WHERE back").fetchall()]
+        wait_until(lambda: not draining.pending(conn, back))
+    assert rows(filled, 'SELECT name, place FROM core."Cust""omer ä" WHERE id = 1') == [("M1", 2)]
+    with pytest.raises(CheckFailed, match="1 different"):
+        apply(filled, loaded, "judged")
 
 
 def test_a_log_that_is_dropped_while_it_is_looked_at_is_no_trouble(filled: str, tmp_path: Path) -> None:
