@@ -31,30 +31,39 @@ _FOLDER = "lockgate-scratch-"
 
 
 @contextmanager
-def database(server: str, encoding: str = "UTF8") -> Iterator[Sessions]:
-    """A new, empty database on a server.
+def database(server: str, encoding: str = "UTF8", *, like: str | None = None) -> Iterator[Sessions]:
+    """A new database on a server.
 
     :param server: the address of any database there; its role may create databases.
+    :param like: a database there, of which it is to be a copy with all rows. Default: it is empty.
     :raises DatabaseError: if none can be made.
     """
     called = f"lockgate_scratch_{secrets.token_hex(6)}"
     name = sql.Identifier(called)
     create = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING {}").format(name, sql.Literal(encoding))
+    if like is not None:
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(like))
     # Its session's name tells everybody that the database is in use.
     with Sessions(server).open(f"scratch:{called}") as admin:
         _drop_left(admin)
         try:
             admin.execute(create)
         except psycopg.Error as error:
-            raise DatabaseError(
-                "No scratch database can be made",
-                why=error.diag.message_primary,
-                hint="Name a server with --on whose role may create databases.",
-            ) from error
+            raise _not_made(error, like) from error
         try:
             yield Sessions(make_conninfo(server, dbname=called))
         finally:
             admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+
+
+def _not_made(error: psycopg.Error, like: str | None) -> DatabaseError:
+    why = ". ".join(filter(None, (error.diag.message_primary, error.diag.message_detail)))
+    if like is None:
+        hint = "Name a server with --on whose role may create databases."
+    else:
+        hint = "It must be on the server of --on, nobody may be connected to it, and you must own it."
+    what = "No scratch database can be made" if like is None else f"Database {like} cannot be copied"
+    return DatabaseError(what, why=why, hint=hint)
 
 
 @contextmanager

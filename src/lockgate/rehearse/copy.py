@@ -1,4 +1,4 @@
-"""The copy that a plan is rehearsed on: the source's schema and generated rows, or a restored backup."""
+"""The copy that a plan is rehearsed on: the source's schema and generated rows, or one with real rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from lockgate import sqlfiles
 from lockgate.backup import clients as programs
 from lockgate.backup.clients import Clients
 from lockgate.backup.prove import failed_entries
-from lockgate.backup.restore import Wanted, restore
 from lockgate.catalog import document
 from lockgate.catalog.document import Document
 from lockgate.embedded_host import installed_programs
@@ -29,7 +28,7 @@ from lockgate.engine.sqlerrors import explain
 from lockgate.errors import LockgateError
 from lockgate.migrating import planned
 from lockgate.plan.models import MigrateStep
-from lockgate.rehearse import source
+from lockgate.rehearse import source, whole
 from lockgate.rehearse.filling import Filled, fill
 from lockgate.rehearse.source import TableShape, names
 
@@ -49,32 +48,42 @@ class Settings:
     :param on: the address of a server on which a database may be made; None: the throw-away server here.
     :param rows: at most, a table.
     :param restore: the folder of a proven backup to restore instead of generating rows.
+    :param template: a database of the server ``on`` to copy instead of generating rows.
     :param folders: where to look for the clients, see :func:`lockgate.backup.clients.find`.
     """
 
     on: str | None = None
     rows: int = 10_000
     restore: Path | None = None
+    template: str | None = None
     folders: Sequence[Path] | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the copy has rows of its own, which are not generated."""
+        return self.restore is not None or self.template is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
     """A copy of the source.
 
-    :param schema: the source's, when it was copied.
+    :param schema: that the plan is rehearsed from: the source's, or another one if the rows are real.
     :param shapes: the tables of the source.
     :param production: table -> rows of the source's, as the planner counts them; without those never analyzed.
     :param remarks: in what the copy is not what the source is, a line each.
+    :param folder: for files, gone with the copy.
     """
 
     sessions: Sessions
+    wanted: Settings
     server: str
     schema: Document
     shapes: tuple[TableShape, ...]
     tables: tuple[Filled, ...]
     production: dict[str, int]
     remarks: tuple[str, ...]
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +109,17 @@ def copied(loaded: LoadedPlan, sessions: Sessions, wanted: Settings, progress: P
         seen = _look(loaded, sessions)
     except psycopg.Error as error:
         raise explain(error, describe(sessions.dsn), "The source could not be read") from error
-    if wanted.on is None:
-        _refuse_other_version(seen.major)
-        with scratch.own() as made:
-            _own_roles(made, seen.roles)
-            yield _made(sessions, made, seen, wanted, progress)
-    else:
-        _refuse_lacking(Sessions(wanted.on), seen, describe(wanted.on))
-        with scratch.database(wanted.on, _ENCODING) as made:
-            yield _made(sessions, made, seen, wanted, progress)
+    with tempfile.TemporaryDirectory(prefix="lockgate-rehearsal-") as name:
+        folder = Path(name)
+        if wanted.on is None:
+            _refuse_other_version(seen.major)
+            with scratch.own() as made:
+                _own_roles(made, seen.roles)
+                yield _made(sessions, made, seen, wanted, folder, progress)
+        else:
+            _refuse_lacking(Sessions(wanted.on), seen, describe(wanted.on))
+            with scratch.database(wanted.on, _ENCODING, like=wanted.template) as made:
+                yield _made(sessions, made, seen, wanted, folder, progress)
 
 
 def _look(loaded: LoadedPlan, sessions: Sessions) -> _Seen:
@@ -180,63 +191,73 @@ def _own_roles(made: Sessions, roles: Sequence[str]) -> None:
             conn.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(name)))
 
 
-def _made(sessions: Sessions, made: Sessions, seen: _Seen, wanted: Settings, progress: Progress) -> Copy:
+def _made(sessions: Sessions, made: Sessions, seen: _Seen, wanted: Settings, folder: Path, progress: Progress) -> Copy:
     if wanted.on is None:
         _refuse_lacking(made, seen, "the throw-away server", roles=False)
     with made.open("rehearsal") as conn:
         major = conn.info.server_version // 10_000
         version = conn.info.parameter_status("server_version") or str(major)
     remarks = [] if major == seen.major else [f"the copy is on PostgreSQL {major}, the source on {seen.major}"]
-    if wanted.restore:
-        progress.event(f"restoring {wanted.restore} to the copy")
-        restored = restore(made, Wanted(wanted.restore, folders=wanted.folders, progress=progress))
-        remarks += [f"not restored: {one.what}: {one.why}" for one in restored.missing]
-        with made.open("rehearsal") as conn:  # a ledger that came along is a copy, in which nothing can be recorded
-            conn.execute("DROP SCHEMA IF EXISTS lockgate CASCADE")
-        tables = tuple(Filled(one.label, None, one.rows) for one in restored.tables)
+    schema = seen.schema
+    if wanted.whole:
+        tables = whole.rows(made, wanted, remarks, progress)
+        schema = whole.schema(made, schema, remarks)
     else:
         progress.event("copying the schema")
-        tables = tuple(_schema_and_rows(sessions, made, seen, wanted, remarks, progress))
-    with made.open("rehearsal") as conn:
-        conn.execute("ANALYZE")
+        tables = tuple(_schema_and_rows(sessions, made, seen, wanted, folder, remarks, progress))
+        with made.open("rehearsal") as conn:
+            conn.execute("ANALYZE")
     production = {table.label: table.rows for table in seen.tables if table.rows >= 0}
     where = "a throw-away server" if wanted.on is None else describe(wanted.on)
     return Copy(
-        made, f"PostgreSQL {version}, {where}", seen.schema, tuple(seen.tables), tables, production, tuple(remarks)
+        sessions=made,
+        wanted=wanted,
+        server=f"PostgreSQL {version}, {where}",
+        schema=schema,
+        shapes=tuple(seen.tables),
+        tables=tables,
+        production=production,
+        remarks=tuple(remarks),
+        folder=folder,
     )
 
 
 def _schema_and_rows(
-    sessions: Sessions, made: Sessions, seen: _Seen, wanted: Settings, remarks: list[str], progress: Progress
+    sessions: Sessions,
+    made: Sessions,
+    seen: _Seen,
+    wanted: Settings,
+    folder: Path,
+    remarks: list[str],
+    progress: Progress,
 ) -> list[Filled]:
     clients = programs.find(seen.major, seen.host, wanted.folders)
-    with tempfile.TemporaryDirectory(prefix="lockgate-rehearsal-") as folder:
-        dump = Path(folder) / "schema.dump"
-        wait = max(1, sessions.settings.lock_timeout // timedelta(milliseconds=1))
-        arguments = (
-            "--format=custom", "--schema-only", "--exclude-schema=lockgate", f"--file={dump}",
-            f"--lock-wait-timeout={wait}", f"--encoding={_ENCODING}",
-        )  # fmt: skip
-        with programs.running(clients, "pg_dump", arguments, sessions.dsn, _NAME) as dumping:
-            dumping.succeed()
-        first, last = _lists(clients, dump)
-        remarks += _restored(clients, made, dump, first)
-        with made.open("rehearsal") as conn:
-            spared = frozenset[str]()
-            if seen.history:
-                _put_history(conn, seen)
-                spared = frozenset({seen.history})
-                remarks.append(
-                    f"the rows of {seen.history} were copied: the history of the migrations ({len(seen.history_rows)})"
-                )
-            progress.event(f"generating rows for {len(seen.tables)} tables")
-            filled = fill(conn, seen.tables, wanted.rows, spared)
-            for schema, name in conn.execute(sqlfiles.load(source.PACKAGE, "source.matviews")).fetchall():
-                try:
-                    conn.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(schema, name)))
-                except psycopg.Error as error:
-                    remarks.append(f"materialized view {schema}.{name} is empty: {error.diag.message_primary}")
-        remarks += _restored(clients, made, dump, last)
+    dump = folder / "schema.dump"
+    wait = max(1, sessions.settings.lock_timeout // timedelta(milliseconds=1))
+    arguments = (
+        "--format=custom", "--schema-only", "--exclude-schema=lockgate", f"--file={dump}",
+        f"--lock-wait-timeout={wait}", f"--encoding={_ENCODING}",
+    )  # fmt: skip
+    with programs.running(clients, "pg_dump", arguments, sessions.dsn, _NAME) as dumping:
+        dumping.succeed()
+    first, last = _lists(clients, dump)
+    remarks += _restored(clients, made, dump, first)
+    with made.open("rehearsal") as conn:
+        spared = frozenset[str]()
+        if seen.history:
+            _put_history(conn, seen)
+            spared = frozenset({seen.history})
+            remarks.append(
+                f"the rows of {seen.history} were copied: the history of the migrations ({len(seen.history_rows)})"
+            )
+        progress.event(f"generating rows for {len(seen.tables)} tables")
+        filled = fill(conn, seen.tables, wanted.rows, spared)
+        for schema, name in conn.execute(sqlfiles.load(source.PACKAGE, "source.matviews")).fetchall():
+            try:
+                conn.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(schema, name)))
+            except psycopg.Error as error:
+                remarks.append(f"materialized view {schema}.{name} is empty: {error.diag.message_primary}")
+    remarks += _restored(clients, made, dump, last)
     return filled
 
 

@@ -102,7 +102,7 @@ def least(
                     progress=Silent(),
                     clock=forwarded,
                     stop=stop,
-                    pass_gates=passing(forwarded, []),
+                    pass_gates=passing(copy, forwarded, []),
                 )
             if done.outcome is Outcome.INTERRUPTED:
                 break

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lockgate.engine import approval
 from lockgate.engine.clock import ForwardedClock
@@ -11,7 +12,11 @@ from lockgate.engine.job import Job
 from lockgate.errors import LockgateError
 from lockgate.gates import REGISTRY
 from lockgate.gates.base import GateContext, GateResult
-from lockgate.plan.models import Phase, QueryGate, RetainedGate, SoakGate
+from lockgate.plan.models import BackupGate, Phase, QueryGate, RetainedGate, SoakGate
+from lockgate.rehearse import backing
+
+if TYPE_CHECKING:
+    from lockgate.rehearse.copy import Copy
 
 _ASKED = (QueryGate, SoakGate, RetainedGate)
 
@@ -20,7 +25,7 @@ _ASKED = (QueryGate, SoakGate, RetainedGate)
 class GatePassed:
     """How a gate was passed.
 
-    :param how: ``open``, ``time was let pass``, or ``passed over``.
+    :param how: ``open``, ``time was let pass``, ``a backup of the copy was made``, or ``passed over``.
     :param what: what it said, or why it was not asked.
     """
 
@@ -30,7 +35,7 @@ class GatePassed:
     what: str
 
 
-def passing(clock: ForwardedClock, told: list[GatePassed]) -> Callable[[Job, Phase], None]:
+def passing(copy: Copy, clock: ForwardedClock, told: list[GatePassed]) -> Callable[[Job, Phase], None]:
     """What goes through the gates of a phase on the copy, and tells how; a phase that comes again tells it once."""
     said: set[str] = set()
 
@@ -39,6 +44,9 @@ def passing(clock: ForwardedClock, told: list[GatePassed]) -> Callable[[Job, Pha
             asks = REGISTRY[type(gate)].describe(gate)
             if isinstance(gate, _ASKED):
                 how, what = _ask(job, phase, number, clock)
+            elif isinstance(gate, BackupGate) and backing.wanted(phase):
+                backing.back_up(copy, job.loaded.plan.plan, gate.backup)
+                how, what = "a backup of the copy was made", _evaluate(job, phase, number, clock).what
             else:
                 how, what = "passed over", "it asks the world around production, which the copy does not have"
             if phase.id not in said:

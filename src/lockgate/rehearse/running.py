@@ -148,7 +148,7 @@ def rehearse(
         def least() -> Stopwatch:
             return forecasting.least(loaded, sessions, wanted, progress=progress, clock=clock, stop=stop)
 
-        found = _Rehearsal(loaded, copy, ours, forwarded, progress, stop).run(None if wanted.restore else least)
+        found = _Rehearsal(loaded, copy, ours, forwarded, progress, stop).run(None if wanted.whole else least)
         schema = copy.schema
     if record:
         _record(sessions, found, schema)
@@ -196,7 +196,7 @@ class _Rehearsal:
         self._loaded, self._copy, self._sessions = loaded, copy, sessions
         self._clock, self._progress, self._stop = clock, progress, stop
         self._gates: list[GatePassed] = []
-        self._pass = passing(clock, self._gates)
+        self._pass = passing(copy, clock, self._gates)
         self._trace = Trace(copy.sessions, loaded.plan.plan, clock, progress)
         self._traffic = Traffic(copy.sessions, copy.shapes, clock)
         self._watch = Stopwatch(loaded.plan.plan, clock)

@@ -15,8 +15,10 @@ from typing import Any, Protocol
 import psycopg
 from psycopg import Connection, sql
 
+from lockgate.engine.address import describe
 from lockgate.engine.clock import Clock
 from lockgate.engine.session import Sessions
+from lockgate.engine.sqlerrors import explain
 from lockgate.rehearse.source import TableShape
 
 NAME = "lockgate rehearsal traffic"
@@ -121,7 +123,11 @@ class Traffic:
                 listener.felt(statement.relation, statement.what, self._clock.monotonic() - began, why)
 
     def _connected(self) -> Connection[Any]:
-        conn = psycopg.connect(self._sessions.dsn, autocommit=True, application_name=NAME, prepare_threshold=None)
+        try:
+            conn = psycopg.connect(self._sessions.dsn, autocommit=True, application_name=NAME, prepare_threshold=None)
+        except psycopg.Error as error:
+            where = describe(self._sessions.dsn)
+            raise explain(error, where, "Nobody can use the copy beside the plan") from error
         conn.execute(f"SET statement_timeout = '{_LONGEST}'")
         return conn
 

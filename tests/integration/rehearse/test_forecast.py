@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from lockgate.engine.clock import FakeClock
-from lockgate.rehearse.copy import Copy
+from lockgate.rehearse.copy import Copy, Settings
 from lockgate.rehearse.filling import Filled
 from lockgate.rehearse.forecasting import Stopwatch, of_phases, of_steps
 from lockgate.rehearse.tracing import Lock, TracedStep
@@ -38,12 +38,14 @@ def traced(name: str, *locked: str) -> TracedStep:
 
 COPY = Copy(
     sessions=cast("Any", None),
+    wanted=Settings(),
     server="here",
     schema=cast("Any", None),
     shapes=(),
     tables=(Filled("public.t", 100, 20), Filled("public.empty", 0, 0), Filled("public.unknown", None, 20)),
     production={"public.t": 100, "public.empty": 0},
     remarks=(),
+    folder=Path(),
 )
 STEPS = [traced("grows", "public.t"), traced("stays", "public.t"), traced("odd", "public.t"), traced("new")]
 

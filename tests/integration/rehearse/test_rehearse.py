@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,13 @@ from typing import Any
 import psycopg
 import pytest
 from click.testing import CliRunner
+from psycopg import sql
 
 from lockgate.backup.make import make
 from lockgate.cli.main import cli
 from lockgate.engine import runner
 from lockgate.engine.clock import SystemClock
-from lockgate.errors import LockgateError, UsageError
+from lockgate.errors import ExitCode, LockgateError, UsageError
 from lockgate.ledger import install
 from lockgate.plan.load import LoadedPlan, load_plan
 from lockgate.rehearse.copy import Settings, copied
@@ -24,6 +26,7 @@ from lockgate.rehearse.running import Rehearsed, Undo, rehearse
 from lockgate.rehearse.tracing import TracedStep
 from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
 from tests.integration.migrating.test_migrate_step import FILES, project
+from tests.integration.steps import retiring
 
 SHOP = """
 CREATE TYPE public.mood AS ENUM ('fine', 'bad');
@@ -238,6 +241,62 @@ def test_a_backup_is_restored_instead(shop: str, tmp_path: Path) -> None:
     assert {each.table: each.rows for each in found.tables}["public.orders"] == 600
 
 
+def test_what_a_backup_has_otherwise_is_told_and_not_taken_for_a_rehearsal_of_the_present_schema(
+    shop: str, tmp_path: Path
+) -> None:
+    made = make(sessions(shop), tmp_path, "shop")
+    with psycopg.connect(shop, autocommit=True) as conn:
+        conn.execute("ALTER TABLE public.orders ADD COLUMN later int")
+    found = rehearse(
+        write_plan(tmp_path / "plan", PLAN), sessions(shop), Settings(on=shop, restore=made.folder),
+        progress=Told(), clock=SystemClock(), stop=threading.Event(),
+    )  # fmt: skip
+    assert found.remarks == ("not as in the source: column public.orders.later: is missing",)
+    assert found.schema_digest != run(write_plan(tmp_path / "plan", PLAN), shop, most=1).schema_digest
+
+
+@pytest.fixture
+def staging(shop: str) -> Iterator[str]:
+    """Another database of the same server, with rows of its own and a ledger."""
+    name = str(psycopg.conninfo.conninfo_to_dict(shop)["dbname"])
+    with psycopg.connect(shop, autocommit=True, dbname="postgres") as conn:
+        conn.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier('Stage "ä"'), sql.Identifier(name))
+        )
+        with psycopg.connect(shop, autocommit=True, dbname='Stage "ä"') as staged:
+            install(staged)
+            staged.execute("DELETE FROM public.orders WHERE id > 500")
+        yield 'Stage "ä"'
+        conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier('Stage "ä"')))
+
+
+def test_another_database_is_copied_instead(shop: str, staging: str, tmp_path: Path) -> None:
+    loaded = write_plan(tmp_path, PLAN)
+    wanted = Settings(on=shop, template=staging)
+    found = rehearse(loaded, sessions(shop), wanted, progress=Told(), clock=SystemClock(), stop=threading.Event())
+    assert (found.failure, found.remarks, found.good) == (None, (), True)
+    assert {each.table: each.rows for each in found.tables}["public.orders"] == 500
+    with psycopg.connect(shop, dbname=staging), pytest.raises(LockgateError, match="cannot be copied") as refused:
+        rehearse(loaded, sessions(shop), wanted, progress=Told(), clock=SystemClock(), stop=threading.Event())
+    assert "being accessed by other users" in (refused.value.why or "")
+    assert "nobody may be connected to it" in (refused.value.hint or "")
+    assert scratch(shop) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["--template", "stage"], "by its own server only"),
+        (["--template", "stage", "--on", "postgresql://h/d", "--restore", "."], "The rows come from one place"),
+    ],
+)
+def test_rows_from_two_places_are_refused(words: list[str], what: str, tmp_path: Path) -> None:
+    write_plan(tmp_path, PLAN)
+    ended = CliRunner().invoke(cli, ["rehearse", str(tmp_path), "--database", "postgresql://h/d", *words])
+    assert ended.exit_code == ExitCode.USAGE
+    assert what in ended.output
+
+
 def test_the_command_tells_and_writes_what_was_found(shop: str, tmp_path: Path) -> None:
     write_plan(tmp_path, PLAN)
     file = tmp_path / "found.json"
@@ -304,3 +363,29 @@ def test_what_traffic_writes_keeps_no_transform_from_being_taken_back(dsn: str, 
     assert [(each.undone, each.why) for each in found.undone] == [(True, None)]
     (felt,) = [each for each in found.steps[0].step.felt if each.what == "write"]
     assert felt.statements > 0
+
+
+def test_tables_are_dropped_with_real_backups_of_the_copy(dsn: str, tmp_path: Path) -> None:
+    """Its one undo that there is not is told, and the phase behind it is still rehearsed."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(retiring.SETUP.encode())
+        conn.execute("ANALYZE")
+    behind = "  - {id: behind, steps: [{sql: CREATE TABLE core.b ()}], undo: [{sql: DROP TABLE core.b}]}\n"
+    found = run(write_plan(tmp_path, retiring.PLAN.format(allow="", named="") + behind), dsn)
+    assert found.failure is None
+    assert found.good
+    assert [each.how for each in found.gates if each.phase == "drop"] == [
+        "passed over",
+        "a backup of the copy was made",
+        "a backup of the copy was made",
+        "time was let pass",
+    ]
+    assert [(undo.phase, undo.undone) for undo in found.undone] == [
+        ("retire", True),
+        ("later", True),
+        ("drop", False),
+        ("behind", True),
+    ]
+    assert "it dropped 2 tables for good" in (found.undone[2].why or "")
+    assert one(dsn, "SELECT count(*) FROM core.phones") == 3
+    assert scratch(dsn) == []

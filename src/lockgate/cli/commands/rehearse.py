@@ -11,7 +11,7 @@ import click
 
 from lockgate.cli import amounts, context, options, secrets
 from lockgate.cli.output import Output
-from lockgate.errors import ExitCode, LockgateError
+from lockgate.errors import ExitCode, LockgateError, UsageError
 
 if TYPE_CHECKING:
     from lockgate.rehearse.forecasting import Scaled
@@ -45,6 +45,11 @@ _FELT = 0.1  # seconds from which on a wait of the traffic is told
     help="Restore this backup of `lockgate backup` instead of generating rows: real data, on the copy's server.",
 )
 @click.option(
+    "--template",
+    metavar="NAME",
+    help="Copy this database of the server of --on instead, with its rows; nobody may be connected to it meanwhile.",
+)
+@click.option(
     "--output",
     "file",
     metavar="FILE",
@@ -61,6 +66,7 @@ def command(
     on: str | None,
     rows: int,
     restore: Path | None,
+    template: str | None,
     file: Path | None,
     record: bool,
     output: Output,
@@ -86,11 +92,12 @@ def command(
     from lockgate.rehearse.copy import Settings
     from lockgate.rehearse.running import rehearse
 
+    _refuse_two_sources(on, restore, template)
     loaded = context.load(plan)
     sessions = context.sessions(database, loaded.plan.settings)
     server = resolve(on, {}) if on else None
     secrets.remember(server or "", None)
-    wanted = Settings(server, rows, restore)
+    wanted = Settings(server, rows, restore, template)
     clock = SystemClock()
     with stop_on_signal("the present chunk") as stop, shown(output, clock) as progress:
         found = rehearse(loaded, sessions, wanted, progress=progress, clock=clock, stop=stop, record=record)
@@ -102,6 +109,21 @@ def command(
         for text, style in _told(found, record):
             output.line(text, style)
     return ExitCode.DONE if found.good else ExitCode.FAILED
+
+
+def _refuse_two_sources(on: str | None, restore: Path | None, template: str | None) -> None:
+    if template is not None and on is None:
+        raise UsageError(
+            "A database can be copied by its own server only",
+            where="--template without --on",
+            hint="Name the server with --on, by the address of any other database there.",
+        )
+    if template is not None and restore is not None:
+        raise UsageError(
+            "The rows come from one place",
+            where="--restore and --template",
+            hint="Leave one of them out.",
+        )
 
 
 def _write(file: Path, found: Rehearsed) -> None:
