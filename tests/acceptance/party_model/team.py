@@ -25,10 +25,13 @@ from lockgate.demo.project import Project
 from lockgate.demo.syncing import drain, syncing
 from lockgate.engine import runner
 from lockgate.engine.clock import ForwardedClock, SystemClock
+from lockgate.engine.context import Silent
 from lockgate.engine.session import Sessions
 from lockgate.plan.load import LoadedPlan, load_plan
+from lockgate.plan.models import ReconcileCheck
 from lockgate.sampling import sample
 from lockgate.systems import system_folder
+from lockgate.verification import verify
 from systems.party_model.counts import MINIMUM_SCALE
 from systems.party_model.generate import generate
 from systems.party_model.people import known_people
@@ -80,6 +83,24 @@ class Team:
 
     def roll_back(self, to: str) -> None:
         runner.rollback(self.loaded, self.sessions, to=to, clock=self.clock)
+
+    def differences(self, phase: str) -> list[str]:
+        """Of all that is written now, when it has arrived in the other model: what the phase's comparisons say."""
+        stop = threading.Event()
+        with syncing(self.sessions, self.loaded.plan.plan, self.clock, lambda _: None):
+            drain(self.sessions, self.loaded.plan.plan, self.clock, stop)
+        asked = verify(
+            self.loaded,
+            self.sessions,
+            only=phase,
+            kinds=(ReconcileCheck,),
+            progress=Silent(),
+            clock=self.clock,
+            stop=stop,
+        )
+        results = [each.result for each in asked]
+        assert results
+        return [result.what if result else "no answer" for result in results if result is None or not result.passed]
 
     def let_pass(self, days: int) -> None:
         sample(self.loaded, self.sessions, self.clock)

@@ -9,4 +9,7 @@ SELECT
 FROM core.party_contacts c
 JOIN core.entities e ON e.entity_id = c.party_id
 WHERE c.contact_type = 'email'
-  AND NOT EXISTS (SELECT FROM core.email_origins o WHERE o.party_id = c.party_id AND o.value = c.value)
+  AND NOT EXISTS (
+    SELECT FROM core.email_origins o
+    WHERE o.party_id = c.party_id AND o.value = c.value AND o.created_at = c.created_at
+)

@@ -12,4 +12,5 @@ WHERE c.contact_type <> 'email'
   AND NOT EXISTS (
     SELECT FROM core.phone_origins o
     WHERE o.party_id = c.party_id AND o.contact_type = c.contact_type AND o.value = c.value
+      AND o.created_at = c.created_at
 )
