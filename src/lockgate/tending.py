@@ -265,9 +265,12 @@ class _Care:
         self._under(lambda on: tables.freeze(on, part, f"Write to {known.label} instead."), _sql(part))
         fault("partitions.frozen")
         measured = tables.measure(conn, part)
+        held: dict[str, Any] = {"rows": measured.rows, "bytes": measured.bytes, "digest": measured.content}
+        held["foreign_keys"] = [f"{name}: {definition}" for name, definition, _ in keys]
 
         def move(on: Connection[Any]) -> None:
             now = self._job.clock.of(on)
+            held.update(archived_at=now, retain_until=now + care.retain)
             tables.move(on, part, care.archive)
             tables.keep(
                 on,
@@ -282,14 +285,12 @@ class _Care:
                     "basis": None,
                 },
                 at=now,
-                until=now + care.retain,
+                until=held["retain_until"],
             )
             retiring.gone(on, part.oid)
             fault("partitions.archive")
 
         self._under(move, _sql(part))
-        held = {"rows": measured.rows, "bytes": measured.bytes, "digest": measured.content}
-        held["foreign_keys"] = [f"{name}: {definition}" for name, definition, _ in keys]
         self._keep(conn, f"archived:{part.label}", measured.query, held)
         self._job.progress.event(f"{part.label}: {measured.rows} rows are in {care.archive}, read-only")
 

@@ -15,6 +15,7 @@ from psycopg.conninfo import make_conninfo
 from lockgate.engine.clock import FakeClock, ForwardedClock, SystemClock
 from lockgate.errors import LeaseHeld, PlanError
 from lockgate.ledger import install, lease
+from lockgate.report.collect import collect
 from lockgate.tending import Tended, look, tend
 from tests.integration.engine.plans import one, rows, sessions, write_plan
 from tests.integration.steps.cutovers import act
@@ -150,6 +151,11 @@ def test_what_is_in_the_archive_is_measured_and_read_only(cared: str, tmp_path: 
     assert rows(cared, "SELECT plan, phase, row_count, to_schema FROM lockgate.archived") == [
         ("shop", "partitions", 61, "archive")
     ]
+    until = one(cared, "SELECT retain_until::text FROM lockgate.archived")
+    with psycopg.connect(cared) as conn:
+        (kept,) = collect(conn, "shop").in_archive
+        assert kept.rows == 61
+        assert kept.retain_until[:10] == until[:10]
     with psycopg.connect(cared) as conn, pytest.raises(psycopg.DatabaseError, match="archived and read-only"):
         conn.execute('DELETE FROM archive."Old"')
     # No foreign key is left that would refuse it, or take rows along.
