@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,8 +108,7 @@ def copied(loaded: LoadedPlan, sessions: Sessions, wanted: Settings, progress: P
         seen = _look(loaded, sessions)
     except psycopg.Error as error:
         raise explain(error, describe(sessions.dsn), "The source could not be read") from error
-    with tempfile.TemporaryDirectory(prefix="lockgate-rehearsal-") as name:
-        folder = Path(name)
+    with scratch.folder() as folder:  # holds backups: the next removes it if we are killed
         if wanted.on is None:
             _refuse_other_version(seen.major)
             with scratch.own() as made:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -389,3 +390,15 @@ def test_tables_are_dropped_with_real_backups_of_the_copy(dsn: str, tmp_path: Pa
     assert "it dropped 2 tables for good" in (found.undone[2].why or "")
     assert one(dsn, "SELECT count(*) FROM core.phones") == 3
     assert scratch(dsn) == []
+
+
+def test_backups_that_a_killed_rehearsal_left_are_removed_by_the_next(
+    shop: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with copied(write_plan(tmp_path / "plan", PLAN), sessions(shop), Settings(on=shop, rows=1), Told()) as copy:
+        left = copy.folder.with_name(f"{copy.folder.name}-killed")
+        left.mkdir()
+        (left / "owner").touch()  # nobody holds its lock
+    with copied(load_plan(tmp_path / "plan"), sessions(shop), Settings(on=shop, rows=1), Told()):
+        assert not left.exists()
