@@ -22,7 +22,8 @@ def _create(known: Known, node: Node) -> None:
     before = known.tables.get(name)
     if node.if_not_exists and before is not None:
         return
-    table = Table(whole=not node.inh_relations and not node.HasField("of_typename"))
+    whole = not node.inh_relations and not node.HasField("of_typename")
+    table = Table(whole=whole, may_be_old=node.if_not_exists)
     known.make(name, table)
     if node.HasField("partspec"):
         table.partitioned = tuple(item.partition_elem.name for item in node.partspec.part_params)

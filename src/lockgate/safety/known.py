@@ -61,6 +61,7 @@ class Table:
     :ivar whole: whether a CREATE TABLE with a list of columns was seen, so that no column is unknown.
     :ivar partitioned: the columns of the partition key, "" for an expression; None if it is not partitioned.
     :ivar parent: of a partition.
+    :ivar may_be_old: whether IF NOT EXISTS stood in front of it, so that it may have been there before.
     :ivar indexes: the columns of each index, "" for an expression.
     """
 
@@ -70,6 +71,7 @@ class Table:
     indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     partitioned: tuple[str, ...] | None = None
     parent: Key | None = None
+    may_be_old: bool = False
 
 
 @dataclass(slots=True)
@@ -95,6 +97,11 @@ class Known:
     def is_new(self, name: Key) -> bool:
         """Whether the text that is examined made this table."""
         return name in self.new
+
+    def may_be_old(self, name: Key) -> bool:
+        """Whether the text that makes the table leaves it as it is if there is one."""
+        found = self.new.get(name)
+        return found is not None and found.may_be_old
 
     def make(self, name: Key, table: Table) -> None:
         """A text makes a table."""

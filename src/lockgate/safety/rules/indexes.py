@@ -12,7 +12,7 @@ from lockgate.safety.partitioned import below
 from lockgate.safety.rule import Found, rule
 from lockgate.sql.ddl import dotted, objects
 from lockgate.sql.ddl import relation as named
-from lockgate.sql.tree import Node, enum
+from lockgate.sql.tree import Node, enum, unwrap
 
 _NO_BLOCK = "CONCURRENTLY cannot run inside a transaction block: run it by itself, outside of one."
 _EMPTY = "whether the table is small, or empty, so that the lock is short"
@@ -111,10 +111,24 @@ def concurrently_in_transaction(c: Context) -> Iterator[Found]:
 def _is_concurrent(c: Context) -> bool:
     match c.statement.kind:
         case "ReindexStmt":
-            return any(item.def_elem.defname == "concurrently" for item in c.node.params)
+            said = [item.def_elem for item in c.node.params if item.def_elem.defname == "concurrently"]
+            return bool(said) and _is_on(said[-1])
         case "AlterTableStmt":
             return bool(getattr(c.part, "def").partition_cmd.concurrent)
     return bool(c.node.concurrent)
+
+
+def _is_on(option: Node) -> bool:
+    """Whether a Boolean option is on; one without a value is."""
+    if not option.HasField("arg"):
+        return True
+    value = unwrap(option.arg)
+    match value.DESCRIPTOR.name:
+        case "Boolean":
+            return bool(value.boolval)
+        case "Integer":
+            return bool(value.ival)
+    return value.sval.lower() not in {"false", "off"}
 
 
 @rule(

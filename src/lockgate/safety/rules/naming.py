@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from lockgate.safety.context import Context
 from lockgate.safety.finding import Severity
 from lockgate.safety.known import key
 from lockgate.safety.rule import ANY, COLUMN, Found, rule
-from lockgate.sql.ddl import ident, type_of
+from lockgate.sql.ddl import dotted, ident, type_of
 from lockgate.sql.script import long_names
-from lockgate.sql.tree import enum, strings, unwrap
+from lockgate.sql.tree import Node, enum, strings, unwrap
 
 _LONGEST = 63
 
@@ -66,6 +67,42 @@ def other_shape_exists(c: Context) -> Iterator[Found]:
         )
 
 
+@rule(
+    "LG923",
+    "always-refused",
+    Severity.HIGH,
+    "A statement that PostgreSQL refuses, whatever is in the database",
+    on=("UpdateStmt", "InsertStmt", "CreateStmt"),
+    hazard="The migration stops here. Without a transaction around it what stands before has been committed.",
+    instead="Name each column once; say ON COMMIT for temporary tables only.",
+    rows=(80,),
+)
+def always_refused(c: Context) -> Iterator[Found]:
+    if c.statement.kind == "CreateStmt":
+        columns = [item.column_def.colname for item in c.node.table_elts if item.HasField("column_def")]
+        if enum(c.node, "oncommit") not in {"ONCOMMIT_NOOP", ""} and c.node.relation.relpersistence != "t":
+            yield c.found("This fails: ON COMMIT is for temporary tables.", "Error 42P16.", settled=True)
+    elif c.statement.kind == "InsertStmt":
+        columns = _set(c.node.cols)
+        yield from _twice(c, _set(c.node.on_conflict_clause.target_list))
+    else:
+        columns = _set(c.node.target_list)
+    yield from _twice(c, columns)
+
+
+def _set(targets: Iterable[Node]) -> list[str]:
+    """The columns that are set whole: parts of one, such as ``a[1]`` or ``b.x``, may be set one after another."""
+    return [item.res_target.name for item in targets if not item.res_target.indirection]
+
+
+def _twice(c: Context, columns: list[str]) -> Iterator[Found]:
+    for name, count in Counter(columns).items():
+        if count > 1:
+            yield c.found(
+                f"This fails: the column {ident(name)} is named {count} times.", "Error 42601 or 42701.", settled=True
+            )
+
+
 _TYPES = {
     "json": (
         "json has no =: DISTINCT, GROUP BY and UNION of rows with it fail.",
@@ -98,14 +135,24 @@ _SAME = {"bigserial": "serial", "smallserial": "serial", "serial4": "serial", "s
     "regretted-type",
     Severity.LOW,
     "A type that one regrets",
-    on=(COLUMN,),
+    on=(COLUMN, "CreateDomainStmt"),
     hazard="json has no equality, so that DISTINCT and GROUP BY fail; character(n) pads with blanks; money depends on "
-    "the server's locale; a timestamp without a zone is no moment; serial leaves a sequence to care for.",
+    "the server's locale; a timestamp without a zone is no moment; serial leaves a sequence to care for. "
+    "A constraint of a domain is changed for all of its columns at once, and reads each of their tables.",
     instead="Use jsonb, text, numeric, timestamp with time zone, identity columns. To change the type later rewrites "
     "the table.",
     rows=(18, 80),
 )
 def regretted_type(c: Context) -> Iterator[Found]:
+    if c.statement.kind == "CreateDomainStmt":
+        if any(enum(item.constraint, "contype") in {"CONSTR_CHECK", "CONSTR_NOTNULL"} for item in c.node.constraints):
+            yield c.found(
+                f"A constraint of {dotted(strings(c.node.domainname))} cannot be changed for one table alone.",
+                "To change it reads each table that uses the domain, and to add a column of it rewrites the table.",
+                "-- Put the CHECK, or NOT NULL, at the columns.",
+                settled=True,
+            )
+        return
     spelled = type_of(c.part.type_name).removesuffix("[]")
     base = _without_numbers(spelled)
     found = _TYPES.get(_SAME.get(base, base))
@@ -177,4 +224,4 @@ def table_inheritance(c: Context) -> Iterator[Found]:
         )
 
 
-RULES = (name_too_long, other_shape_exists, regretted_type, narrow_key, table_inheritance)
+RULES = (name_too_long, other_shape_exists, always_refused, regretted_type, narrow_key, table_inheritance)

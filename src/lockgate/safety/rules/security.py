@@ -10,7 +10,7 @@ from lockgate.safety.known import key, key_of
 from lockgate.safety.rule import Found, rule
 from lockgate.sql.ddl import dotted, ident, objects
 from lockgate.sql.ddl import relation as named
-from lockgate.sql.tree import Node, enum
+from lockgate.sql.tree import Node, enum, strings
 
 _OFF = frozenset({"AT_DisableTrig", "AT_DisableTrigAll", "AT_DisableTrigUser"})
 
@@ -121,7 +121,7 @@ def create_rule(c: Context) -> Iterator[Found]:
     catalog="whether the table has policies, and who owns it",
 )
 def row_security_without_policy(c: Context) -> Iterator[Found]:
-    if c.is_new or any(
+    if (c.is_new and not c.known.may_be_old(c.key)) or any(
         other.kind == "CreatePolicyStmt" and key(other.node.table) == c.key for other in c.subject.statements
     ):
         return
@@ -154,7 +154,7 @@ def row_security_off(c: Context) -> Iterator[Found]:
             )
         return
     if c.statement.kind != "DropStmt":
-        if not c.is_new:
+        if not c.is_new or c.known.may_be_old(c.key):
             yield c.found(f"All rows of {c.table} become visible to whoever may read it.", "Its policies do not hold.")
         return
     if enum(c.node, "remove_type") != "OBJECT_POLICY":
@@ -178,8 +178,9 @@ def row_security_off(c: Context) -> Iterator[Found]:
     "revoke",
     Severity.MEDIUM,
     "Programs may not do any more what they do",
-    on=("GrantStmt", "GrantRoleStmt", "AlterRoleStmt", "DropRoleStmt"),
-    hazard="REVOKE takes effect at once, in open sessions, too. A program that still needs the right fails with 42501.",
+    on=("GrantStmt", "GrantRoleStmt", "AlterRoleStmt", "DropRoleStmt", "AlterFunctionStmt"),
+    hazard="REVOKE takes effect at once, in open sessions, too. A program that still needs the right fails with 42501. "
+    "So does one that calls a function which does not run with its owner's rights any more.",
     instead="See in pg_stat_statements, by role, that nobody needs it.",
     rows=(76,),
     catalog="who has the right now",
@@ -188,6 +189,14 @@ def revoke(c: Context) -> Iterator[Found]:
     if c.statement.kind in {"AlterRoleStmt", "DropRoleStmt"}:
         if c.statement.kind == "DropRoleStmt" or _takes_away(c.node):
             yield c.found("Programs that come as such a role fail.", "It takes effect at once, or as they connect.")
+        return
+    if c.statement.kind == "AlterFunctionStmt":
+        given = {item.def_elem.defname: item.def_elem for item in c.node.actions}
+        if "security" in given and not given["security"].arg.boolean.boolval and c.subject.direction == "up":
+            yield c.found(
+                f"{dotted(strings(c.node.func.objname))}() runs with the rights of whoever calls it from now on.",
+                "SECURITY INVOKER takes its owner's rights from it.",
+            )
         return
     public = any(enum(item.role_spec, "roletype") == "ROLESPEC_PUBLIC" for item in _grantees(c))
     if not c.node.is_grant:
