@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -24,6 +25,7 @@ from lockgate.embedded import EmbeddedServer
 from tests.copies import EMPTY, another_database
 from tests.databases import Templates, with_ledger
 from tests.folders import server_folder
+from tests.killing import Due
 
 SECOND_SERVER = "LOCKGATE_TEST_DSN"
 SECOND_DSN = os.environ.get(SECOND_SERVER, "")
@@ -31,9 +33,14 @@ SERVERS = ["embedded", "second"] if SECOND_DSN else ["embedded"]
 ON_EVERY_SERVER = (
     "tests/unit/",
     "tests/conformance/",
-    *(f"tests/integration/{folder}/" for folder in ("catalog", "effects", "lint", "mapping", "safety", "stress")),
+    *(f"tests/integration/{folder}/" for folder in ("catalog", "effects", "lint", "safety", "stress")),
+    "tests/integration/mapping/test_types.py",
 )
-"""What depends on the version most: how rows are kept in step, what the catalog says, and which locks are taken."""
+"""What depends on the version most: which rows and values are kept in step, what the catalog says, which locks are
+taken."""
+
+SAMPLE = 3
+"""Of how many like parts of a ``sampled`` test one is run."""
 
 # Durable writes cost most of a test's time and prove nothing here; a test about crashes starts `own_server`.
 TEST_SETTINGS = {
@@ -85,6 +92,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items
         if _is_spared(item, everywhere=everywhere) or (item.get_closest_marker("soak") and not soak)
     ]
+    if not soak:
+        spared += _not_due([item for item in items if item not in set(spared)])
     if spared:
         config.hook.pytest_deselected(items=spared)
         items[:] = [item for item in items if item not in set(spared)]
@@ -94,6 +103,21 @@ def pytest_collection_finish() -> None:
     """What was collected stays until the end: looking through it for garbage took a tenth of the time."""
     gc.collect()
     gc.freeze()
+
+
+def _not_due(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Of the parameters of each test that is ``sampled``, those that only ``--soak`` runs."""
+    alike: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sampled") and hasattr(item, "callspec"):
+            alike[item.nodeid.partition("[")[0]].append(item)
+    return [item for each in alike.values() for item in each if item not in each[::SAMPLE]]
+
+
+@pytest.fixture
+def due(request: pytest.FixtureRequest) -> Due:
+    """Of many like parts of a ``sampled`` test those that are run: every third, or with ``--soak`` all."""
+    return lambda parts: parts if request.config.getoption("--soak") else parts[::SAMPLE]
 
 
 def _is_spared(item: pytest.Item, *, everywhere: bool) -> bool:

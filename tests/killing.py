@@ -9,7 +9,7 @@ import importlib
 import os
 import signal
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,8 @@ from lockgate.engine.faults import LOG, VARIABLE
 from tests.forking import CONTEXT, begin
 
 ROOT = Path(__file__).parents[1]
+Due = Callable[[Sequence[str]], Sequence[str]]
+"""Of many like parts those that are run."""
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def test_of_many_runners_at_once_one_works(shop: Shop) -> None:
 
 
 @pytest.mark.one_server
+@pytest.mark.sampled
 @pytest.mark.parametrize(
     "point",
     [

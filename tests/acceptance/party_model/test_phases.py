@@ -9,6 +9,7 @@ import pytest
 
 from lockgate.demo.ending import ARCHIVED
 from lockgate.engine.undoing import BEGINNING
+from tests.killing import Due
 
 from .team import Team
 
@@ -49,8 +50,9 @@ AGAIN = (
 
 
 @pytest.mark.one_server
+@pytest.mark.sampled
 @pytest.mark.slow
-def test_every_phase_goes_back_and_forth(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_phase_goes_back_and_forth(dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, due: Due) -> None:
     (tmp_path / "service.log").touch()
     monkeypatch.setenv("PARTY_MODEL_LOG", str(tmp_path / "service.log"))
     team = Team(dsn, tmp_path)
@@ -68,10 +70,15 @@ def test_every_phase_goes_back_and_forth(dsn: str, tmp_path: Path, monkeypatch: 
     back = {"transactions": OTHER}
     start = present = team.schema()
     last = BEGINNING
-    for phase in [phase.id for phase in team.loaded.plan.phases if phase.id != "drop"]:
+    phases = [phase.id for phase in team.loaded.plan.phases if phase.id != "drop"]
+    again = {*RETIRING, *due([phase for phase in phases if phase not in RETIRING])}
+    for phase in phases:
         before.get(phase, lambda: None)()
         team.apply(phase)
         after = team.schema()
+        if phase not in again:
+            last, present = phase, after
+            continue
         if phase in RETIRING:
             team.act(*CHANGES, *forth.get(phase, ()))
         team.roll_back(last)

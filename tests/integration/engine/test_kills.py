@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from lockgate.engine.undoing import BEGINNING
 from lockgate.ledger import audit
 from lockgate.plan.load import load_plan
 from tests.integration.engine.plans import rows, sessions, write_plan
-from tests.killing import call, every_point
+from tests.killing import Due, call, every_point
 
 PLAN = """
 phases:
@@ -47,8 +46,6 @@ UPDATE t SET n = n + 1;
 CREATE INDEX CONCURRENTLY i ON t (n);
 UPDATE t SET n = n + 2;
 """
-PASSES = int(os.environ.get("LOCKGATE_KILLS", "1"))
-"""At how many passes of each point to kill; a longer run takes more."""
 
 
 def apply(dsn: str, folder: str) -> None:
@@ -101,7 +98,7 @@ def drop(dsn: str, other: str) -> None:
         conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def kill_everywhere(dsn: str, folder: Path, log: Path, job: str, undisturbed: Any, before: Any = None) -> int:
+def kill_everywhere(dsn: str, folder: Path, log: Path, due: Due, job: str, undisturbed: Any, before: Any = None) -> int:
     """Kill ``job`` at each point that an undisturbed run passes, each time in a fresh database."""
     target = f"tests.integration.engine.test_kills:{job}"
     if before:
@@ -109,8 +106,8 @@ def kill_everywhere(dsn: str, folder: Path, log: Path, job: str, undisturbed: An
     whole = call(target, dsn, str(folder), log=log)
     assert whole.code == 0, whole.err
     expected = what_stands(dsn)
-    points = every_point(whole.points, most=PASSES)
-    for number, point in enumerate(points):
+    points = every_point(whole.points, most=1)
+    for number, point in enumerate(due(points)):
         other = another(dsn, number)
         try:
             if before:
@@ -124,14 +121,16 @@ def kill_everywhere(dsn: str, folder: Path, log: Path, job: str, undisturbed: An
 
 
 @pytest.mark.slow
-def test_apply(dsn: str, tmp_path: Path) -> None:
+@pytest.mark.sampled
+def test_apply(dsn: str, tmp_path: Path, due: Due) -> None:
     write_plan(tmp_path / "plan", PLAN, t=T, x=X)
     prepare(dsn)
-    assert kill_everywhere(dsn, tmp_path / "plan", tmp_path / "log", "apply", apply) > 20
+    assert kill_everywhere(dsn, tmp_path / "plan", tmp_path / "log", due, "apply", apply) > 20
 
 
 @pytest.mark.slow
-def test_rollback(dsn: str, tmp_path: Path) -> None:
+@pytest.mark.sampled
+def test_rollback(dsn: str, tmp_path: Path, due: Due) -> None:
     write_plan(tmp_path / "plan", PLAN, t=T, x=X)
     prepare(dsn)
-    assert kill_everywhere(dsn, tmp_path / "plan", tmp_path / "log", "rollback", rollback, before=apply) > 8
+    assert kill_everywhere(dsn, tmp_path / "plan", tmp_path / "log", due, "rollback", rollback, before=apply) > 8

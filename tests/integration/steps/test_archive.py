@@ -16,7 +16,7 @@ from lockgate.engine.uninstall import uninstall
 from lockgate.errors import LockgateError, LockNotAcquired, PlanError
 from lockgate.plan.load import load_plan
 from tests.integration.engine.plans import QUICK, Told, one, rows, sessions, write_plan
-from tests.killing import call, every_point
+from tests.killing import Due, call, every_point
 
 PLAN = """
 settings: {lock_timeout: 200ms, lock_retries: 2}
@@ -184,8 +184,9 @@ def undo_there(dsn: str, folder: str) -> None:
     runner.rollback(load_plan(Path(folder)), sessions(dsn))
 
 
+@pytest.mark.sampled
 @pytest.mark.slow
-def test_killed_anywhere_it_is_finished_or_taken_back(filled: str, tmp_path: Path) -> None:
+def test_killed_anywhere_it_is_finished_or_taken_back(filled: str, tmp_path: Path, due: Due) -> None:
     """Each time in the same database, which must be as it was before."""
     here, folder = "tests.integration.steps.test_archive:", tmp_path / "plan"
     write_plan(folder, PLAN)
@@ -195,7 +196,7 @@ def test_killed_anywhere_it_is_finished_or_taken_back(filled: str, tmp_path: Pat
     back = call(f"{here}undo_there", filled, str(folder), log=tmp_path / "back")
     points = [point for point in every_point(there.points) if point.startswith("archive.")]
     assert {"archive.prepared:1", "archive.frozen:2", "archive.commit:2", "archive.moved:2"} <= set(points)
-    for point in points:
+    for point in due(points):
         for finish in (apply_there, undo_there):
             assert call(f"{here}apply_there", filled, str(folder), fault=point).killed
             finish(filled, str(folder))
@@ -203,7 +204,7 @@ def test_killed_anywhere_it_is_finished_or_taken_back(filled: str, tmp_path: Pat
                 assert contents(filled) == expected, point
                 undo_there(filled, str(folder))
             assert schema(filled) == before, point
-    for point in [point for point in every_point(back.points) if point.startswith("unarchive.")]:
+    for point in due([point for point in every_point(back.points) if point.startswith("unarchive.")]):
         apply_there(filled, str(folder))
         assert call(f"{here}undo_there", filled, str(folder), fault=point).killed
         undo_there(filled, str(folder))

@@ -41,7 +41,7 @@ from tests.integration.steps.cutovers import (
     plan,
     rollback,
 )
-from tests.killing import call
+from tests.killing import Due, call
 from tests.waiting import wait_until
 
 CUSTOMER = 'core."Cust""omer ä"'
@@ -466,14 +466,15 @@ BACK_AGAIN = ("locked", "commit", "over", "forgotten", "trigger", "settled")
 
 
 @pytest.mark.one_server
+@pytest.mark.sampled
 @pytest.mark.slow
-def test_a_kill_at_any_point_is_followed_by_a_run_that_finishes(filled: str, tmp_path: Path) -> None:
+def test_a_kill_at_any_point_is_followed_by_a_run_that_finishes(filled: str, tmp_path: Path, due: Due) -> None:
     apply(filled, plan(tmp_path), "setup")
     middle = schema(filled)
     there = call(f"{HERE}:run_apply", filled, str(tmp_path), log=tmp_path / "there")
     back = call(f"{HERE}:run_rollback", filled, str(tmp_path), log=tmp_path / "back")
     assert (there.code, back.code) == (0, 0), there.err + back.err
-    for point in ["close.closed", *(f"cutover.{name}" for name in THERE)]:
+    for point in due(["close.closed", *(f"cutover.{name}" for name in THERE)]):
         assert point in there.points
         assert call(f"{HERE}:run_apply", filled, str(tmp_path), fault=point).killed, point
         takes_over(filled)
@@ -485,7 +486,7 @@ def test_a_kill_at_any_point_is_followed_by_a_run_that_finishes(filled: str, tmp
         assert known(filled, "old").pop(5000) == ("made", []), point
         assert known(filled, "old") == known(filled, "new"), point
         act(filled, f"DELETE FROM {CUSTOMER} WHERE id = 5000")
-    for point in ["close.opened", *(f"cutback.{name}" for name in BACK_AGAIN)]:
+    for point in due(["close.opened", *(f"cutback.{name}" for name in BACK_AGAIN)]):
         assert point in back.points
         run_apply(filled, str(tmp_path))
         act(filled, "INSERT INTO core.people VALUES (5000, 'made', 1)")

@@ -16,7 +16,7 @@ from lockgate.plan.load import load_plan
 from tests.copies import template_copy
 from tests.integration.engine.plans import QUICK, rows, sessions
 from tests.integration.steps.retiring import ALLOWED, DEPENDENTS, NAMED, Shop, listed
-from tests.killing import call, every_point
+from tests.killing import Due, call, every_point
 
 pytestmark = pytest.mark.one_server
 
@@ -26,8 +26,9 @@ def apply_there(dsn: str, folder: str, start: str) -> None:
     runner.apply(load_plan(Path(folder)), sessions(dsn, QUICK), clock=clock)
 
 
+@pytest.mark.sampled
 @pytest.mark.slow
-def test_killed_anywhere_the_next_run_finishes(dsn: str, tmp_path: Path) -> None:
+def test_killed_anywhere_the_next_run_finishes(dsn: str, tmp_path: Path, due: Due) -> None:
     """Each time in a copy of the database, for there is no way back."""
     here = "tests.integration.steps.test_drop_kills:apply_there"
     shop = Shop(dsn, tmp_path)
@@ -42,7 +43,7 @@ def test_killed_anywhere_the_next_run_finishes(dsn: str, tmp_path: Path) -> None
         expected = outcome(copy)
     points = [point for point in every_point(there.points) if point.startswith(("drop.", "step."))]
     assert {"drop.reading:1", "drop.ready:1", "drop.commit:2", "drop.dropped:2", "step.commit:1"} <= set(points)
-    for point in points:
+    for point in due(points):
         with template_copy(shop.dsn) as copy:
             assert call(here, copy, *given, fault=point).killed, point
             finished = call(here, copy, *given)
