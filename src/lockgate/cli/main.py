@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -111,4 +112,6 @@ click.version_option(__version__, prog_name="lockgate", message="%(prog)s %(vers
 
 def main() -> NoReturn:
     """Entry point of the program ``lockgate``."""
+    # Modules and what a command reads stay until its end: to look through them for garbage again and again finds none.
+    gc.set_threshold(50_000, 20, 100)
     cli.main(prog_name="lockgate")

@@ -106,6 +106,8 @@ def holding_back(conn: Connection[Any], older_than: float = 1.0) -> Blocker | No
 def still_there(conn: Connection[Any], seen: Sequence[Blocker]) -> list[Blocker]:
     """Those of ``seen`` whose transaction goes on; one whose start the role cannot see counts as gone."""
     known = [blocker for blocker in seen if blocker.since is not None]
+    if not known:
+        return []
     rows = conn.execute(
         queries.load("still_there"),
         {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from lockgate.engine.evidence import Evidence
 from lockgate.engine.faults import fault
@@ -81,5 +81,4 @@ def evidence(
 
 def own_role(conn: Connection[Any]) -> None:
     """Be oneself again after SQL of the plan, which may have said SET ROLE, and read names as we write them."""
-    conn.execute(sql.SQL("RESET ROLE"))
-    conn.execute("SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)")
+    conn.execute("RESET ROLE; SELECT pg_catalog.set_config('search_path', 'pg_catalog', true)")
