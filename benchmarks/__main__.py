@@ -29,6 +29,8 @@ from benchmarks.lab import Figure, lab
 RESULTS = Path(__file__).parent / "RESULTS.md"
 _START, _END = "<!-- figures: written by make bench -->", "<!-- end of figures -->"
 
+_HEADING = "| measure | must | aim | measured | on | how |"
+
 
 def _measures(size: float, rounds: int) -> dict[str, Callable[[], list[Figure]]]:
     def rows(count: int) -> int:
@@ -71,22 +73,29 @@ def main() -> None:
     unknown = set(given.measures) - set(known)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(known)}")
-    lines = [f"Measured on {datetime.now(UTC):%Y-%m-%d}: {_machine()}.", ""]
-    lines += ["| measure | must | aim | measured | how |", "| --- | --- | --- | --- | --- |"]
+    machine, today = _machine(), f"{datetime.now(UTC):%Y-%m-%d}"
+    print(machine)
     for name in given.measures or known:
         for figure in known[name]():
-            line = f"| {figure.measure} | {figure.must} | {figure.aim} | **{figure.value}** | {figure.detail} |"
+            cells = (figure.measure, figure.must, figure.aim, f"**{figure.value}**", today, figure.detail)
+            line = f"| {' | '.join(cells)} |"
             print(line, flush=True)
-            lines.append(line)
-    if not given.dry:
-        _write("\n".join(lines))
+            if not given.dry:
+                _write(figure.measure, line, machine)
 
 
-def _write(table: str) -> None:
-    text = RESULTS.read_text()
-    head, _, rest = text.partition(_START)
-    _, _, tail = rest.partition(_END)
-    RESULTS.write_text(f"{head}{_START}\n{table}\n{_END}{tail}")
+def _write(measure: str, line: str, machine: str) -> None:
+    """Put a figure in the place of what was measured before; all others stay, with the days they are of."""
+    head, _, rest = RESULTS.read_text().partition(_START)
+    table, _, tail = rest.partition(_END)
+    kept = [row for row in table.splitlines() if row.startswith("| ") and row.split(" | ")[1] not in {"must", "---"}]
+    names = [row.split(" | ")[0].removeprefix("| ") for row in kept]
+    if measure in names:
+        kept[names.index(measure)] = line
+    else:
+        kept.append(line)
+    lines = [_START, f"Last on {machine}.", "", _HEADING, "| --- | --- | --- | --- | --- | --- |", *kept, _END]
+    RESULTS.write_text(head + "\n".join(lines) + tail)
 
 
 if __name__ == "__main__":
