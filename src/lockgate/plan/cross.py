@@ -17,6 +17,7 @@ from lockgate.plan.steps import way_back_of
 from lockgate.plan.values import is_identifier, split_name
 from lockgate.suggest import did_you_mean
 
+_NUMBERED = ("analyze", "archive", "close", "drop", "index", "migrate")
 _PLAN_WIDE = ("map", "transform", "copy", "measure", "cutover", "partition")
 
 
@@ -41,7 +42,7 @@ def named_steps(data: Any, list_key: str = "steps") -> list[Named]:
         said = next((step[key] for key in (*_PLAN_WIDE, "id") if step.get(key) is not None), None)
         if said is not None:
             found += [Named(path, said, derived=False)] if isinstance(said, str) else []
-        elif kind := next((kind for kind in ("analyze", "archive", "close", "drop", "migrate") if kind in step), None):
+        elif kind := next((kind for kind in _NUMBERED if kind in step), None):
             found.append(Named(path, f"{kind}-{index + 1}", derived=True))
         elif isinstance(step.get("sql"), str):
             sql = step["sql"].strip()

@@ -57,6 +57,12 @@ EXAMPLES = {
     "migrate step": """\
 - migrate: 12
 """,
+    "index step": """\
+- index: |
+    CREATE UNIQUE INDEX uq_entity_phones ON core.entity_phones (entity_id, phone);
+    CREATE INDEX idx_addresses_neighborhood ON core.addresses (lower(neighborhood));
+  replaces: [core.entity_phones_entity_idx]
+""",
     "copy step": """\
 - copy: old_service
   from: OLD_DATABASE_URL

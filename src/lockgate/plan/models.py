@@ -31,6 +31,7 @@ from lockgate.plan.conditions import (
 )
 from lockgate.plan.filling import CopyStep, MapStep, PartitionStep, TransformStep
 from lockgate.plan.foresight import Checked, CheckedGate, Rehearsed, RehearsedGate
+from lockgate.plan.hardening import IndexStep
 from lockgate.plan.objects import Counts, Objects, Ranges, Reference, Sound
 from lockgate.plan.partitions import Partitions
 from lockgate.plan.proofs import Backup, BackupGate, RetainedGate
@@ -75,6 +76,7 @@ __all__ = [
     "Gate",
     "HealthQuery",
     "Identifier",
+    "IndexStep",
     "MapStep",
     "MeasureStep",
     "MigrateStep",

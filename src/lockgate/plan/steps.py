@@ -8,6 +8,7 @@ from pydantic import Field, Tag
 
 from lockgate.plan.base import Kinds, told_apart_by
 from lockgate.plan.filling import CopyStep, MapStep, PartitionStep, TransformStep
+from lockgate.plan.hardening import IndexStep
 from lockgate.plan.retiring import ArchiveStep, CloseStep, CutoverStep, DropStep
 from lockgate.plan.step import AnyStep
 from lockgate.plan.values import (
@@ -69,6 +70,7 @@ Step = Annotated[
     | Annotated[TransformStep, Tag("transform")]
     | Annotated[MigrateStep, Tag("migrate")]
     | Annotated[CopyStep, Tag("copy")]
+    | Annotated[IndexStep, Tag("index")]
     | Annotated[AnalyzeStep, Tag("analyze")]
     | Annotated[MeasureStep, Tag("measure")]
     | Annotated[CutoverStep, Tag("cutover")]
@@ -82,6 +84,7 @@ Step = Annotated[
         "transform",
         "migrate",
         "copy",
+        "index",
         "analyze",
         "measure",
         "cutover",
@@ -109,7 +112,7 @@ def step_name(step: Step) -> str:
             name = step.cutover
         case PartitionStep():
             name = step.partition
-        case SqlStep() | MigrateStep() | AnalyzeStep() | ArchiveStep() | CloseStep() | DropStep():
+        case SqlStep() | MigrateStep() | IndexStep() | AnalyzeStep() | ArchiveStep() | CloseStep() | DropStep():
             name = step.id
         case _:
             assert_never(step)

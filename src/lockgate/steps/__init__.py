@@ -9,6 +9,7 @@ from lockgate.plan.models import (
     CopyStep,
     CutoverStep,
     DropStep,
+    IndexStep,
     MapStep,
     MeasureStep,
     MigrateStep,
@@ -16,7 +17,20 @@ from lockgate.plan.models import (
     SqlStep,
     TransformStep,
 )
-from lockgate.steps import analyze, archive, close, copy, cutover, drop, filling, measure, migrate, partition, sql
+from lockgate.steps import (
+    analyze,
+    archive,
+    close,
+    copy,
+    cutover,
+    drop,
+    filling,
+    index,
+    measure,
+    migrate,
+    partition,
+    sql,
+)
 from lockgate.steps.base import StepRunner
 
 REGISTRY: dict[type, StepRunner] = {
@@ -26,6 +40,7 @@ REGISTRY: dict[type, StepRunner] = {
     CopyStep: copy.Runner(),
     CutoverStep: cutover.Runner(),
     DropStep: drop.Runner(),
+    IndexStep: index.Runner(),
     MapStep: filling.Runner(),
     MeasureStep: measure.Runner(),
     MigrateStep: migrate.Runner(),
