@@ -11,7 +11,7 @@ import psycopg
 from psycopg import Connection
 
 from lockgate.engine import gating, phases, pins, recording, sqlerrors
-from lockgate.engine.checking import make_checks
+from lockgate.engine.checking import Spares, make_checks, spare_none
 from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.engine.job import Job
@@ -26,10 +26,11 @@ from lockgate.steps import REGISTRY
 PassGates = Callable[[Job, Phase], None]
 
 
-def run_phase(job: Job, phase: Phase, pass_gates: PassGates = gating.pass_gates) -> bool:
+def run_phase(job: Job, phase: Phase, pass_gates: PassGates = gating.pass_gates, spares: Spares = spare_none) -> bool:
     """Bring a phase to its end; False if it was there already.
 
     :param pass_gates: what asks the gates of a phase that begins, and raises if one does not open.
+    :param spares: which checks may fail.
     :raises LockgateError: why it does not get there. A failed step or check leaves the phase failed; the next
         run goes on with what is not done.
     """
@@ -54,7 +55,7 @@ def run_phase(job: Job, phase: Phase, pass_gates: PassGates = gating.pass_gates)
         for number, step in enumerate(phase.steps):
             _run_step(job, phase, number, step)
         _move(job, phase, PhaseState.CHECKING)
-        make_checks(job, phase)
+        make_checks(job, phase, spares)
     except (psycopg.Error, LockgateError) as error:
         raise _given_up(error, job.place(phase), partial(_phase_failed, job, phase)) from error
     _move(job, phase, PhaseState.DONE)

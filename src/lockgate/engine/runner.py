@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lockgate.engine import gating
+from lockgate.engine.checking import Spares, spare_none
 from lockgate.engine.clock import Clock
 from lockgate.engine.context import Progress
 from lockgate.engine.job import Job
@@ -34,11 +35,13 @@ def apply(
     clock: Clock | None = None,
     stop: threading.Event | None = None,
     pass_gates: PassGates = gating.pass_gates,
+    spares: Spares = spare_none,
 ) -> RunResult:
     """Bring the plan's phases to their end, up to and with ``to``; those that are done are passed over.
 
     :param stop: set it, and the run ends at the next safe place; the next one goes on there.
     :param pass_gates: only a rehearsal asks the gates in another way.
+    :param spares: only a rehearsal lets checks fail.
     :raises LockgateError: why it does not get there; ``exit_code`` tells the classes apart.
     """
     wanted = upto(loaded, to)
@@ -48,7 +51,7 @@ def apply(
 
     def work(job: Job) -> Iterator[str]:
         for phase in wanted:
-            if run_phase(job, phase, pass_gates):
+            if run_phase(job, phase, pass_gates, spares):
                 yield phase.id
 
     return run(loaded, sessions, "apply", work, progress=progress, clock=clock, stop=stop)

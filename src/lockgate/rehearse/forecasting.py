@@ -20,7 +20,7 @@ from lockgate.engine.session import Sessions
 from lockgate.errors import Interrupted, LockgateError
 from lockgate.ledger import install, steps
 from lockgate.rehearse.copy import Copy, Settings, copied
-from lockgate.rehearse.passing import passing
+from lockgate.rehearse.passing import passing, sparing
 from lockgate.rehearse.tracing import TracedStep
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def least(
                     clock=forwarded,
                     stop=stop,
                     pass_gates=passing(copy, forwarded, []),
+                    spares=sparing([], generated=True),
                 )
             if done.outcome is Outcome.INTERRUPTED:
                 break

@@ -23,7 +23,7 @@ from lockgate.rehearse import forecasting
 from lockgate.rehearse.copy import Copy, Settings, copied
 from lockgate.rehearse.filling import Filled
 from lockgate.rehearse.forecasting import PhaseTime, Scaled, Stopwatch
-from lockgate.rehearse.passing import GatePassed, passing
+from lockgate.rehearse.passing import CheckSpared, GatePassed, passing, sparing
 from lockgate.rehearse.tracing import Trace, TracedSessions
 from lockgate.rehearse.traffic import Traffic
 
@@ -74,6 +74,7 @@ class Rehearsed:
     tables: tuple[Filled, ...]
     remarks: tuple[str, ...]
     gates: tuple[GatePassed, ...]
+    checks_spared: tuple[CheckSpared, ...]
     steps: tuple[Scaled, ...]
     phases: tuple[PhaseTime, ...]
     undone: tuple[Undo, ...]
@@ -148,7 +149,8 @@ def rehearse(
         def least() -> Stopwatch:
             return forecasting.least(loaded, sessions, wanted, progress=progress, clock=clock, stop=stop)
 
-        found = _Rehearsal(loaded, copy, ours, forwarded, progress, stop).run(None if wanted.whole else least)
+        rehearsal = _Rehearsal(loaded, copy, ours, forwarded, progress, stop, generated=not wanted.whole)
+        found = rehearsal.run(None if wanted.whole else least)
         schema = copy.schema
     if record:
         _record(sessions, found, schema)
@@ -192,11 +194,15 @@ class _Rehearsal:
         clock: ForwardedClock,
         progress: Progress,
         stop: threading.Event,
+        *,
+        generated: bool,
     ) -> None:
         self._loaded, self._copy, self._sessions = loaded, copy, sessions
         self._clock, self._progress, self._stop = clock, progress, stop
         self._gates: list[GatePassed] = []
         self._pass = passing(copy, clock, self._gates)
+        self._spared: list[CheckSpared] = []
+        self._spares = sparing(self._spared, generated=generated)
         self._trace = Trace(copy.sessions, loaded.plan.plan, clock, progress)
         self._traffic = Traffic(copy.sessions, copy.shapes, clock)
         self._watch = Stopwatch(loaded.plan.plan, clock)
@@ -236,6 +242,7 @@ class _Rehearsal:
             tables=self._copy.tables,
             remarks=(*self._copy.remarks, *self._traffic.left_out),
             gates=tuple(self._gates),
+            checks_spared=tuple(self._spared),
             steps=forecasting.of_steps(self._trace.steps, self._watch, floor, self._copy),
             phases=forecasting.of_phases(self._watch, floor, self._copy),
             undone=tuple(self._undone),
@@ -253,6 +260,7 @@ class _Rehearsal:
                 clock=self._clock,
                 stop=self._stop,
                 pass_gates=self._pass,
+                spares=self._spares,
             )
             if result.outcome is Outcome.INTERRUPTED:
                 raise Interrupted("The rehearsal was stopped; its copy is gone", hint="Start it again.")

@@ -112,6 +112,36 @@ def test_a_plan_is_applied_taken_back_and_applied_again(shop: str, tmp_path: Pat
     assert one(shop, "SELECT to_regclass('public.contacts')") is None
 
 
+CHECKED = """
+phases:
+  - id: one
+    steps: [{sql: "ALTER TABLE orders ADD COLUMN extra int"}]
+    after:
+      - {query: "SELECT count(*) FROM orders WHERE total = 77", at_least: 1, title: a certain total}
+      - {objects: {columns: {public.orders.extra: EXTRA}}}
+    undo: [{sql: "ALTER TABLE orders DROP COLUMN extra"}]
+"""
+SPARED = "a certain total: 0, and it must be at least 1"
+
+
+def test_a_check_of_values_stops_nothing_on_generated_rows_and_is_told(shop: str, staging: str, tmp_path: Path) -> None:
+    loaded = write_plan(tmp_path, CHECKED.replace("EXTRA", "integer"))
+    found = run(loaded, shop, most=1)
+    assert found.good
+    assert [(each.phase, each.what) for each in found.checks_spared] == [("one", SPARED)]
+    assert json.loads(json.dumps(found.to_json()))["checks_spared"][0]["phase"] == "one"
+    wrong = run(write_plan(tmp_path / "wrong", CHECKED.replace("EXTRA", "text")), shop, most=1)
+    assert wrong.failure is not None
+    assert "1 of 2 checks" in wrong.failure.what
+    wanted = Settings(on=shop, template=staging)
+    with psycopg.connect(shop, autocommit=True, dbname=staging) as conn:
+        conn.execute("UPDATE public.orders SET total = 78 WHERE total = 77")
+    real = rehearse(loaded, sessions(shop), wanted, progress=Told(), clock=SystemClock(), stop=threading.Event())
+    assert (real.good, real.checks_spared) == (False, ())
+    assert real.failure is not None
+    assert "a certain total" in (real.failure.why or "")
+
+
 def test_an_undo_that_does_not_restore_is_named(shop: str, tmp_path: Path) -> None:
     plan = """
     phases:
