@@ -44,9 +44,14 @@ class Known(NamedTuple):
     named_by_table: bool
 
 
+def look_for(conn: Connection[Any], name: str) -> Table | None:
+    """A table by its name; None if it is not there yet."""
+    return conn.cursor(row_factory=class_row(Table)).execute(load("state.table"), {"name": name}).fetchone()
+
+
 def table(conn: Connection[Any], name: str, where: str) -> Table:
     """:raises PlanError: if there is none that can have an index."""
-    row = conn.cursor(row_factory=class_row(Table)).execute(load("state.table"), {"name": name}).fetchone()
+    row = look_for(conn, name)
     if row is None:
         raise PlanError(f"There is no table {name}", where=where, hint="Write its schema, too: schema.table.")
     if row.kind not in {"r", "p", "m"}:

@@ -46,11 +46,11 @@ class Runner:
                         notes.write(conn, replaced={**notes.replaced(conn), label: [index.definition, index.comment]})
                 fault("index.noted")
                 builder.drop(conn, index.schema, index.name, place(ctx.loaded, ctx.phase, ctx.step, "replaces"))
+            gone = list(notes.replaced(conn))
             evidence = tuple(_size(conn, name) for name in names)
-        gone = f"; {len(replaced)} replaced" if replaced else ""
         return StepResult(
-            f"{len(names)} index{'' if len(names) == 1 else 'es'} built{gone}",
-            facts={"built": names, "replaced": list(replaced)},
+            f"{len(names)} index{'' if len(names) == 1 else 'es'} built" + (f"; {len(gone)} replaced" if gone else ""),
+            facts={"built": names, "replaced": gone},
             evidence=evidence,
         )
 
@@ -60,7 +60,8 @@ class Runner:
         for each in _wanted(loaded, phase, step):
             item = each.built()
             lines.append(item.statement.text)
-            if state.table(conn, each.table, each.where).kind == "p":
+            table = state.look_for(conn, each.table)
+            if table is not None and table.kind == "p":
                 lines.append("  on each partition by itself, then attached; it is valid with the last one")
             else:
                 (told,) = foreseen.told(conn, [item])

@@ -241,6 +241,14 @@ def test_the_plan_says_what_would_be_done(filled: str, tmp_path: Path) -> None:
     assert said[-1].startswith("DROP INDEX CONCURRENTLY core.old_notes")
 
 
+def test_the_plan_tells_of_a_table_that_is_made_before(dsn: str, tmp_path: Path) -> None:
+    loaded = plan(tmp_path, "CREATE INDEX i ON public.later (x)")
+    step = loaded.plan.phases[0].steps[0]
+    with psycopg.connect(dsn) as conn:
+        said = REGISTRY[type(step)].describe(conn, loaded, loaded.plan.phases[0], step)
+    assert said[0] == "CREATE INDEX CONCURRENTLY i ON public.later USING btree (x)"
+
+
 def test_writers_go_on_meanwhile(filled: str, tmp_path: Path) -> None:
     """A build that takes SHARE would be refused its lock here, for as long as the writer holds its own."""
     told = Told()
