@@ -43,6 +43,7 @@ class Builder:
         """
         table = state.table(conn, wanted.table, wanted.where)
         if table.kind == "p":
+            _refuse_foreign(conn, wanted, table)
             self._of_partitioned(conn, wanted, table, wanted.name)
         else:
             self._of_table(conn, wanted, table)
@@ -53,7 +54,9 @@ class Builder:
         label = dotted((schema, name))
         found = state.find(conn, schema, name)
         if found is not None and found.partitioned:
-            self._locked(_statement(f"DROP INDEX {label}", where), partial(self._notes.dropped_now, name=label))
+            # IF EXISTS: the answer to a COMMIT may be lost, and then it is run once more.
+            item = _statement(f"DROP INDEX IF EXISTS {label}", where)
+            self._locked(item, partial(self._notes.dropped_now, name=label))
         else:
             # What a killed run still builds there is ended first.
             item = _statement(f"DROP INDEX CONCURRENTLY IF EXISTS {label}", where)
@@ -81,7 +84,7 @@ class Builder:
         label = dotted((table.schema, wanted.name))
         if label not in self._notes.built(conn):
             _refuse_taken(conn, wanted, table)
-            self._locked(wanted.of_parent(), partial(self._notes.built_now, name=label, how="on the parent alone"))
+            self._of_parent(wanted, label)
             fault("index.parent")
         parent = state.find(conn, table.schema, wanted.name)
         if parent is None:
@@ -94,13 +97,6 @@ class Builder:
         for part in state.lacking(conn, table.oid, parent.oid):
             name = self._name_of_part(conn, whole, part)
             piece = wanted.on(part.schema, part.name, name)
-            if part.kind == "f":
-                raise DatabaseError(
-                    f"{dotted((part.schema, part.name))} cannot have an index",
-                    where=wanted.where,
-                    why=f"It is a foreign table, and a partition of {table.schema}.{table.name}.",
-                    hint="Build the index on the other partitions, each by itself.",
-                )
             if part.kind == "p":
                 self._of_partitioned(conn, piece, part, whole)
             else:
@@ -108,6 +104,18 @@ class Builder:
             attach = f"ALTER INDEX {label} ATTACH PARTITION {dotted((part.schema, name))}"
             self._locked(_statement(attach, wanted.where), _nothing)
             fault("index.attached")
+
+    def _of_parent(self, wanted: Wanted, label: str) -> None:
+        item = wanted.of_parent()
+
+        def work(conn: Connection[Any]) -> None:
+            with self._ctx.fenced(conn):
+                if label in self._notes.built(conn):
+                    return  # its COMMIT had succeeded although the connection was lost
+                execute(conn, item)
+                self._notes.built_now(conn, label, "on the parent alone")
+
+        strong_lock(self._ctx, item.where, [*item.shape.locks]).do(work)
 
     def _name_of_part(self, conn: Connection[Any], whole: str, part: Table) -> str:
         """The name that the part of a partition has, or gets; noted before it is used."""
@@ -120,7 +128,7 @@ class Builder:
         return known[1]
 
     def _locked(self, item: Located, note: Callable[[Connection[Any]], None]) -> None:
-        """Run a statement that is short, and what is noted of it, in one transaction."""
+        """Run a statement that is short and may be run again, and what is noted of it, in one transaction."""
 
         def work(conn: Connection[Any]) -> None:
             with self._ctx.fenced(conn):
@@ -128,6 +136,17 @@ class Builder:
                 note(conn)
 
         strong_lock(self._ctx, item.where, [*item.shape.locks]).do(work)
+
+
+def _refuse_foreign(conn: Connection[Any], wanted: Wanted, table: Table) -> None:
+    foreign = state.foreign(conn, table.oid)
+    if foreign is not None:
+        raise DatabaseError(
+            f"{dotted((foreign.schema, foreign.name))} cannot have an index",
+            where=wanted.where,
+            why=f"It is a foreign table, and a partition of {dotted((table.schema, table.name))}.",
+            hint="Build the index on the other partitions, each by itself.",
+        )
 
 
 def _refuse_taken(conn: Connection[Any], wanted: Wanted, table: Table) -> None:

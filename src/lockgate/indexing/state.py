@@ -65,6 +65,11 @@ def lacking(conn: Connection[Any], parent: int, index: int) -> list[Table]:
     return cursor.execute(load("state.lacking"), {"parent": parent, "index": index}).fetchall()
 
 
+def foreign(conn: Connection[Any], table: int) -> Table | None:
+    """A partition, at any depth, that is a foreign table; None if there is none."""
+    return conn.cursor(row_factory=class_row(Table)).execute(load("state.foreign"), {"table": table}).fetchone()
+
+
 def find(conn: Connection[Any], schema: str, name: str) -> Known | None:
     """An index by its name."""
     cursor = conn.cursor(row_factory=class_row(Known))

@@ -15,6 +15,18 @@ WHERE i.inhparent = %(parent)s
                   WHERE a.inhparent = %(index)s AND x.indrelid = c.oid AND x.indisvalid)
 ORDER BY c.oid
 
+-- name: foreign
+WITH RECURSIVE tree AS (
+    SELECT %(table)s::oid AS oid
+    UNION ALL
+    SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
+)
+SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind
+FROM tree
+JOIN pg_catalog.pg_class c ON c.oid = tree.oid AND c.relkind = 'f'
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LIMIT 1
+
 -- name: find
 SELECT x.indexrelid::bigint AS oid, n.nspname AS schema, c.relname AS name, x.indrelid::bigint AS table,
        x.indisvalid AND x.indisready AS valid, c.relkind = 'I' AS partitioned, c.relispartition AS attached,

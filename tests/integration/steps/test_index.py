@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from lockgate.engine import runner
+from lockgate.engine.strong import StrongLock
 from lockgate.engine.undoing import BEGINNING
 from lockgate.errors import DatabaseError, LockgateError, PlanError
 from lockgate.plan.load import LoadedPlan, load_plan
@@ -247,6 +249,37 @@ def test_the_plan_tells_of_a_table_that_is_made_before(dsn: str, tmp_path: Path)
     with psycopg.connect(dsn) as conn:
         said = REGISTRY[type(step)].describe(conn, loaded, loaded.plan.phases[0], step)
     assert said[0] == "CREATE INDEX CONCURRENTLY i ON public.later USING btree (x)"
+
+
+def test_a_foreign_table_among_the_partitions_is_said_before_anything_is_built(filled: str, tmp_path: Path) -> None:
+    act(
+        filled,
+        "CREATE FOREIGN DATA WRAPPER nowhere",
+        "CREATE SERVER far FOREIGN DATA WRAPPER nowhere",
+        "CREATE FOREIGN TABLE core.notes_far PARTITION OF core.notes_2 FOR VALUES IN (7) SERVER far",
+    )
+    before = names(filled)
+    with pytest.raises(DatabaseError, match="notes_far") as refused:
+        runner.apply(plan(tmp_path, "CREATE INDEX i ON core.notes (body)"), sessions(filled, QUICK))
+    assert "foreign table" in (refused.value.why or "")
+    assert names(filled) == before
+
+
+def test_nobody_hears_that_a_commit_succeeded(filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then what was done is done again."""
+    once = StrongLock.do
+
+    def twice(self: StrongLock, work: Callable[[psycopg.Connection[Any]], Any]) -> Any:
+        once(self, work)
+        return once(self, work)
+
+    before = indexes(filled)
+    write_plan(tmp_path, PLAN)
+    monkeypatch.setattr("lockgate.engine.strong.StrongLock.do", twice)
+    forth(filled, str(tmp_path))
+    assert one(filled, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'core.notes_body'::regclass") is True
+    back(filled, str(tmp_path))
+    assert _renamed(before, indexes(filled))
 
 
 def test_writers_go_on_meanwhile(filled: str, tmp_path: Path) -> None:
