@@ -22,6 +22,7 @@ LONGEST = 400
 # These run a plan together (the runner finds steps in their registry, a step gets the runner's context),
 # so among them only modules, and not packages, must be free of cycles.
 RUNS_A_PLAN = {"engine", "script", "migrating", "steps", "gates", "checks", "mapping", "cutover", "copying", "indexing"}
+RUNS_A_PLAN |= {"constraints", "deduping"}
 
 # What a package may know, where that matters: the lower ones must stay usable without the upper ones.
 MAY_KNOW = {

@@ -11,6 +11,7 @@ from psycopg import Connection, sql
 
 from lockgate.archive import tables
 from lockgate.cutover import record
+from lockgate.deduping.places import holding_rows
 from lockgate.engine import queries
 from lockgate.engine.context import Progress, Silent
 from lockgate.engine.faults import fault
@@ -49,7 +50,7 @@ def uninstall(
     May be called again after a kill.
 
     :param force: also while mappings keep tables in step, which no longer follow then, tables are closed or archived,
-        which can be written again then, or were dropped, of which the ledger has the only log.
+        which can be written again then, or were dropped, of which the ledger has the only log, or rows were removed.
     :raises LockgateError: without ``force``, if sync is live, or tables are closed or archived or were dropped.
     :raises LeaseHeld: while a runner is at work.
     :raises LockNotAcquired: if somebody holds one of the tables.
@@ -113,6 +114,12 @@ def _refuse_live(conn: Connection[Any]) -> None:
             f"Tables are archived: {', '.join(kept)}",
             why="Without Lockgate they are no longer read-only, and nobody knows how long they must be kept.",
             hint="Put them back with `lockgate rollback`, or keep the ledger; or say that it may go: --force.",
+        )
+    if removed := holding_rows(conn):
+        raise LockgateError(
+            f"Rows that were removed are kept in {', '.join(removed)}",
+            why="They are nowhere else.",
+            hint="Copy them, or put them back with `lockgate rollback`; or say that they may go: --force.",
         )
     if gone := dropped.labels(conn):
         raise LockgateError(

@@ -19,6 +19,7 @@ from lockgate.indexing import state
 from lockgate.indexing.notes import Mark, Notes
 from lockgate.indexing.state import Table
 from lockgate.indexing.wanted import Wanted
+from lockgate.plan.values import split_name
 from lockgate.script.alone import Standalone
 from lockgate.script.located import Located, located
 from lockgate.script.running import execute, strong_lock
@@ -63,6 +64,18 @@ class Builder:
             Standalone(self._ctx, item, Mark(self._notes, label, drops=True)).run()
         fault("index.dropped")
 
+    def ours(self, conn: Connection[Any]) -> list[tuple[str, str]]:
+        """Schema and name of what the step has built, or begun to.
+
+        Those of whole tables stand first: with these their parts go.
+        """
+        notes = self._notes
+        begun = notes.current(conn).get("index")
+        building = [begun] if begun and begun not in notes.replaced(conn) else []  # that one was about to be dropped
+        names = [parts(label) for label in (*notes.built(conn), *building)]
+        known = {name: state.find(conn, *name) for name in names}
+        return sorted(known, key=lambda name: not ((index := known[name]) and index.partitioned and not index.attached))
+
     def comment(self, label: str, text: str, where: str) -> None:
         """Say of an index what was said of it before."""
         self._locked(_statement(f"COMMENT ON INDEX {label} IS {literal(text)}", where), _nothing)
@@ -95,7 +108,7 @@ class Builder:
                 hint="Take the phase back with `lockgate rollback`, then apply it again.",
             )
         for part in state.lacking(conn, table.oid, parent.oid):
-            name = self._name_of_part(conn, whole, part)
+            name = self.name_of_part(conn, whole, part)
             piece = wanted.on(part.schema, part.name, name)
             if part.kind == "p":
                 self._of_partitioned(conn, piece, part, whole)
@@ -117,8 +130,11 @@ class Builder:
 
         strong_lock(self._ctx, item.where, [*item.shape.locks]).do(work)
 
-    def _name_of_part(self, conn: Connection[Any], whole: str, part: Table) -> str:
-        """The name that the part of a partition has, or gets; noted before it is used."""
+    def name_of_part(self, conn: Connection[Any], whole: str, part: Table) -> str:
+        """The name that the part of a partition has, or gets; noted before it is used.
+
+        :param whole: the name of the whole table's index.
+        """
         key = f"{part.oid} {whole}"
         known = self._notes.parts(conn).get(key)
         if known is None:
@@ -136,6 +152,14 @@ class Builder:
                 note(conn)
 
         strong_lock(self._ctx, item.where, [*item.shape.locks]).do(work)
+
+
+def parts(label: str) -> tuple[str, str]:
+    """Schema and name of an index by its quoted name."""
+    found = split_name(label)
+    assert found is not None, "it was written by `dotted`"
+    schema, name = found
+    return schema, name
 
 
 def _refuse_foreign(conn: Connection[Any], wanted: Wanted, table: Table) -> None:

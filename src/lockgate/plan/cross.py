@@ -17,7 +17,7 @@ from lockgate.plan.steps import way_back_of
 from lockgate.plan.values import is_identifier, split_name
 from lockgate.suggest import did_you_mean
 
-_NUMBERED = ("analyze", "archive", "close", "drop", "index", "migrate")
+_NUMBERED = ("analyze", "archive", "close", "constraint", "dedupe", "drop", "index", "migrate")
 _PLAN_WIDE = ("map", "transform", "copy", "measure", "cutover", "partition")
 
 

@@ -57,11 +57,25 @@ EXAMPLES = {
     "migrate step": """\
 - migrate: 12
 """,
+    "dedupe step": """\
+- dedupe: core.entity_phones
+  by: [entity_id, phone]
+  keep: [created_at, id]
+""",
     "index step": """\
 - index: |
     CREATE UNIQUE INDEX uq_entity_phones ON core.entity_phones (entity_id, phone);
     CREATE INDEX idx_addresses_neighborhood ON core.addresses (lower(neighborhood));
   replaces: [core.entity_phones_entity_idx]
+""",
+    "constraint step": """\
+- constraint: |
+    ALTER TABLE core.entity_phones ADD CONSTRAINT uq_entity_phones UNIQUE (entity_id, phone);
+    ALTER TABLE core.addresses
+      ADD CONSTRAINT chk_zip_code CHECK (zip_code ~ '^[0-9]{8}$'),
+      ALTER COLUMN city SET NOT NULL;
+    ALTER TABLE core.properties ADD CONSTRAINT fk_type FOREIGN KEY (type) REFERENCES ref.property_types (code);
+  skip_missing: {fk_type: the types are not collected yet}
 """,
     "copy step": """\
 - copy: old_service

@@ -31,7 +31,7 @@ from lockgate.plan.conditions import (
 )
 from lockgate.plan.filling import CopyStep, MapStep, PartitionStep, TransformStep
 from lockgate.plan.foresight import Checked, CheckedGate, Rehearsed, RehearsedGate
-from lockgate.plan.hardening import IndexStep
+from lockgate.plan.hardening import ConstraintStep, DedupeStep, IndexStep
 from lockgate.plan.objects import Counts, Objects, Ranges, Reference, Sound
 from lockgate.plan.partitions import Partitions
 from lockgate.plan.proofs import Backup, BackupGate, RetainedGate
@@ -66,9 +66,11 @@ __all__ = [
     "CheckedGate",
     "CloseStep",
     "CommandGate",
+    "ConstraintStep",
     "CopyStep",
     "Counts",
     "CutoverStep",
+    "DedupeStep",
     "DropStep",
     "Duration",
     "Expectation",

@@ -8,7 +8,7 @@ from pydantic import Field, Tag
 
 from lockgate.plan.base import Kinds, told_apart_by
 from lockgate.plan.filling import CopyStep, MapStep, PartitionStep, TransformStep
-from lockgate.plan.hardening import IndexStep
+from lockgate.plan.hardening import ConstraintStep, DedupeStep, IndexStep
 from lockgate.plan.retiring import ArchiveStep, CloseStep, CutoverStep, DropStep
 from lockgate.plan.step import AnyStep
 from lockgate.plan.values import (
@@ -70,7 +70,9 @@ Step = Annotated[
     | Annotated[TransformStep, Tag("transform")]
     | Annotated[MigrateStep, Tag("migrate")]
     | Annotated[CopyStep, Tag("copy")]
+    | Annotated[DedupeStep, Tag("dedupe")]
     | Annotated[IndexStep, Tag("index")]
+    | Annotated[ConstraintStep, Tag("constraint")]
     | Annotated[AnalyzeStep, Tag("analyze")]
     | Annotated[MeasureStep, Tag("measure")]
     | Annotated[CutoverStep, Tag("cutover")]
@@ -84,7 +86,9 @@ Step = Annotated[
         "transform",
         "migrate",
         "copy",
+        "dedupe",
         "index",
+        "constraint",
         "analyze",
         "measure",
         "cutover",
@@ -112,7 +116,9 @@ def step_name(step: Step) -> str:
             name = step.cutover
         case PartitionStep():
             name = step.partition
-        case SqlStep() | MigrateStep() | IndexStep() | AnalyzeStep() | ArchiveStep() | CloseStep() | DropStep():
+        case SqlStep() | MigrateStep() | DedupeStep() | IndexStep() | ConstraintStep() | AnalyzeStep():
+            name = step.id
+        case ArchiveStep() | CloseStep() | DropStep():
             name = step.id
         case _:
             assert_never(step)

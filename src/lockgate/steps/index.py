@@ -12,12 +12,12 @@ from lockgate.engine.evidence import Evidence
 from lockgate.engine.faults import fault
 from lockgate.errors import PlanError
 from lockgate.indexing import state
-from lockgate.indexing.building import Builder
+from lockgate.indexing.building import Builder, parts
 from lockgate.indexing.notes import Notes
 from lockgate.indexing.queries import load
 from lockgate.indexing.state import Known
 from lockgate.indexing.wanted import Wanted, again, wanted
-from lockgate.plan.models import IndexStep, Phase, split_name
+from lockgate.plan.models import IndexStep, Phase
 from lockgate.script import foreseen
 from lockgate.sql.ddl import dotted
 from lockgate.steps.base import StepResult, place
@@ -76,15 +76,14 @@ class Runner:
         with ctx.sessions.open("step") as conn:
             replaced = notes.replaced(conn)
             for label, (definition, comment) in replaced.items():
-                found = state.find(conn, *_parts(label))
+                found = state.find(conn, *parts(label))
                 if found is not None and found.valid and found.definition == definition:
                     continue  # a kill came before it was dropped
                 rebuilder.build(conn, again(definition, where))
                 if comment:
                     rebuilder.comment(label, comment, where)
-            ours = _ours(conn, notes)
-            for label in ours:
-                schema, name = _parts(label)
+            ours = builder.ours(conn)
+            for schema, name in ours:
                 builder.drop(conn, schema, name, where)
             with ctx.fenced(conn):
                 notes.clear(conn)
@@ -103,11 +102,10 @@ def _replaced(ctx: StepContext, conn: Connection[Any], notes: Notes) -> dict[str
     found = {}
     for number, name in enumerate(ctx.step.replaces):
         where = place(ctx.loaded, ctx.phase, ctx.step, "replaces", number)
-        parts = split_name(name)
-        assert parts is not None, "the plan's model lets no other name through"
-        index = state.find(conn, *parts)
+        split = parts(name)
+        index = state.find(conn, *split)
         if index is None:
-            if dotted(parts) in notes.replaced(conn):
+            if dotted(split) in notes.replaced(conn):
                 continue
             raise PlanError(f"There is no index {name} to replace", where=where)
         why = ""
@@ -119,24 +117,8 @@ def _replaced(ctx: StepContext, conn: Connection[Any], notes: Notes) -> dict[str
             why = "It is the replica identity of its table, or the order in which that is clustered."
         if why:
             raise PlanError(f"{name} cannot be dropped by itself", where=where, why=why)
-        found[dotted(parts)] = index
+        found[dotted(split)] = index
     return found
-
-
-def _ours(conn: Connection[Any], notes: Notes) -> list[str]:
-    """What the step has built, or begun to: the indexes of whole tables first, with which their parts go."""
-    begun = notes.current(conn).get("index")
-    building = [begun] if begun and begun not in notes.replaced(conn) else []  # that one was about to be dropped
-    names = [*notes.built(conn), *building]
-    known = {label: state.find(conn, *_parts(label)) for label in names}
-    return sorted(known, key=lambda label: not ((index := known[label]) and index.partitioned and not index.attached))
-
-
-def _parts(label: str) -> tuple[str, str]:
-    parts = split_name(label)
-    assert parts is not None, "it was written by `dotted`"
-    schema, name = parts
-    return schema, name
 
 
 def _size(conn: Connection[Any], name: str) -> Evidence:

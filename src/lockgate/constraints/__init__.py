@@ -1,0 +1,1 @@
+"""Constraints that are added beside writers."""

@@ -1,0 +1,84 @@
+"""Which tables, columns and constraints there are."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+from psycopg.rows import class_row, dict_row
+
+from lockgate.constraints.queries import load
+from lockgate.constraints.wanted import Kind, Wanted
+from lockgate.engine.evidence import Evidence
+from lockgate.errors import PlanError
+from lockgate.sql.ddl import dotted
+
+
+class Table(NamedTuple):
+    """A table that gets a constraint.
+
+    :param kind: ``pg_class.relkind``.
+    """
+
+    oid: int
+    schema: str
+    name: str
+    kind: str
+
+    @property
+    def partitioned(self) -> bool:
+        """Whether its rows are in partitions."""
+        return self.kind == "p"
+
+    @property
+    def sql(self) -> str:
+        """Its quoted name."""
+        return dotted((self.schema, self.name))
+
+
+def table(conn: Connection[Any], wanted: Wanted) -> Table:
+    """:raises PlanError: if it is not there."""
+    found = look_for(conn, wanted.table)
+    if found is None:
+        raise PlanError(
+            f"There is no table {wanted.table}", where=wanted.where, hint="Write its schema, too: schema.table."
+        )
+    return found
+
+
+def look_for(conn: Connection[Any], name: str) -> Table | None:
+    """A table by its name; None if it is not there (yet)."""
+    return conn.cursor(row_factory=class_row(Table)).execute(load("state.table"), {"name": name}).fetchone()
+
+
+def leaves(conn: Connection[Any], parent: Table) -> list[Table]:
+    """The partitions of a table that hold rows, at any depth."""
+    return conn.cursor(row_factory=class_row(Table)).execute(load("state.leaves"), {"table": parent.oid}).fetchall()
+
+
+def evidence(conn: Connection[Any], kind: Kind, table: str, name: str) -> Evidence | None:
+    """What the catalog says of a constraint, or of the column of a NOT NULL; None if it is not there."""
+    query = load("state.column" if kind is Kind.NOT_NULL else "state.constraint")
+    row = conn.cursor(row_factory=dict_row).execute(query, {"table": table, "name": name}).fetchone()
+    return Evidence(f"{kind}:{table}.{name}", query.decode(), {"table": table, **row}) if row else None
+
+
+def not_null(conn: Connection[Any], table: str, column: str, where: str) -> bool:
+    """Whether a column has no NULL by its definition.
+
+    :raises PlanError: if it is not there.
+    """
+    found = evidence(conn, Kind.NOT_NULL, table, column)
+    if found is None:
+        raise PlanError(f"There is no column {column} in {table}", where=where, hint="See `\\d` of the table.")
+    return bool(found.result["not_null"])
+
+
+def missing(conn: Connection[Any], wanted: Wanted) -> Evidence | None:
+    """That the table that a foreign key refers to is not there; None if it is."""
+    query = load("state.referenced")
+    row = conn.cursor(row_factory=dict_row).execute(query, {"table": wanted.parent}).fetchone()
+    assert row is not None, "it is one value"
+    if row["referenced"] is not None:
+        return None
+    return Evidence(f"skipped:{wanted.name}", query.decode(), {"refers to": wanted.parent, **row})

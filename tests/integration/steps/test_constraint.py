@@ -1,0 +1,343 @@
+"""Step ``constraint``: added and proved beside writers, killed anywhere, taken back; partitioned tables."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from lockgate.engine import runner
+from lockgate.engine.strong import StrongLock
+from lockgate.engine.undoing import BEGINNING
+from lockgate.errors import DatabaseError, PlanError
+from lockgate.plan.load import LoadedPlan, load_plan
+from lockgate.steps import REGISTRY
+from tests.integration.engine.plans import QUICK, one, rows, sessions, write_plan
+from tests.killing import Due, call, every_point
+
+HERE = "tests.integration.steps.test_constraint"
+TABLES = """
+CREATE SCHEMA core;
+CREATE TABLE core.kinds (code text PRIMARY KEY);
+INSERT INTO core.kinds VALUES ('a'), ('b'), ('c');
+CREATE TABLE core."Phone ä" (id int, person int, "No ""x"" ä" text, kind text, during int4range);
+INSERT INTO core."Phone ä" SELECT g, g % 50, 'n' || g, nullif(chr(97 + g % 4), 'd'), int4range(g, g + 1)
+    FROM generate_series(1, 400) g;
+CREATE TABLE core.notes (id int, day date, kind text, body text) PARTITION BY RANGE (day);
+CREATE TABLE core.notes_1 PARTITION OF core.notes FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TABLE core.notes_2 PARTITION OF core.notes FOR VALUES FROM ('2026-02-01') TO ('2026-03-01')
+    PARTITION BY LIST (kind);
+CREATE TABLE core.notes_2_a PARTITION OF core.notes_2 FOR VALUES IN ('a');
+CREATE TABLE core.notes_2_x PARTITION OF core.notes_2 DEFAULT;
+INSERT INTO core.notes SELECT g, '2026-01-01'::date + g % 59, chr(97 + g % 3), 'b' || g FROM generate_series(1, 300) g;
+"""
+PLAN = r"""
+phases:
+  - id: sounder
+    steps:
+      - constraint: |
+          ALTER TABLE core."Phone ä"
+            ADD CONSTRAINT "U ü" UNIQUE NULLS NOT DISTINCT (person, "No ""x"" ä") INCLUDE (id) WITH (fillfactor = 80)
+              DEFERRABLE INITIALLY DEFERRED,
+            ADD CONSTRAINT "has a number" CHECK ("No ""x"" ä" ~ '^n\d+$'),
+            ADD CONSTRAINT of_kind FOREIGN KEY (kind) REFERENCES core.kinds ON DELETE SET NULL;
+          ALTER TABLE core."Phone ä" ALTER COLUMN "No ""x"" ä" SET NOT NULL;
+          ALTER TABLE core."Phone ä" ADD CONSTRAINT pk PRIMARY KEY (id);
+          ALTER TABLE core.notes
+            ADD CONSTRAINT notes_pk PRIMARY KEY (id, day, kind),
+            ADD CONSTRAINT notes_kind FOREIGN KEY (kind) REFERENCES core.kinds (code),
+            ADD CONSTRAINT notes_body CHECK (length(body) < 9),
+            ALTER COLUMN body SET NOT NULL;
+          ALTER TABLE core.notes ADD CONSTRAINT notes_type FOREIGN KEY (kind) REFERENCES core.types;
+        skip_missing: {notes_type: the types come later}
+"""
+CONSTRAINTS = """
+    SELECT conrelid::regclass::text, contype::text, pg_get_constraintdef(oid), convalidated,
+           CASE WHEN conparentid = 0 THEN conname END, conislocal, coninhcount::int
+    FROM pg_constraint WHERE connamespace = 'core'::regnamespace AND contype <> 'n'
+    ORDER BY 1, 2, 3
+"""
+NOT_NULL = """
+    SELECT attrelid::regclass::text, attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
+    WHERE relnamespace = 'core'::regnamespace AND relkind IN ('r', 'p') AND attnum > 0 AND attnotnull ORDER BY 1, 2
+"""
+INDEXES = """
+    SELECT x.indrelid::regclass::text, regexp_replace(pg_get_indexdef(x.indexrelid), 'INDEX .* ON', 'ON'), x.indisvalid
+    FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid
+    WHERE c.relnamespace = 'core'::regnamespace ORDER BY 1, 2
+"""
+FACTS = "SELECT payload -> 'facts' FROM lockgate.chain WHERE kind = 'step' AND payload ->> 'state' = 'done'"
+EVIDENCE = "SELECT payload -> 'result' FROM lockgate.chain WHERE payload ->> 'name' = %s"
+
+
+@pytest.fixture
+def filled(dsn: str) -> str:
+    act(dsn, TABLES)
+    return dsn
+
+
+def act(dsn: str, *statements: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        for statement in statements:
+            conn.execute(statement.encode())
+
+
+def plan(folder: Path, sql: str, skip: str = "{}") -> LoadedPlan:
+    text = "\n".join(f"          {line}" for line in sql.splitlines())
+    head = "phases:\n  - id: sounder\n    steps:\n      - constraint: |\n"
+    return write_plan(folder, f"{head}{text}\n        skip_missing: {skip}\n")
+
+
+def forth(dsn: str, folder: str) -> None:
+    runner.apply(load_plan(Path(folder)), sessions(dsn, QUICK))
+
+
+def back(dsn: str, folder: str) -> None:
+    runner.rollback(load_plan(Path(folder)), sessions(dsn, QUICK), to=BEGINNING)
+
+
+def state(dsn: str) -> list[list[tuple[Any, ...]]]:
+    return [rows(dsn, query) for query in (CONSTRAINTS, NOT_NULL, INDEXES)]
+
+
+def test_constraints_are_added_proved_and_taken_back(filled: str, tmp_path: Path) -> None:
+    before = state(filled)
+    write_plan(tmp_path, PLAN)
+    forth(filled, str(tmp_path))
+    after = state(filled)
+    constraints, not_null, indexes = after
+    assert all(row[3] for row in constraints)
+    named = {row[4]: row[2] for row in constraints if row[4] is not None}
+    assert set(named) == {"kinds_pkey", "U ü", "has a number", "of_kind", "pk", "notes_pk", "notes_kind", "notes_body"}
+    assert named["of_kind"].endswith("REFERENCES core.kinds(code) ON DELETE SET NULL")
+    assert named["U ü"].endswith("DEFERRABLE INITIALLY DEFERRED")
+    assert [row[0] for row in not_null if row[1] == "body"] == [
+        "core.notes",
+        "core.notes_1",
+        "core.notes_2",
+        "core.notes_2_a",
+        "core.notes_2_x",
+    ]
+    assert {('core."Phone ä"', 'No "x" ä'), ('core."Phone ä"', "id"), ("core.notes_2_x", "day")} <= set(not_null)
+    assert all(row[2] for row in indexes)
+    assert [row[1] for row in indexes if "fillfactor='80'" in row[1] and "NULLS NOT DISTINCT" in row[1]]
+    facts = one(filled, FACTS)
+    assert facts["skipped"] == {"notes_type": "the types come later"}
+    assert len(facts["added"]) == 9
+    with psycopg.connect(filled) as conn:
+        (told,) = conn.execute(EVIDENCE, ("skipped:notes_type",)).fetchone() or ()
+    assert told == {"refers to": "core.types", "referenced": None, "reason": "the types come later"}
+    back(filled, str(tmp_path))
+    assert state(filled) == before
+    forth(filled, str(tmp_path))
+    assert state(filled) == after
+
+
+@pytest.mark.sampled
+@pytest.mark.one_server
+def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_path: Path, due: Due) -> None:
+    before = state(filled)
+    write_plan(tmp_path / "plan", PLAN)
+    folder = str(tmp_path / "plan")
+    there = call(f"{HERE}:forth", filled, folder, log=tmp_path / "there")
+    assert there.code == 0, there.err
+    after = state(filled)
+    gone = call(f"{HERE}:back", filled, folder, log=tmp_path / "gone")
+    assert gone.code == 0, gone.err
+    mine = ("constraint.", "index.", "alone.")
+    points = [point for point in every_point(there.points, most=4) if point.startswith(mine)]
+    names = {point.split(":")[0] for point in points}
+    assert {f"constraint.{name}" for name in ("added", "proved", "standing_in", "stood_in", "whole")} <= names
+    for point in due(points):
+        for finish in (forth, back):
+            assert call(f"{HERE}:forth", filled, folder, fault=point).killed, point
+            act(filled, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
+            finish(filled, folder)
+            if finish is forth:
+                assert state(filled) == after, point
+                back(filled, folder)
+            assert state(filled) == before, point
+    for point in due([point for point in every_point(gone.points, most=4) if point.startswith(mine)]):
+        forth(filled, folder)
+        assert call(f"{HERE}:back", filled, folder, fault=point).killed, point
+        act(filled, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
+        back(filled, folder)
+        assert state(filled) == before, point
+
+
+@pytest.mark.parametrize(
+    ("sql", "count", "shown"),
+    [
+        ('ALTER TABLE core."Phone ä" ADD CONSTRAINT c CHECK (id < 399)', "2 rows", "FROM ONLY"),
+        ('ALTER TABLE core."Phone ä" ALTER kind SET NOT NULL', "100 rows", '"kind" IS NULL'),
+        ('ALTER TABLE core."Phone ä" ADD CONSTRAINT c PRIMARY KEY (person)', "400 rows", "HAVING count"),
+        ('ALTER TABLE core."Phone ä" ADD CONSTRAINT c UNIQUE NULLS NOT DISTINCT (kind)', "400 rows", "HAVING count"),
+        (
+            "DELETE|ALTER TABLE core.notes ADD CONSTRAINT c FOREIGN KEY (kind) REFERENCES core.kinds",
+            "100 rows",
+            "NOT EXISTS",
+        ),
+        ("ALTER TABLE core.notes ADD CONSTRAINT c CHECK (id > 7)", "7 rows", "IS FALSE"),
+    ],
+)
+def test_rows_in_the_way_are_counted_and_nothing_is_left(
+    filled: str, tmp_path: Path, sql: str, count: str, shown: str
+) -> None:
+    if sql.startswith("DELETE|"):
+        act(filled, "DELETE FROM core.kinds WHERE code = 'c'")
+        sql = sql.removeprefix("DELETE|")
+    constraints, _, indexes = state(filled)
+    with pytest.raises(DatabaseError, match=count) as refused:
+        runner.apply(plan(tmp_path, sql), sessions(filled, QUICK))
+    assert re.search(r"plan\.yaml:\d+:11$", str(refused.value.where))
+    assert shown in str(refused.value.hint)
+    query = str(refused.value.hint).removeprefix("These are some: ")
+    assert rows(filled, query)
+    assert state(filled)[0] == constraints
+    assert state(filled)[2] == indexes
+    back(filled, str(tmp_path))
+    assert state(filled)[1] == rows(filled, NOT_NULL)
+
+
+def test_an_exclusion_constraint_is_added_while_the_table_is_small(filled: str, tmp_path: Path) -> None:
+    sql = 'ALTER TABLE core."Phone ä" ADD CONSTRAINT apart EXCLUDE USING gist (during WITH &&)'
+    before = state(filled)
+    runner.apply(plan(tmp_path, sql), sessions(filled))
+    assert one(filled, "SELECT convalidated FROM pg_constraint WHERE conname = 'apart'") is True
+    back(filled, str(tmp_path))
+    assert state(filled) == before
+    act(filled, 'INSERT INTO core."Phone ä" (during) SELECT int4range(g, g + 1) FROM generate_series(1000, 40000) g')
+    with pytest.raises(DatabaseError, match="beside writers") as refused:
+        runner.apply(plan(tmp_path, sql), sessions(filled, QUICK))
+    assert "lock_timeout" in str(refused.value.why)
+    assert state(filled) == before
+
+
+def test_a_missing_table_is_an_error_where_nobody_said_why(filled: str, tmp_path: Path) -> None:
+    sql = "ALTER TABLE core.notes ADD CONSTRAINT f FOREIGN KEY (kind) REFERENCES core.types"
+    with pytest.raises(DatabaseError, match=r"no table core\.types") as refused:
+        runner.apply(plan(tmp_path, sql), sessions(filled))
+    assert "skip_missing" in str(refused.value.hint)
+    act(filled, "CREATE TABLE core.types AS TABLE core.kinds", "ALTER TABLE core.types ADD PRIMARY KEY (code)")
+    runner.apply(plan(tmp_path, sql, "{f: later}"), sessions(filled))
+    assert one(filled, "SELECT count(*) FROM pg_constraint WHERE confrelid = 'core.types'::regclass") >= 5
+
+
+@pytest.mark.parametrize(
+    ("sql", "what"),
+    [
+        ("DROP TABLE core.kinds", "adds no constraint"),
+        ("ALTER TABLE core.kinds ADD COLUMN x int", "something else"),
+        ("ALTER TABLE core.kinds ADD CHECK (code > '')", "has no name"),
+        ("ALTER TABLE IF EXISTS core.kinds ADD CONSTRAINT c CHECK (code > '')", "IF EXISTS"),
+        ("ALTER TABLE ONLY core.kinds ADD CONSTRAINT c CHECK (code > '')", "ONLY"),
+        ("ALTER TABLE core.kinds ADD CONSTRAINT c CHECK (code > '') NOT VALID", "NOT VALID"),
+        ("ALTER TABLE core.kinds ADD CONSTRAINT c UNIQUE USING INDEX i", "USING INDEX"),
+        ("ALTER TABLE core.kinds ADD CONSTRAINT c CHECK (code > ''), ADD CONSTRAINT c CHECK (code < 'z')", "twice"),
+        ("ALTER DOMAIN core.d ADD CONSTRAINT c CHECK (value > '')", "adds no constraint"),
+    ],
+)
+def test_what_cannot_be_added_so_is_said_before_anything_is_done(
+    filled: str, tmp_path: Path, sql: str, what: str
+) -> None:
+    before = state(filled)
+    with pytest.raises(PlanError, match=what) as refused:
+        runner.apply(plan(tmp_path, f"ALTER TABLE core.kinds ALTER code SET NOT NULL;\n{sql}"), sessions(filled))
+    assert re.search(r"plan\.yaml:\d+:11", str(refused.value.where))
+    assert state(filled) == before
+
+
+def test_a_reason_for_what_is_no_foreign_key(filled: str, tmp_path: Path) -> None:
+    sql = "ALTER TABLE core.notes ADD CONSTRAINT fk FOREIGN KEY (kind) REFERENCES core.types"
+    with pytest.raises(PlanError, match="did you mean `fk`"):
+        runner.apply(plan(tmp_path, sql, "{fkk: later}"), sessions(filled))
+
+
+def test_a_constraint_of_that_name_is_not_taken_for_ones_own(filled: str, tmp_path: Path) -> None:
+    act(filled, "ALTER TABLE core.notes ADD CONSTRAINT c CHECK (id > 0)")
+    before = state(filled)
+    with pytest.raises(DatabaseError, match="exists already"):
+        runner.apply(plan(tmp_path, "ALTER TABLE core.notes ADD CONSTRAINT c CHECK (id > -1)"), sessions(filled))
+    assert state(filled) == before
+
+
+def test_what_is_not_null_already_stays_so_when_the_step_is_taken_back(filled: str, tmp_path: Path) -> None:
+    act(filled, "ALTER TABLE core.notes ALTER day SET NOT NULL")
+    before = state(filled)
+    write_plan(tmp_path, PLAN)
+    forth(filled, str(tmp_path))
+    back(filled, str(tmp_path))
+    assert state(filled) == before
+
+
+def test_the_plan_says_what_would_be_done(filled: str, tmp_path: Path) -> None:
+    loaded = write_plan(tmp_path, PLAN)
+    step = loaded.plan.phases[0].steps[0]
+    with psycopg.connect(filled) as conn:
+        said = REGISTRY[type(step)].describe(conn, loaded, loaded.plan.phases[0], step)
+    assert any(line.startswith("CREATE UNIQUE INDEX CONCURRENTLY") for line in said)
+    assert any("VALIDATE CONSTRAINT of_kind" in line for line in said)
+    assert any("on each partition" in line for line in said)
+    assert said[-1] == "constraint notes_type of core.notes: skipped, core.types is not there (the types come later)"
+
+
+def test_nobody_hears_that_a_commit_succeeded(filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then what was done is done again."""
+    once = StrongLock.do
+
+    def twice(self: StrongLock, work: Callable[[psycopg.Connection[Any]], Any]) -> Any:
+        once(self, work)
+        return once(self, work)
+
+    before = state(filled)
+    write_plan(tmp_path, PLAN)
+    forth(filled, str(tmp_path))
+    after = state(filled)
+    back(filled, str(tmp_path))
+    monkeypatch.setattr("lockgate.engine.strong.StrongLock.do", twice)
+    forth(filled, str(tmp_path))
+    assert state(filled) == after
+    back(filled, str(tmp_path))
+    assert state(filled) == before
+
+
+def test_rows_are_written_while_the_constraint_is_proved(filled: str, tmp_path: Path) -> None:
+    """A proof that took more than SHARE UPDATE EXCLUSIVE would wait here for the writer until it gave up."""
+    act(filled, "INSERT INTO core.\"Phone ä\" SELECT 1, 1, 'n1' FROM generate_series(1, 20000)")
+    slow = """
+        CREATE FUNCTION core.slow(text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(77); RETURN $1 IS NOT NULL; END $$
+    """
+    act(filled, slow)
+    loaded = plan(tmp_path, 'ALTER TABLE core."Phone ä" ADD CONSTRAINT c CHECK (core.slow("No ""x"" ä"))')
+    with psycopg.connect(filled) as gate, psycopg.connect(filled, autocommit=True) as seeing:
+        worker = threading.Thread(target=runner.apply, args=(loaded, sessions(filled)))
+        gate.execute("SELECT pg_advisory_lock(77)")
+        worker.start()
+        _proving(seeing, gate)
+        with psycopg.connect(filled) as writer:
+            writer.execute("SET lock_timeout = '100ms'")
+            writer.execute('DELETE FROM core."Phone ä" WHERE id = 2')
+        gate.execute("SELECT pg_advisory_unlock(77)")
+        worker.join()
+    assert one(filled, "SELECT convalidated FROM pg_constraint WHERE conname = 'c'") is True
+
+
+def _proving(seeing: psycopg.Connection[Any], gate: psycopg.Connection[Any]) -> None:
+    """Let the counting pass, and wait until rows are read to prove."""
+    query = """
+        SELECT query FROM pg_stat_activity a JOIN pg_locks l USING (pid)
+        WHERE l.locktype = 'advisory' AND l.objid = 77 AND NOT l.granted
+    """
+    while True:
+        found = seeing.execute(query).fetchone()
+        if found is not None and "VALIDATE" in found[0]:
+            return
+        if found is not None:
+            gate.execute("SELECT pg_advisory_unlock(77)")
+            gate.execute("SELECT pg_advisory_lock(77)")
