@@ -84,7 +84,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out on a server what the other one is enough for, and what takes minutes."""
+    """Leave out on a server what the other one is enough for, and what takes minutes; begin with what is slow."""
     everywhere = config.getoption("--every-server") or len(SERVERS) == 1
     soak = config.getoption("--soak")
     spared = [
@@ -97,6 +97,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if spared:
         config.hook.pytest_deselected(items=spared)
         items[:] = [item for item in items if item not in set(spared)]
+    # One process of pytest-xdist has them then, one after the other, while another does the rest; at the end of the run,
+    # where processes take work from each other, they would meet and slow each other down.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_collection_finish() -> None:
