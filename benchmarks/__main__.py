@@ -17,6 +17,7 @@ from benchmarks import (
     copying,
     draining,
     footprint,
+    hardening,
     histories,
     latency,
     linting,
@@ -46,6 +47,7 @@ def _measures(size: float, rounds: int) -> dict[str, Callable[[], list[Figure]]]
         "latency": lambda: latency.measure(rows(300_000), pairs=max(3, rounds * 2), seconds=10.0 * min(1.0, size)),
         "retiring": lambda: retiring.measure(rows(500_000), rounds),
         "footprint": lambda: footprint.measure(rows(500_000), rounds * 2),
+        "hardening": lambda: hardening.measure(rows(1_726_374), rounds),
         "linting": lambda: linting.measure(max(20, int(1_000 * size)), max(100, int(10_000 * size)), rounds),
         "histories": lambda: histories.measure(max(20, int(500 * size)), rounds),
     }

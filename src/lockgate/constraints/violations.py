@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -37,7 +38,7 @@ class Violations:
         probe = _probe(self._facts, wanted, table)
         if probe is None:
             return
-        answer = self._prober.ask(probe)
+        answer = self._prober.ask(replace(probe, samples=False))
         if answer.looked is Looked.NOT or not answer.found:
             return
         examples = probe.examples(source(probe.relation, probe.alias)).as_string(self._prober.conn)

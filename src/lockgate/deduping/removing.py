@@ -53,18 +53,23 @@ class Remover:
         :raises Interrupted: when the run was stopped, between two batches.
         """
         self._prepare()
+        since = None
         for _ in range(_PASSES):
-            found = self._find()
+            begins = self._oldest()
+            # What is alike afterwards was written after the last look began: only that is asked for then.
+            query = self._sql.find(since)
+            found = self._find(query)
             fault("dedupe.found")
-            self._remove(found)
-            left = self._surplus()
-            if not left.result["surplus"]:
+            if not found.count:
                 self._end()
-                return left
+                label = self._alike.table.label
+                return Evidence(f"duplicates:{label}", query, {"table": label, "groups": found.count})
+            self._remove(found)
+            since = begins
         raise DatabaseError(
             f"{self._alike.table.label} has new rows that are alike, again and again",
             where=self._where,
-            why=f"They were removed {_PASSES} times, and {left.result['surplus']} have come since.",
+            why=f"They were removed {_PASSES} times, and more have come each time.",
             hint="Have the application stop writing them, then run the phase again.",
         )
 
@@ -87,12 +92,19 @@ class Remover:
             self._record(references=kept, table=self._alike.table.oid)
         fault("dedupe.prepared")
 
-    def _find(self) -> Groups:
+    def _oldest(self) -> int:
+        """The oldest transaction at work: what a look from now on does not see, that one or a later one writes."""
+        query = "SELECT pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text::bigint"
+        row = self._conn.execute(query).fetchone()
+        assert row is not None, "it is one value"
+        return int(row[0])
+
+    def _find(self, query: str) -> Groups:
         # What was found before a kill may be out of date: it is looked for anew.
         with self._ctx.fenced(self._conn):
             self._roomy()
             self._execute(f"DROP TABLE IF EXISTS {self._places.alike}")
-            self._execute(self._sql.find())
+            self._execute(f"CREATE UNLOGGED TABLE {self._places.alike} AS {query}")
             self._execute(f"CREATE INDEX ON {self._places.alike} (lockgate_group)")
             self._execute(f"ANALYZE {self._places.alike}")
             row = self._execute(
@@ -136,11 +148,6 @@ class Remover:
 
     # --- looking --------------------------------------------------------------------------------------------
 
-    def _surplus(self) -> Evidence:
-        with self._conn.transaction():
-            self._roomy()
-            return surplus(self._conn, self._alike, self._sql)
-
     def kept(self) -> Evidence:
         """How many rows are in quarantine, and how many references were changed."""
         counts = [f"(SELECT count(*) FROM {self._places.removed}) AS removed"]
@@ -180,11 +187,3 @@ class Remover:
 
     def _record(self, **values: Any) -> None:
         steps.record(self._conn, self._ctx.step_row.id, detail=values)
-
-
-def surplus(conn: Connection[Any], alike: Alike, statements: Statements) -> Evidence:
-    """How many rows are too many."""
-    query = statements.surplus()
-    row = conn.cursor(row_factory=dict_row).execute(query.encode()).fetchone()
-    assert row is not None, "they are counts"
-    return Evidence(f"duplicates:{alike.table.label}", query, {"table": alike.table.label, **row})

@@ -28,8 +28,11 @@ class Statements:
             f"FROM {self._table}{self._condition()} GROUP BY {_names(self._alike.by)} HAVING count(*) > 1) AS g"
         )
 
-    def find(self) -> str:
-        """Make the table of the keys of such rows, each group with a number from 1 on."""
+    def find(self, since: int | None = None) -> str:
+        """Yield the keys of such rows, each group with a number from 1 on, in its order.
+
+        :param since: a transaction: only groups are looked for that have a row which that one or a later one wrote.
+        """
         alike = self._alike
         key = ", ".join(f"t.{column.sql}" for column in alike.key)
         rows = f"SELECT {_names(dict.fromkeys((*alike.key, *alike.by)))} FROM {self._table}{self._condition()}"
@@ -40,14 +43,18 @@ class Statements:
                 f"(PARTITION BY {by}) AS lockgate_n FROM ({rows}) AS r) AS t WHERE lockgate_n > 1"
             )
         else:
-            # A row finds its group by a hash; sorting all rows would take several times as long.
-            equal = _equal(alike.by, "t", "g")
+            groups = f"{self._table}{self._condition()}"
+            if since is not None:
+                groups = (
+                    f"({rows}) AS r WHERE EXISTS (SELECT FROM {self._table} AS f{self._condition()} "
+                    f"AND {_equal(alike.by, 'f', 'r')} AND {_written(since)})"
+                )
             found = (
                 f"SELECT g.lockgate_group, {key} FROM ({rows}) AS t JOIN (SELECT row_number() OVER () AS "
-                f"lockgate_group, {by} FROM {self._table}{self._condition()} GROUP BY {by} HAVING count(*) > 1) AS g "
-                f"ON {equal}"
+                f"lockgate_group, {by} FROM {groups} GROUP BY {by} HAVING count(*) > 1) AS g "
+                f"ON {_equal(alike.by, 't', 'g')}"
             )
-        return f"CREATE UNLOGGED TABLE {self._places.alike} AS {found} ORDER BY 1"
+        return f"{found} ORDER BY 1"
 
     # --- removing, a batch in one transaction -----------------------------------------------------------------
 
@@ -106,6 +113,14 @@ class Statements:
         if not self._alike.nulls_alike:
             parts += [f"{column.sql} IS NOT NULL" for column in self._alike.by]
         return f" WHERE {' AND '.join(parts)}" if parts else ""
+
+
+def _written(since: int) -> str:
+    """The condition that a transaction, or a later one, wrote a row, ``f``.
+
+    A row that was written 2,000 million transactions ago may seem to be such, too; it is looked at in vain.
+    """
+    return f"pg_catalog.age(f.xmin) <= pg_catalog.age('{since % 2**32}'::xid)"
 
 
 _BATCH = "pg_catalog.pg_current_xact_id()::text::bigint"

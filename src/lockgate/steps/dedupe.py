@@ -11,7 +11,7 @@ from psycopg import Connection
 from lockgate.deduping import definition
 from lockgate.deduping.definition import Alike
 from lockgate.deduping.places import Places
-from lockgate.deduping.removing import Remover, surplus
+from lockgate.deduping.removing import Remover
 from lockgate.deduping.returning import Returner
 from lockgate.deduping.statements import Statements
 from lockgate.engine.context import StepContext
@@ -80,10 +80,11 @@ def _surplus(conn: Connection[Any], alike: Alike) -> str:
     try:
         with conn.transaction(force_rollback=True):
             conn.execute("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (_LOOKS_FOR,))
-            found = surplus(conn, alike, Statements(alike, Places(0))).result
+            row = conn.execute(Statements(alike, Places(0)).surplus().encode()).fetchone()
     except psycopg.errors.QueryCanceled:
         return f"not counted within {_LOOKS_FOR}"
-    return f"{_count(found['surplus'], 'row')} too many in {_count(found['groups'], 'group')}"
+    assert row is not None, "they are counts"
+    return f"{_count(row[1], 'row')} too many in {_count(row[0], 'group')}"
 
 
 def _count(number: int, word: str) -> str:
