@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -52,14 +52,17 @@ def _tell(output: Output, tool: Tool, now: Standing) -> None:
     there = f"history {now.home}" if now.home.exists else f"no history {now.home} yet"
     output.line(f"{tool.name}: {tool.folder}, {there}", "title")
     rows = columns([(entry.state.value, _label(entry), _at(entry)) for entry in now.entries], indent="  ")
-    for entry, line in zip(now.entries, rows, strict=True):
-        output.line(line, _STYLES.get(entry.state.value, "bad"))
-        if entry.why:
-            output.line(f"      {entry.why}")
-        if entry.do:
-            output.line(f"      Do: {entry.do}")
+    output.lines(told for entry, line in zip(now.entries, rows, strict=True) for told in _lines(entry, line))
     pending = len(now.pending)
     output.line(f"{_count(now, 'applied')} applied, {pending} pending, {len(now.blocking)} in the way.")
+
+
+def _lines(entry: Entry, line: str) -> Iterator[tuple[str, str | None]]:
+    yield line, _STYLES.get(entry.state.value, "bad")
+    if entry.why:
+        yield f"      {entry.why}", None
+    if entry.do:
+        yield f"      Do: {entry.do}", None
 
 
 def _count(now: Standing, state: str) -> int:
