@@ -97,7 +97,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if spared:
         config.hook.pytest_deselected(items=spared)
         items[:] = [item for item in items if item not in set(spared)]
-    # One process of pytest-xdist has them then, one after the other, while another does the rest. At the end of the run,
+    # One process of pytest-xdist has them then, one after the other, while another does the rest. At the end of a run,
     # where processes take work from each other, they would meet and slow each other down.
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 

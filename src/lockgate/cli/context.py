@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from lockgate.engine.session import Sessions
     from lockgate.plan.load import LoadedPlan
     from lockgate.plan.models import Settings
+    from lockgate.plan.shape import Path as Place
 
 HERE = Path()
 
@@ -43,6 +45,13 @@ def load(plan: Path | None) -> LoadedPlan:
 def has_plan() -> bool:
     """Whether the current folder holds a plan."""
     return (HERE / "plan.yaml").exists()
+
+
+def online(plan: LoadedPlan, place: Place) -> Iterator[tuple[str, str]]:
+    """What a step runs instead of its text; only asked of plans with such steps."""
+    from lockgate.steps.online import statements_at
+
+    return statements_at(plan, place)
 
 
 def sessions(database: str | None, settings: Settings | None = None) -> Sessions:

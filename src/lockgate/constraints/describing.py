@@ -11,8 +11,11 @@ from lockgate.constraints.wanted import Kind, Wanted, not_null
 from lockgate.script.located import Located
 
 
-def statements(conn: Connection[Any], wanted: Wanted) -> list[Located]:
-    """As they are run, one after the other. Nothing is written."""
+def statements(wanted: Wanted, conn: Connection[Any] | None = None) -> list[Located]:
+    """As they are run, one after the other. Nothing is written.
+
+    :param conn: tells which columns of a primary key may hold a NULL; None: as if none might.
+    """
     match wanted.kind:
         case Kind.NOT_NULL:
             standing_in = wanted.standing_in(f"{wanted.name}_not_null")
@@ -22,7 +25,7 @@ def statements(conn: Connection[Any], wanted: Wanted) -> list[Located]:
         case Kind.UNIQUE:
             return [wanted.index().built(), wanted.added_on_index()]
         case Kind.PRIMARY_KEY:
-            return [*_nullable(conn, wanted), wanted.index().built(), wanted.added_on_index()]
+            return [*(_nullable(conn, wanted) if conn else ()), wanted.index().built(), wanted.added_on_index()]
         case Kind.EXCLUDE:
             return [wanted.added()]
 
@@ -36,5 +39,5 @@ def _nullable(conn: Connection[Any], wanted: Wanted) -> list[Located]:
     for column in wanted.columns:
         known = state.evidence(conn, Kind.NOT_NULL, table.sql, column)
         if known is not None and not known.result["not_null"]:
-            found += statements(conn, not_null(wanted.table, column, wanted.where))
+            found += statements(not_null(wanted.table, column, wanted.where))
     return found

@@ -15,6 +15,7 @@ from lockgate.lint.texts import Batch
 from lockgate.migrating import planned
 from lockgate.plan.models import MigrateStep, Phase
 from lockgate.safety.finding import Finding
+from lockgate.steps.online import statements_at
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
@@ -28,7 +29,8 @@ def of_phase(loaded: LoadedPlan, phase: Phase, conn: Connection[Any], limit: tim
     :raises LockgateError: if its migrations, or the catalog, cannot be read.
     """
     i = loaded.plan.phases.index(phase)
-    found = Found([Batch([text]) for text in texts(loaded, {each.id for each in loaded.plan.phases} - {phase.id})])
+    others = {each.id for each in loaded.plan.phases} - {phase.id}
+    found = Found([Batch([text]) for text in texts(loaded, statements_at, others)])
     for j, step in enumerate(phase.steps):
         if isinstance(step, MigrateStep):
             where = loaded.where("phases", i, "steps", j, "migrate")

@@ -18,6 +18,7 @@ from lockgate.textfile import Problem, Source, decode
 
 if TYPE_CHECKING:
     from lockgate.history.base import Migration, Tool
+    from lockgate.lint.plans import Online
     from lockgate.plan.load import LoadedPlan
 
 PLAN = "plan.yaml"
@@ -51,10 +52,16 @@ class Found:
 
 
 def find(
-    paths: Sequence[Path], *, tool: str | None = None, wrapped: bool = False, pending: Pending | None = None
+    paths: Sequence[Path],
+    online: Online,
+    *,
+    tool: str | None = None,
+    wrapped: bool = False,
+    pending: Pending | None = None,
 ) -> Found:
     """Read what was named.
 
+    :param online: what steps of plans run instead of their texts.
     :param tool: whose folders they are; None: it is told from the folder.
     :param wrapped: whether loose files are run in a transaction.
     :param pending: tells what a database has not had yet; None: all is read.
@@ -66,7 +73,7 @@ def find(
         if not path.exists():
             raise UsageError("There is no such file or folder", where=str(path))
         if path.name == PLAN or (path.is_dir() and (path / PLAN).is_file()):
-            _plan(path, found, pending)
+            _plan(path, online, found, pending)
         elif path.is_file():
             _file(path, found, wrapped)
         elif tool is not None:
@@ -148,13 +155,13 @@ def of_migrations(migrations: Iterable[Migration], found: Found) -> None:
     found.batches.append(Batch(texts))
 
 
-def _plan(path: Path, found: Found, pending: Pending | None) -> None:
+def _plan(path: Path, online: Online, found: Found, pending: Pending | None) -> None:
     from lockgate.lint.plans import texts
     from lockgate.plan.load import load_plan
 
     plan = load_plan(path)
     done = pending.done(plan) if pending is not None else frozenset()
-    found.batches += [Batch([text]) for text in texts(plan, done)]
+    found.batches += [Batch([text]) for text in texts(plan, online, done)]
     if plan.plan.migrations is not None:
         folder = os.path.normpath(plan.folder / plan.plan.migrations.path)
         found.skipped.append(f"the migrations that this plan applies; lint their folder, {folder}")

@@ -67,7 +67,7 @@ class Runner:
             if each.kind is Kind.FOREIGN_KEY and each.name in step.skip_missing and state.missing(conn, each):
                 lines.append(f"{each.title}: skipped, {each.parent} is not there ({step.skip_missing[each.name]})")
                 continue
-            for item in statements(conn, each):
+            for item in statements(each, conn):
                 lines.append(item.statement.text)
                 (told,) = foreseen.told(conn, [item])
                 lines.extend(f"  {line}" for line in told)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from lockgate.engine import runner
 from lockgate.engine.strong import StrongLock
 from lockgate.engine.undoing import BEGINNING
 from lockgate.errors import DatabaseError, PlanError
+from lockgate.gates import hazards
 from lockgate.plan.load import LoadedPlan, load_plan
 from lockgate.steps import REGISTRY
 from tests.integration.engine.plans import QUICK, one, rows, sessions, write_plan
@@ -202,6 +204,18 @@ def test_rows_in_the_way_are_counted_and_nothing_is_left(
     assert state(filled)[2] == indexes
     back(filled, str(tmp_path))
     assert state(filled)[1] == rows(filled, NOT_NULL)
+
+
+def test_rows_in_the_way_are_known_before_the_step(filled: str, tmp_path: Path) -> None:
+    sql = """ALTER TABLE core.notes ADD CONSTRAINT c CHECK (id > 7);
+ALTER TABLE core."Phone ä" ADD CONSTRAINT u UNIQUE (person), ALTER kind SET NOT NULL"""
+    loaded = plan(tmp_path, sql)
+    with psycopg.connect(filled, autocommit=True) as conn:
+        found = hazards.of_phase(loaded, loaded.plan.phases[0], conn, timedelta(seconds=20)).findings
+    told = {(finding.code, finding.where.rpartition("/")[2]): finding.what for finding in found}
+    assert "7 rows" in told["LG423", "plan.yaml:6:11"]
+    assert "400 rows" in told["LG421", "plan.yaml:7:11"]
+    assert any("100 rows" in what for (_, where), what in told.items() if where == "plan.yaml:7:11")
 
 
 def test_an_exclusion_constraint_is_added_while_the_table_is_small(filled: str, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from lockgate.lint import formats
 from lockgate.lint.run import Outcome, chosen, lint
 from lockgate.lint.sources import find
 from lockgate.safety.finding import Severity
+from lockgate.steps.online import statements_at
 from tests.unit.safety.cases import CLEAN, FOUND, SCHEMA
 
 Write = dict[str, str]
@@ -28,7 +29,9 @@ def linted(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     paths = [folder / name for name in names] or [folder]
-    return lint(find(paths, wrapped=wrapped, tool=tool or None), major=major, wanted=chosen(codes.split(), ()))
+    return lint(
+        find(paths, statements_at, wrapped=wrapped, tool=tool or None), major=major, wanted=chosen(codes.split(), ())
+    )
 
 
 def told(outcome: Outcome) -> list[str]:
@@ -74,12 +77,12 @@ def test_what_is_no_sql_is_located_and_the_rest_is_looked_at(tmp_path: Path) -> 
 
 def test_a_file_that_is_not_text_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "a.sql").write_bytes(b"SELECT '\xff'")
-    assert told(lint(find([tmp_path / "a.sql"]))) == ["1:9 LG001"]
+    assert told(lint(find([tmp_path / "a.sql"], statements_at))) == ["1:9 LG001"]
 
 
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no such file"):
-        find([tmp_path / "none.sql"])
+        find([tmp_path / "none.sql"], statements_at)
 
 
 def test_a_history_is_one_text_after_the_other(tmp_path: Path) -> None:
@@ -142,6 +145,23 @@ def test_the_sql_of_a_plan_is_found_at_its_place(tmp_path: Path) -> None:
     assert [finding.code for finding in outcome.findings] == ["LG202", "LG101"]
 
 
+def test_steps_that_write_their_sql_anew_are_linted_as_they_run(tmp_path: Path) -> None:
+    plan = """plan: p
+phases:
+  - id: a
+    steps:
+      - index: CREATE INDEX i ON t (a)
+      - constraint: |
+          ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0);
+          ALTER TABLE t ADD CONSTRAINT d CHECK (a IN (1, NULL)), ALTER a SET NOT NULL;
+"""
+    found = linted(tmp_path, {"plan.yaml": plan}).findings
+    assert [finding.where for finding in found if finding.severity in {Severity.HIGH, Severity.MEDIUM}] == [
+        f"{tmp_path}/plan.yaml:8:11"
+    ]
+    assert found[0].code == "LG407"
+
+
 def test_a_step_of_a_plan_runs_in_a_transaction_unless_it_says_otherwise(tmp_path: Path) -> None:
     concurrently = "CREATE INDEX CONCURRENTLY ON t (a)"
     assert told(linted(tmp_path, {"plan.yaml": PLAN, "more.sql": concurrently}, codes="LG103")) == []
@@ -191,6 +211,6 @@ def test_nothing_that_parses_makes_it_fail(
 def test_whatever_is_no_sql_has_a_place(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "no.sql"
     path.write_bytes(text.encode(errors="surrogatepass"))
-    for finding in lint(find([path])).findings:
+    for finding in lint(find([path], statements_at)).findings:
         file, line, column = finding.where.rsplit(":", 2)
         assert (file, int(line) > 0, int(column) > 0) == (str(path), True, True)

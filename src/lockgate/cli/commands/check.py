@@ -50,7 +50,7 @@ def command(
     sessions = context.sessions(database)
     with sessions.open("check", plan_sql=True, read_only=True) as conn:
         pending = PendingHere(conn)
-        found = find(paths or (Path(),), tool=tool, wrapped=assume_in_transaction, pending=pending)
+        found = find(paths or (Path(),), context.online, tool=tool, wrapped=assume_in_transaction, pending=pending)
         outcome = check(found, conn, limit=time_limit, examples=examples)
     note = "The text, the catalog and the rows were looked at. Nothing of yours was changed."
     return findings.tell(outcome, note, output_format=output_format, fail_on=fail_on, no_color=no_color)

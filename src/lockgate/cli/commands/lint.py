@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lockgate.cli import findings
+from lockgate.cli import context, findings
 from lockgate.cli.output import Output
 from lockgate.errors import ExitCode, UsageError
 
@@ -70,7 +70,7 @@ def _looked(
     from lockgate.lint.sources import find
 
     wanted = chosen(_codes(select), _codes(ignore))
-    return lint(find(paths, tool=tool, wrapped=wrapped), wanted=wanted, major=major)
+    return lint(find(paths, context.online, tool=tool, wrapped=wrapped), wanted=wanted, major=major)
 
 
 def _codes(given: tuple[str, ...]) -> list[str]:
