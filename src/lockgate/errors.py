@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     CHANGED = 6
     UNDONE = 7
     LEASE_HELD = 8
+    UNKNOWN = 9
     PENDING = 10
     INTERRUPTED = 130
 
@@ -127,6 +128,12 @@ class LeaseLost(LockgateError):
 
 class CheckFailed(LockgateError):
     """A check found that what must hold does not."""
+
+
+class NotLooked(LockgateError):
+    """Standing checks could not be made at all, which says nothing about whether they hold."""
+
+    exit_code = ExitCode.UNKNOWN
 
 
 class LedgerError(LockgateError):

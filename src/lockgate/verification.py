@@ -81,7 +81,6 @@ def verify(
                         conn=conn,
                         sessions=sessions,
                         loaded=loaded,
-                        phase=phase,
                         check=check,
                         where=where,
                         clock=clock,

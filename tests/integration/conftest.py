@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 # Their tests run parts of a plan, which needs a ledger. That one is made where there is none is tested elsewhere.
-WITH_LEDGER = {"checks", "engine", "gates", "mapping", "steps", "usage"}
+WITH_LEDGER = {"checks", "engine", "gates", "mapping", "standing", "steps", "usage"}
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from psycopg import Connection
 
 from lockgate.engine.clock import Clock
 from lockgate.engine.evidence import Evidence
-from lockgate.plan.models import Phase
 
 if TYPE_CHECKING:
     from lockgate.engine.context import Progress
@@ -29,7 +28,6 @@ class CheckContext:
     conn: Connection[Any]
     sessions: Sessions
     loaded: LoadedPlan
-    phase: Phase
     check: Any
     where: str
     clock: Clock
@@ -39,12 +37,17 @@ class CheckContext:
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What a check found; every number of it is in the evidence, with its query."""
+    """What a check found; every number of it is in the evidence, with its query.
+
+    :param value: the measurement on which the verdict rests, if it is a number: the query's value or its rows, the
+        median time, how many objects or rows are not as they must be.
+    """
 
     passed: bool
     what: str
     evidence: tuple[Evidence, ...]
     hint: str | None = None
+    value: float | None = None
 
 
 class CheckRunner(Protocol):

@@ -21,11 +21,15 @@ COUNTED = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """Whether the query yields what is expected, in words, and the evidence."""
+    """Whether the query yields what is expected, in words, and the evidence.
+
+    :param value: what it yields, or how many rows; None if that is no number.
+    """
 
     passed: bool
     what: str
     evidence: Evidence
+    value: float | None
 
 
 def judge(conn: Connection[Any], item: QueryGate | QueryCheck, where: str) -> Judgement:
@@ -51,7 +55,8 @@ def judge(conn: Connection[Any], item: QueryGate | QueryCheck, where: str) -> Ju
             passed, expected = same(value, wanted), _shown(wanted)
     words = f"{name}: {_shown(value)}"
     what = words if passed else f"{words}, and it must be {expected}"
-    return Judgement(passed, what, Evidence(name, query, {"value": value, "expected": expected, "passed": passed}))
+    result = {"value": value, "expected": expected, "passed": passed}
+    return Judgement(passed, what, Evidence(name, query, result), _number(value))
 
 
 def one_value(conn: Connection[Any], query: str, where: str) -> Any:
@@ -96,7 +101,7 @@ def _judge_rows(conn: Connection[Any], item: QueryGate | QueryCheck, name: str, 
     found = f"{name}: {shown} row{'' if rows == 1 else 's'}"
     what = found if passed else f"{found}, and there must be {'none' if item.empty else 'some'}"
     result = {"rows": min(rows, COUNTED), "more": rows > COUNTED, "empty": item.empty, "passed": passed}
-    return Judgement(passed, what, Evidence(name, item.query, result))
+    return Judgement(passed, what, Evidence(name, item.query, result), rows)
 
 
 def _compare(value: Any, limit: float | None, sign: int) -> bool:
@@ -106,6 +111,10 @@ def _compare(value: Any, limit: float | None, sign: int) -> bool:
         return (float(value) - limit) * sign >= 0
     except (TypeError, ValueError):
         return False
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float | Decimal) else None
 
 
 def _shown(value: Any) -> str:

@@ -41,7 +41,9 @@ class Runner:
         words = self.describe(check)
         what = f"{words}: {'; '.join(problems)}{_read(plan)}" if problems else words
         evidence = Evidence("explain", f"EXPLAIN {check.explain}", result)
-        return CheckResult(not problems, what, (evidence,), hint=_HINT if problems else None)
+        return CheckResult(
+            not problems, what, (evidence,), hint=_HINT if problems else None, value=median(times) if times else None
+        )
 
     def describe(self, check: ExplainCheck) -> str:
         """The expectations."""

@@ -55,7 +55,7 @@ class Runner:
             result = {"wanted": said, "problems": found, "passed": not found}
             evidence.append(Evidence(f"objects:{key}", text, result))
         what = "; ".join(problems) if problems else f"all {count} objects are as they must be"
-        return CheckResult(not problems, what, tuple(evidence))
+        return CheckResult(not problems, what, tuple(evidence), value=len(problems))
 
     def describe(self, check: ObjectsCheck) -> str:
         """What must be there."""

@@ -13,7 +13,7 @@ class Runner:
     def evaluate(self, ctx: CheckContext) -> CheckResult:
         """:raises LockgateError: if the query itself fails."""
         found = judge(ctx.conn, ctx.check, ctx.where)
-        return CheckResult(found.passed, found.what, (found.evidence,))
+        return CheckResult(found.passed, found.what, (found.evidence,), value=found.value)
 
     def describe(self, check: QueryCheck) -> str:
         """The title, else the query."""

@@ -92,7 +92,8 @@ def compare(conn: Connection[Any], target_id: int, name: str, *, followed: bool 
     passed = found.agrees and accounts.adds_up
     only = "only in the old model" if record.leads_back(conn, target_id) else "born in the new model"
     sentence = _sentence(name, compared, accounts, only)
-    return CheckResult(passed, sentence, evidence, None if passed else _hint(name))
+    wrong = found.missing + found.different + found.extra
+    return CheckResult(passed, sentence, evidence, None if passed else _hint(name), value=wrong)
 
 
 def _sentence(name: str, compared: dict[str, int], accounts: accounting.Accounts, only: str) -> str:

@@ -24,6 +24,7 @@ COMMANDS = {
     "apply": "Run the plan's phases, or go on where a run stopped.",
     "sync": "Keep live mappings in step, as a service between phases.",
     "sample": "Keep what the server has counted of tables, for gates that ask whether they are used.",
+    "standing": "Make the plan's standing checks, and tell who must know.",
     "status": "Show how far the plan is and what it waits for.",
     "watch": "Show the status again and again.",
     "pause": "Hold the work of a running apply within one chunk.",

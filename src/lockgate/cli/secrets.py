@@ -23,6 +23,12 @@ def remember(dsn: str, password: str | None = None) -> None:
             _known.add(secret)
 
 
+def keep(secret: str | None) -> None:
+    """Never print this text, such as a webhook's address; nothing if there is none."""
+    if secret:
+        _known.add(secret)
+
+
 def hidden(text: str) -> str:
     """``text`` without any password."""
     for secret in _known:

@@ -13,7 +13,7 @@ from lockgate.cli.output import columns
 
 if TYPE_CHECKING:
     from lockgate.status import Status
-    from lockgate.status.model import Chunks, Phase, Sync
+    from lockgate.status.model import Chunks, Phase, Standing, Sync
 
 Styled = tuple[str, str | None]
 _STYLES = {
@@ -23,6 +23,14 @@ _STYLES = {
     "checking": "title",
     "undoing": "warn",
     "pending": "dim",
+}
+# How a standing check stands -> in words, and their style.
+STANDING = {
+    "alert": ("is an ALERT: it fails", "bad"),
+    "fails": ("fails", "warn"),
+    "holds": ("holds", "good"),
+    "unknown": ("could not be made", "warn"),
+    "idle": ("is not to hold now", "dim"),
 }
 
 
@@ -71,6 +79,8 @@ def lines(status: Status) -> Iterator[Styled]:
     for held in status.holds:
         since = f"{held.held_at:%Y-%m-%d %H:%M:%S} UTC"
         yield f"Legal hold {held.number}: {held.table}, by {held.held_by} since {since}: {held.because}", "warn"
+    for standing in status.standing:
+        yield _standing(standing)
     for wait in status.waiting:
         yield f"Waiting: {wait.reason}", "warn"
         yield f"  Do: {wait.release}", None
@@ -125,6 +135,16 @@ def _asked(status: Status) -> str:
     ]
     asked = ", ".join(part for part in parts if part)
     return f"Asked by {control.updated_by}: {asked}" if asked else ""
+
+
+def _standing(standing: Standing) -> Styled:
+    words, style = STANDING[standing.state]
+    text = f"Standing check {standing.check} {words}"
+    if standing.failing_since:
+        text += f" since {standing.failing_since:%Y-%m-%d %H:%M:%S} UTC"
+    if standing.at and standing.state != "idle":
+        text += f", last made {standing.at:%Y-%m-%d %H:%M:%S} UTC: {standing.found}"
+    return text, style
 
 
 def _sync(sync: Sync) -> str:

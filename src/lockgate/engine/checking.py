@@ -58,7 +58,6 @@ def _make(job: Job, phase: Phase, number: int, check: Check) -> CheckResult:
                 conn=conn,
                 sessions=job.sessions,
                 loaded=job.loaded,
-                phase=phase,
                 check=check,
                 where=job.place(phase, "after", number),
                 clock=job.clock,

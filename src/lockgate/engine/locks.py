@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from lockgate.engine.session import Sessions
 
 _HIDDEN = "<insufficient privilege>"
+STANDING = "standing"
+"""The purpose of connections on which standing checks run: they give way to a runner that needs a lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,18 @@ def nudge_autovacuum(conn: Connection[Any], relation: str) -> None:
         names = conn.execute("SELECT parse_ident(%s)", (relation,)).fetchone()
         assert names is not None
         conn.execute(sql.SQL("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE").format(sql.Identifier(*names[0])))
+
+
+def send_away(conn: Connection[Any], found: Sequence[Blocker]) -> list[Blocker]:
+    """Cancel those of ``found`` that are standing checks of ours, which are made again; the others are the answer."""
+    ours = [blocker for blocker in found if blocker.application == f"lockgate:{STANDING}"]
+    left = [blocker for blocker in found if blocker not in ours]
+    for blocker in ours:
+        try:
+            conn.execute("SELECT pg_catalog.pg_cancel_backend(%s)", (blocker.pid,))
+        except psycopg.errors.InsufficientPrivilege:  # another role makes them, and their time ends them
+            left.append(blocker)
+    return left
 
 
 class Watch:

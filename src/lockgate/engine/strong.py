@@ -108,6 +108,7 @@ class StrongLock:
     def _in_the_way(self, conn: Connection[Any]) -> bool:
         """Whether a long transaction would block the work; then it does not even queue."""
         blocking = locks.still_there(conn, self._seen) or locks.holders(conn, self.relations, LONG)
+        blocking = locks.send_away(conn, blocking)
         vacuums = {b.relation for b in blocking if b.autovacuum and b.relation}
         if vacuums and all(b.autovacuum for b in blocking):
             for relation in vacuums:

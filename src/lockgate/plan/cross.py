@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from lockgate.plan.cross_standing import standing_findings
 from lockgate.plan.document import Path
 from lockgate.plan.files import is_sql_path
 from lockgate.plan.sentences import Finding
@@ -70,6 +71,8 @@ def cross_findings(data: Any) -> Iterator[Finding]:
     yield from _old_names(data)
     yield from _agains(data)
     yield from _migrates(data)
+    copies = frozenset(str(step["copy"]) for _, _, step in _each(data, "steps") if "copy" in step)
+    yield from standing_findings(data, phases, _made(data), copies)
 
 
 def _migrates(data: Any) -> Iterator[Finding]:
@@ -82,7 +85,7 @@ def _migrates(data: Any) -> Iterator[Finding]:
 
 
 def _nothing(data: Any) -> Iterator[Finding]:
-    if isinstance(data, dict) and data.get("phases") == () and not data.get("partitions"):
+    if isinstance(data, dict) and data.get("phases") == () and not (data.get("partitions") or data.get("standing")):
         yield Finding(("phases",), "`phases` must not be empty")
 
 
@@ -172,13 +175,18 @@ def _rehearsals(data: Any) -> Iterator[Finding]:
             yield Finding(("phases", phase, "before", index, "rehearsed"), what)
 
 
-def _reconciles(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
-    where = {
+def _made(data: Any) -> dict[str, int]:
+    """Every mapping, transform and copy, with the number of its phase."""
+    return {
         step[kind]: phase
         for phase, _, step in _each(data, "steps")
         for kind in ("map", "transform", "copy")
         if isinstance(step.get(kind), str)
     } | {name: int(path[1]) for path, name in _ways_back(data)}
+
+
+def _reconciles(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
+    where = _made(data)
     for phase, index, check in _each(data, "after"):
         name = check.get("reconcile")
         if not isinstance(name, str) or not is_identifier(name) or where.get(name, phase + 1) <= phase:

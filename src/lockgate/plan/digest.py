@@ -19,9 +19,10 @@ def plan_digest(plan: Plan, migrations: Mapping[str, str]) -> str:
     :param migrations: the files of another tool that it applies, each with the hash of its content.
 
     What a plan leaves out and what it says as the default is the same; comments, layout, the order of keys
-    and whether SQL is inline or in a file do not count.
+    and whether SQL is inline or in a file do not count. Nor do standing checks, which change nothing: an approval
+    stands when a threshold is set anew.
     """
-    document = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    document = plan.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"standing"})
     if migrations:
         document["migrations"]["files"] = dict(migrations)
     return hashlib.sha256(rfc8785.dumps(_exact(document))).hexdigest()

@@ -36,6 +36,7 @@ from lockgate.plan.objects import Counts, Objects, Ranges, Reference, Sound
 from lockgate.plan.partitions import Partitions
 from lockgate.plan.proofs import Backup, BackupGate, RetainedGate
 from lockgate.plan.retiring import ArchiveStep, CloseStep, CutoverStep, DropStep, OldName
+from lockgate.plan.standing import Alert, Standing, StandingCheck, Webhook
 from lockgate.plan.steps import AnalyzeStep, MeasureStep, MigrateStep, SqlStep, Step, mappings_of
 from lockgate.plan.values import (
     Duration,
@@ -55,6 +56,7 @@ from lockgate.plan.values import (
 
 __all__ = [
     "EXPECTATIONS",
+    "Alert",
     "AnalyzeStep",
     "Approval",
     "ApprovalGate",
@@ -105,12 +107,15 @@ __all__ = [
     "Sound",
     "SqlStep",
     "SqlText",
+    "Standing",
+    "StandingCheck",
     "Step",
     "TransformStep",
     "Unused",
     "UnusedGate",
     "Unwritten",
     "UnwrittenGate",
+    "Webhook",
     "format_duration",
     "is_query",
     "mappings_of",
@@ -222,8 +227,11 @@ class Plan(Strict):
     settings: Settings = Field(default_factory=Settings, description="How the work is done.")
     migrations: Migrations | None = Field(None, description="The migrations that `migrate` steps apply.")
     phases: tuple[Phase, ...] = Field(
-        description="The stages, in this order; an empty list for a plan that only has `partitions`."
+        description="The stages, in this order; an empty list for a plan that only has `partitions` or `standing`."
     )
     partitions: tuple[Partitions, ...] = Field(
         (), description="Tables whose partitions `lockgate partitions` makes and retires. No phase does."
+    )
+    standing: Standing | None = Field(
+        None, description="What must go on holding: `lockgate standing` looks, no phase does."
     )

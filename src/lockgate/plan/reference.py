@@ -12,7 +12,17 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from lockgate.plan.examples import EXAMPLES, PLAN_EXAMPLE
-from lockgate.plan.models import HealthQuery, Migrations, Partitions, Phase, Plan, Settings, SqlStep
+from lockgate.plan.models import (
+    HealthQuery,
+    Migrations,
+    Partitions,
+    Phase,
+    Plan,
+    Settings,
+    SqlStep,
+    Standing,
+    StandingCheck,
+)
 from lockgate.plan.shape import PLAN, Keys, ListOf, OneOf, Shape, TableOf, Value, inside
 from lockgate.plan.values import format_duration
 
@@ -23,11 +33,16 @@ _OWN_SECTION: dict[type[BaseModel], str] = {
     HealthQuery: "Health queries",
     Phase: "Phases",
     Partitions: "Partitions",
+    Standing: "Standing checks",
+    StandingCheck: "A standing check",
 }
 _KINDS = {
     "step": ("Steps", "Items of a phase's `steps`. An item is of one kind: the first key of one of these tables."),
     "gate": ("Gates", "Items of a phase's `before`: what must hold before the phase may start."),
-    "check": ("Checks", "Items of a phase's `after`: what must hold afterwards."),
+    "check": (
+        "Checks",
+        "Items of a phase's `after`: what must hold afterwards. A standing check's `check` is one of these, too.",
+    ),
 }
 _LINKS: dict[type[BaseModel], str] = {
     SqlStep: "[sql steps](#sql)",

@@ -8,10 +8,12 @@ from typing import Any
 from psycopg import Connection
 
 from lockgate.errors import LedgerError
-from lockgate.ledger import audit, chain, require
+from lockgate.ledger import audit, chain, require, standing
 from lockgate.ledger.chain import ChainEntry
+from lockgate.ledger.standing import Trend
 from lockgate.report import keeping, listings, measurements, model, phases, removed, retiring, tell, visible
 
+_TREND = 10  # results of a standing check that are shown
 ACCOUNTING, RECONCILE = "accounting:", "reconcile:"
 
 
@@ -27,6 +29,7 @@ def collect(conn: Connection[Any], plan: str, *, show_values: bool = False) -> m
         head = chain.head(conn)
         faults = audit.verify(conn)
         rows = tuple(listings.collect(conn, plan, show_values=show_values))
+        trends = standing.trends(conn, plan, _TREND)
     if not entries:
         raise LedgerError(
             f"Plan {plan} has no history in this database",
@@ -57,6 +60,7 @@ def collect(conn: Connection[Any], plan: str, *, show_values: bool = False) -> m
         in_archive=tuple(keeping.in_archive(_standing(entries))),
         erasures_and_holds=tuple(keeping.events(entries)),
         removed=tuple(removed.collect(entries)),
+        standing=tuple(_standing_check(trend) for trend in trends),
         approvals=tuple(tell.lines(entries, {"approval"})),
         events=tuple(tell.line(entry) for entry in entries if tell.remarkable(entry)),
         undone=tuple(tell.lines(entries, {"undo"})),
@@ -69,6 +73,20 @@ def _standing(entries: Sequence[ChainEntry]) -> list[ChainEntry]:
     """The facts about what stands: those of a phase that was taken back afterwards are history."""
     undone = {e.phase: e.seq for e in entries if e.kind == "undo" and e.payload.get("state") == "undone"}
     return [entry for entry in entries if entry.kind == "evidence" and entry.seq > undone.get(entry.phase, 0)]
+
+
+def _standing_check(trend: Trend) -> model.Standing:
+    last = trend.last
+    return model.Standing(
+        name=trend.check.name,
+        asks=trend.check.asks,
+        state=trend.state,
+        at=last.at if last else None,
+        found=last.found if last else None,
+        values=tuple(result.value for result in trend.results),
+        failing_since=trend.check.failing_since,
+        alert_since=trend.check.alert_since,
+    )
 
 
 def _exhibit(entry: ChainEntry, show_values: bool) -> model.Exhibit:

@@ -276,6 +276,24 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """A standing check as its last run left it; what was found is kept beside the chain, for as long as the plan says.
+
+    :param state: alert, fails, holds, unknown or idle.
+    :param values: what the latest runs measured, the newest first; None where that was no number.
+    """
+
+    name: str
+    asks: str
+    state: str
+    at: datetime | None
+    found: str | None
+    values: tuple[float | None, ...]
+    failing_since: datetime | None
+    alert_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class LetPass:
     """Days that were let pass in a rehearsal."""
 
@@ -327,6 +345,7 @@ class Report:
     in_archive: tuple[InArchive, ...]
     erasures_and_holds: tuple[Line, ...]
     removed: tuple[Removed, ...]
+    standing: tuple[Standing, ...]
     approvals: tuple[Line, ...]
     events: tuple[Line, ...]
     undone: tuple[Line, ...]

@@ -8,7 +8,7 @@ from typing import Any
 from lockgate.ledger.chain import ChainEntry
 from lockgate.report.model import Line
 
-_TOLD_ELSEWHERE = frozenset({"digest", "plan_digest", "from", "state", "error", "where", "why"})
+_TOLD_ELSEWHERE = frozenset({"digest", "plan_digest", "from", "state", "error", "where", "why", "standing", "alert"})
 
 
 def lines(entries: Iterable[ChainEntry], kinds: set[str]) -> Iterator[Line]:
@@ -61,7 +61,7 @@ def sentence(entry: ChainEntry) -> str:
 def _state(entry: ChainEntry) -> str:
     """A phase, a step, an undo or an event: where, what, and the error if it is one."""
     said = entry.payload
-    place = f"step {entry.phase}/{entry.step}" if entry.step else f"phase {entry.phase}"
+    place = f"step {entry.phase}/{entry.step}: " if entry.step else f"phase {entry.phase}: " if entry.phase else ""
     words = said.get("summary") or said.get("what") or said.get("message") or said.get("event")
     state = said.get("state")
     error = ": ".join(str(said[name]) for name in ("where", "error", "why") if said.get(name))
@@ -69,7 +69,7 @@ def _state(entry: ChainEntry) -> str:
     known = _TOLD_ELSEWHERE | {"summary", "what", "message", "event", "facts", "kind"}
     more = {name: value for name, value in said.items() if name not in known}
     details = f" ({flat(more)})" if more and entry.kind in {"event", "undo"} else ""
-    return f"{place}: {': '.join(parts)}{details}"
+    return f"{place}{': '.join(parts)}{details}"
 
 
 def _undo(entry: ChainEntry, state: object) -> object:

@@ -11,11 +11,12 @@ from lockgate import sqlfiles
 from lockgate.archive import holds
 from lockgate.engine.clock import Clock
 from lockgate.engine.outline import outline
-from lockgate.ledger import chain, chunks, control, home, lease, phases, steps, store
+from lockgate.ledger import chain, chunks, control, home, lease, phases, standing, steps, store
+from lockgate.ledger.standing import Trend
 from lockgate.ledger.steps import StepRow
 from lockgate.report.phases import outline as outline_of
 from lockgate.status import sync, waiting
-from lockgate.status.model import Chunks, Control, Held, Lease, Phase, Status, Step
+from lockgate.status.model import Chunks, Control, Held, Lease, Phase, Standing, Status, Step
 
 if TYPE_CHECKING:
     from lockgate.engine.session import Sessions
@@ -65,6 +66,7 @@ def collect(
         holds=tuple(
             Held(each.id, each.label, each.because, each.held_by, each.held_at) for each in holds.stand(conn, plan=plan)
         ),
+        standing=tuple(_standing(trend) for trend in standing.trends(conn, plan, 2)),
     )
 
 
@@ -113,6 +115,20 @@ def _chunks(conn: Connection[Any], step: StepRow) -> Chunks | None:
         rows_written=found.rows_written,
         rows_per_second=rows,
         eta_seconds=left / blocks if blocks else None,
+    )
+
+
+def _standing(trend: Trend) -> Standing:
+    check, last = trend.check, trend.last
+    return Standing(
+        check=check.name,
+        state=trend.state,
+        found=last.found if last else None,
+        at=last.at if last else None,
+        value=last.value if last else None,
+        change=trend.change,
+        failing_since=check.failing_since,
+        alert_since=check.alert_since,
     )
 
 

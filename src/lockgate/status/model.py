@@ -101,6 +101,25 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """A standing check, as the last run of `lockgate standing` left it.
+
+    :param state: alert, fails, holds, unknown (it could not be made) or idle (it is not to hold now).
+    :param found: what it found last, and ``at`` when; None before its first run.
+    :param change: by how much the value is above the one before; None where either is no number.
+    """
+
+    check: str
+    state: str
+    found: str | None
+    at: datetime | None
+    value: float | None
+    change: float | None
+    failing_since: datetime | None
+    alert_since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Waiting:
     """Why nothing goes on, and what releases it."""
 
@@ -139,6 +158,7 @@ class Status:
     copied: str | None = None
     copied_release: str | None = None
     holds: tuple[Held, ...] = ()
+    standing: tuple[Standing, ...] = ()
 
     @property
     def done(self) -> int:
@@ -150,4 +170,5 @@ class Status:
         """Why somebody should look now."""
         failed = [f"phase {phase.name} failed" for phase in self.phases if phase.state == "failed"]
         foreign = [self.copied] if self.copied else []
-        return (*foreign, *failed, *(f"{sync.target}: {sync.alarm}" for sync in self.sync if sync.alarm))
+        standing = [f"standing check {each.check}: {each.found}" for each in self.standing if each.state == "alert"]
+        return (*foreign, *failed, *(f"{sync.target}: {sync.alarm}" for sync in self.sync if sync.alarm), *standing)

@@ -18,7 +18,6 @@ def check(dsn: str, wanted: Any) -> CheckResult:
                 conn=conn,
                 sessions=ours,
                 loaded=None,  # type: ignore[arg-type]  # these kinds look at the check only
-                phase=None,  # type: ignore[arg-type]
                 check=wanted,
                 where="plan.yaml:9:9",
                 clock=SystemClock(),

@@ -19,13 +19,11 @@ from tests.integration.mapping.harness import PLAN, Bench
 def check(bench: Bench, name: str) -> CheckResult:
     """Make the check of a mapping."""
     loaded: Any = SimpleNamespace(plan=SimpleNamespace(plan=PLAN))
-    phase: Any = None
     return REGISTRY[ReconcileCheck].evaluate(
         CheckContext(
             conn=bench.conn,
             sessions=bench.sessions,
             loaded=loaded,
-            phase=phase,
             check=ReconcileCheck(reconcile=name),
             where="plan.yaml:9:9",
             clock=SystemClock(),

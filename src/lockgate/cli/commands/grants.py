@@ -21,9 +21,17 @@ if TYPE_CHECKING:
 @options.database
 @click.option("--operator", metavar="ROLE", default="lockgate", show_default=True, help="The role that runs Lockgate.")
 @click.option("--application", metavar="ROLE", multiple=True, help="A role of the application; may be repeated.")
+@click.option(
+    "--standing", metavar="ROLE", multiple=True, help="A role that only makes standing checks; may be repeated."
+)
 @options.output
 def command(
-    plan: Path | None, database: str | None, operator: str, application: tuple[str, ...], output: Output
+    plan: Path | None,
+    database: str | None,
+    operator: str,
+    application: tuple[str, ...],
+    standing: tuple[str, ...],
+    output: Output,
 ) -> None:
     """Print the least privileges, as SQL.
 
@@ -37,7 +45,7 @@ def command(
     """
     from lockgate.ledger import grants
 
-    sql = grants(application, operator)
+    sql = grants(application, operator, standing)
     found: Sequence[Owner] = ()
     if plan:
         from lockgate.needs import memberships, owners
