@@ -19,6 +19,12 @@ _WORDS = {
     "unknown": ("UNKNOWN", "bad"),
     "idle": ("idle   ", "dim"),
 }
+_COUNTED = {
+    "fails": "not yet an alert",
+    "alert": "an alert",
+    "idle": "not to hold now",
+    "unknown": "could not be made",
+}
 
 
 def lines(trend: Trend, made: Made | None, idle: str | None) -> Iterator[Styled]:
@@ -27,8 +33,7 @@ def lines(trend: Trend, made: Made | None, idle: str | None) -> Iterator[Styled]
     :param made: what this run made of it.
     :param idle: why this run did not make it.
     """
-    state = made.outcome if made and made.outcome == "unknown" else trend.state
-    word, style = _WORDS[state]
+    word, style = _WORDS["unknown" if trend.unknown else trend.state]
     found = trend.last.found if trend.last and trend.check.applies else ""
     yield f"{word}  {': '.join(part for part in (trend.check.name, found) if part)}", style
     if idle:
@@ -38,7 +43,9 @@ def lines(trend: Trend, made: Made | None, idle: str | None) -> Iterator[Styled]
     if trend.check.failing_since and trend.state != "idle":
         failed = sum(result.outcome == "fails" for result in trend.results)
         since = f"{trend.check.failing_since:%Y-%m-%d %H:%M:%S} UTC"
-        yield f"           Failing since {since}; {failed} of the last {len(trend.results)} runs failed", None
+        stands = "The alert stands. " if trend.unknown and trend.state == "alert" else ""
+        runs = f"{failed} of the last {len(trend.results)} runs failed"
+        yield f"           {stands}Failing since {since}; {runs}", None
     if len(trend.results) > 1 and trend.check.applies:
         yield f"           Before: {', '.join(map(_short, trend.results[1:]))}{_change(trend)}", None
 
@@ -67,16 +74,14 @@ def number(value: float | None) -> float | str | None:
     return value if value is None or math.isfinite(value) else str(value)
 
 
-def summary(trends: Sequence[Trend], unknown: Sequence[str]) -> Styled:
+def summary(trends: Sequence[Trend]) -> Styled:
     """The last line."""
-    states = [trend.state for trend in trends if trend.check.name not in unknown]
+    states = ["unknown" if trend.unknown else trend.state for trend in trends]
     parts = [f"{states.count('holds')} of {len(trends)} standing checks hold"]
-    for state, words in (("fails", "{} not yet an alert"), ("alert", "{} an alert"), ("idle", "{} not to hold now")):
-        if count := states.count(state):  # type: ignore[arg-type]
-            parts.append(words.format(count))
-    if unknown:
-        parts.append(f"{len(unknown)} could not be made")
-    style = "bad" if unknown or "alert" in states else "warn" if "fails" in states else "good"
+    for state, words in _COUNTED.items():
+        if count := states.count(state):
+            parts.append(f"{count} {words}")
+    style = "bad" if "unknown" in states or "alert" in states else "warn" if "fails" in states else "good"
     return ", ".join(parts) + ".", style
 
 

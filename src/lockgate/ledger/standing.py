@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -78,6 +78,11 @@ class Trend:
         if self.check.alert_since is not None:
             return "alert"
         return self.last.outcome if self.last is not None and self.check.applies else "idle"
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it could not be made the last time, even if it is an alert since before."""
+        return self.check.applies and self.last is not None and self.last.outcome == "unknown"
 
     @property
     def change(self) -> float | None:
@@ -177,9 +182,9 @@ def set_state(
     conn.execute(load("standing.set_state"), {"check": check, **values})
 
 
-def told(conn: Connection[Any], checks: Sequence[int]) -> None:
-    """Note that the webhook has taken how these stand."""
-    conn.execute(load("standing.told"), {"checks": list(checks)})
+def told(conn: Connection[Any], news: Mapping[int, bool]) -> None:
+    """Note what the webhook has taken: of each of these checks, whether it is an alert."""
+    conn.execute(load("standing.told"), {"checks": list(news), "alerts": list(news.values())})
 
 
 def trends(conn: Connection[Any], plan: str, last: int) -> list[Trend]:

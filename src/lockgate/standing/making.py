@@ -14,6 +14,7 @@ from lockgate.checks.base import CheckContext, CheckResult
 from lockgate.engine import sqlerrors
 from lockgate.engine.clock import Clock
 from lockgate.errors import LockgateError
+from lockgate.ledger import canonical
 from lockgate.ledger.standing import Outcome
 from lockgate.plan.models import StandingCheck, format_duration
 from lockgate.report import visible
@@ -94,13 +95,14 @@ def _once(
                         stop=stop.is_set,
                     )
                 )
+            return _judged(result, kind.describe(item.check), clock.monotonic() - began)
         except (LockgateError, psycopg.Error) as error:
             return _unknown(error, where, limit, clock.monotonic() - began, over=box.over)
-    return _judged(result, kind.describe(item.check), clock.monotonic() - began)
 
 
 def _judged(result: CheckResult, asks: str, seconds: float) -> Made:
-    hides = any(visible.hides(fact.result) for fact in result.evidence)
+    plain = [canonical.plain(dict(fact.result)) for fact in result.evidence]
+    hides = any(visible.hides(fact) for fact in plain if isinstance(fact, dict))
     found = f"{asks}: {visible.HIDDEN}" if hides else result.what
     query = result.evidence[0].query if result.evidence else None
     return Made("holds" if result.passed else "fails", result.value, found, query, seconds, result.hint)

@@ -54,8 +54,8 @@ class Run:
 
     @property
     def unknown(self) -> list[str]:
-        """Those that this run could not make."""
-        return [name for name, made in self.made.items() if made.outcome == "unknown"]
+        """Those that could not be made when they were to be made last."""
+        return [trend.check.name for trend in self.trends if trend.unknown]
 
 
 def run(
@@ -170,7 +170,9 @@ class _Run:
                 standing.extend(self.conn, self.plan, epoch, _SLACK)
                 standing.forget(self.conn, self.plan, self.clock.of(self.conn) - wanted.keep)
             found.at = self._now()
-            found.trends = standing.trends(self.conn, self.plan, last)
+            order = [item.id for item in wanted.checks]
+            trends = standing.trends(self.conn, self.plan, last)
+            found.trends = sorted(trends, key=lambda trend: order.index(trend.check.name))
         finally:
             if not self.conn.closed:
                 standing.release(self.conn, self.plan, epoch)

@@ -24,11 +24,11 @@ def tell(webhook: Webhook, env: Mapping[str, str], plan: str, sessions: Sessions
     Never raises: what fails here must not hide what the checks found.
     """
     delivery = deliver(webhook, env, plan, run.database, run.trends, run.at)
-    if delivery is None or delivery.failed is not None or not delivery.checks:
+    if delivery is None or delivery.failed is not None or not delivery.news:
         return delivery
     try:
         with sessions.open("standing-ledger") as conn:
-            standing.told(conn, delivery.checks)
+            standing.told(conn, delivery.news)
     except (psycopg.Error, LockgateError):
         return replace(delivery, failed="it was, but the ledger could not be told so")
     return delivery

@@ -31,12 +31,12 @@ class Delivery:
     """What came of telling somebody.
 
     :param to: whom, without whatever may be secret of the address.
-    :param checks: numbers of the checks of which news was to be told.
+    :param news: number of a check of which there was news -> whether it is an alert.
     :param failed: why it was not taken, in words; None if it was.
     """
 
     to: str
-    checks: tuple[int, ...]
+    news: Mapping[int, bool]
     failed: str | None
 
 
@@ -57,16 +57,16 @@ def deliver(
     fresh = news(trends)
     if not fresh and not webhook.each_run:
         return None
-    checks = tuple(trend.check.id for trend in fresh)
+    alerts = {trend.check.id: trend.check.alert_since is not None for trend in fresh}
     address = env.get(webhook.to, "").strip()
     if not address:
-        return Delivery(webhook.to, checks, f"the environment variable {webhook.to} is not set")
+        return Delivery(webhook.to, alerts, f"the environment variable {webhook.to} is not set")
     try:
         parts = urlsplit(address)
         request = _request(parts, message(plan, database, trends, fresh, at))
     except ValueError:  # not shown: it may quote the address
-        return Delivery(webhook.to, checks, f"the address in {webhook.to} cannot be read; write https://host/path")
-    return Delivery(_shown(parts), checks, _post(request, webhook.within))
+        return Delivery(webhook.to, alerts, f"the address in {webhook.to} cannot be read; write https://host/path")
+    return Delivery(_shown(parts), alerts, _post(request, webhook.within))
 
 
 def message(plan: str, database: str, trends: Sequence[Trend], fresh: Sequence[Trend], at: datetime) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _check(trend: Trend, *, changed: bool) -> dict[str, Any]:
 
 def _request(parts: SplitResult, body: Mapping[str, Any]) -> urllib.request.Request:
     """:raises ValueError: for what is no address of the web."""
-    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"[\s\x00-\x1f\x7f]", parts.geturl()):
+    if parts.scheme not in {"http", "https"} or not parts.hostname or re.search(r"[^\x21-\x7e]", parts.geturl()):
         raise ValueError("not an address of the web")
     place = parts.hostname if ":" not in parts.hostname else f"[{parts.hostname}]"
     bare = parts._replace(netloc=place + (f":{parts.port}" if parts.port else ""), fragment="")

@@ -184,6 +184,12 @@ def test_what_cannot_be_asked_is_unknown_and_says_nothing_of_the_alert(bench: Be
             None,
             "q: (a value; --show-values shows it)",
         ),
+        (
+            "{query: SELECT born FROM public.people, equals: 1, title: q}",
+            "fails",
+            None,
+            "q: (a value; --show-values shows it)",
+        ),
         ('{query: SELECT "Größe" FROM odd."Ta""b le", at_least: 3, title: q}', "holds", 3, "q: 3"),
         ("{objects: {tables: [public.t, public.absent]}}", "fails", 1, "table public.absent is not there"),
         ("{explain: SELECT * FROM public.t, no_seq_scan: [public.t]}", "fails", None, None),
@@ -193,7 +199,7 @@ def test_each_kind_has_its_number_and_no_row_shows(
     bench: Bench, check: str, outcome: str, value: float | None, found: str | None
 ) -> None:
     bench.sql(
-        "CREATE TABLE public.people AS SELECT 'Ann Example' AS who",
+        "CREATE TABLE public.people AS SELECT 'Ann Example' AS who, DATE '1970-01-02' AS born",
         'CREATE SCHEMA odd; CREATE TABLE odd."Ta""b le" AS SELECT 3 AS "Größe"',
     )
     [result] = only(bench.run(bench.plan(f"- id: c\n  check: {check}\n"))).results

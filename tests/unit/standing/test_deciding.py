@@ -90,6 +90,8 @@ def test_an_alert_goes_before_what_was_found_last_and_a_check_at_rest_is_idle() 
         trend(applies=False).state,
         Trend(trend().check, ()).state,
     ] == ["holds", "fails", "unknown", "alert", "idle", "idle"]
+    assert trend(outcome="unknown", alert=True).unknown
+    assert not trend(outcome="unknown", applies=False).unknown
 
 
 @pytest.mark.parametrize(("values", "change"), [((3.0, 1.5), 1.5), ((3.0,), None), ((3.0, None), None), ((), None)])

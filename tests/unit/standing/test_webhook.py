@@ -43,7 +43,7 @@ def failed(address: str | None, seconds: float = 10) -> str:
 
 def test_what_is_news_is_told_with_names_states_and_numbers_only(hook: Hook) -> None:
     found = send(hook.address(f"/{SECRET}?t={SECRET}"), RAISED, OVER, STEADY)
-    assert found == Delivery(f"http://127.0.0.1:{hook.port}", (7, 8), None)
+    assert found == Delivery(f"http://127.0.0.1:{hook.port}", {7: True, 8: False}, None)
     [body] = hook.taken
     assert body["text"] == "Lockgate: plan shop, database db: dup ALERT; formats is well again"
     assert (body["plan"], body["database"], body["alerts"]) == ("shop", "db", 1)
@@ -73,7 +73,7 @@ def test_without_news_nothing_is_told_unless_each_run_is(hook: Hook) -> None:
     standing = trend("dup", 3, "fails", alert=True, told=True)
     assert send(hook.address(), standing, STEADY) is None
     assert hook.taken == []
-    assert send(hook.address(), standing, STEADY, each_run=True) == Delivery(f"http://127.0.0.1:{hook.port}", (), None)
+    assert send(hook.address(), standing, STEADY, each_run=True) == Delivery(f"http://127.0.0.1:{hook.port}", {}, None)
     assert hook.taken[0]["text"].endswith("1 of 2 standing checks are alerts")
 
 
@@ -149,6 +149,7 @@ def test_what_is_no_http_is_told() -> None:
         f"http:///{SECRET}",
         f"http://[{SECRET}/",
         f"http://host/{SECRET}\r\nX: y",
+        f"http://host/{SECRET}é",
     ],
 )
 def test_what_is_no_address_of_the_web_is_refused_without_being_shown(address: str) -> None:

@@ -12,7 +12,7 @@ import click
 
 from lockgate.cli import context, options, secrets, standing_text
 from lockgate.cli.output import Output
-from lockgate.errors import ExitCode, LockgateError, NotLooked
+from lockgate.errors import ConnectionFailed, ExitCode, LockgateError, NotLooked, UsageError
 
 if TYPE_CHECKING:
     from lockgate.engine.session import Sessions
@@ -73,15 +73,15 @@ def command(
         return ExitCode.DONE
     delivery = None if show or interrupted else _webhook(loaded, sessions, run)
     unwritten = _write(prometheus, loaded, run) if prometheus else None
-    code = ExitCode.INTERRUPTED if interrupted else _code(run, show=show, unwritten=unwritten is not None)
+    code = ExitCode.INTERRUPTED if interrupted else _code(run, unwritten=unwritten is not None)
     for trend in run.trends:
         _tell(output, run, trend)
     if output.json:
         _tell_programs(output, run, code, delivery, unwritten)
         return code
-    output.line(*standing_text.summary(run.trends, run.unknown))
+    output.line(*standing_text.summary(run.trends))
     if delivery and delivery.failed:
-        news = "; the next run tells it again" if delivery.checks else ""
+        news = "; the next run tells it again" if delivery.news else ""
         _warn(f"The webhook {delivery.to} was not told: {delivery.failed}{news}")
     elif delivery:
         output.line(f"Told {delivery.to}.", "dim")
@@ -103,7 +103,7 @@ def _not_looked() -> Iterator[None]:
     try:
         yield
     except LockgateError as error:
-        if error.exit_code not in {ExitCode.FAILED, ExitCode.LEASE_HELD}:
+        if isinstance(error, UsageError) and not isinstance(error, ConnectionFailed):
             raise
         raise NotLooked(error.what, where=error.where, why=error.why, hint=error.hint) from error
     except psycopg.Error as error:
@@ -149,11 +149,10 @@ def _write(file: Path, loaded: LoadedPlan, run: Run) -> LockgateError | None:
     return None
 
 
-def _code(run: Run, *, show: bool, unwritten: bool) -> ExitCode:
+def _code(run: Run, *, unwritten: bool) -> ExitCode:
     if any(trend.state == "alert" for trend in run.trends):
         return ExitCode.FAILED
-    last = [trend.check.name for trend in run.trends if trend.state == "unknown"] if show else run.unknown
-    return ExitCode.UNKNOWN if last or unwritten else ExitCode.DONE
+    return ExitCode.UNKNOWN if run.unknown or unwritten else ExitCode.DONE
 
 
 def _tell(output: Output, run: Run, trend: Trend) -> None:
@@ -168,7 +167,7 @@ def _tell(output: Output, run: Run, trend: Trend) -> None:
 def _tell_programs(
     output: Output, run: Run, code: ExitCode, delivery: Delivery | None, unwritten: LockgateError | None
 ) -> None:
-    told = {"to": delivery.to, "news": len(delivery.checks), "failed": delivery.failed} if delivery else None
+    told = {"to": delivery.to, "news": len(delivery.news), "failed": delivery.failed} if delivery else None
     output.event(
         {
             "event": "result",

@@ -46,7 +46,8 @@ WHERE id = %(check)s
   AND (applies, failing_since, alert_since) IS DISTINCT FROM (%(applies)s, %(failing_since)s, %(alert_since)s)
 
 -- name: told
-UPDATE lockgate.standing_checks SET told = alert_since IS NOT NULL WHERE id = ANY (%(checks)s)
+UPDATE lockgate.standing_checks c SET told = news.alert
+FROM unnest(%(checks)s::bigint[], %(alerts)s::boolean[]) AS news (id, alert) WHERE c.id = news.id
 
 -- name: judged
 -- The latest outcomes, the newest first. One that could not be made says nothing either way.
