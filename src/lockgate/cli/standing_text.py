@@ -76,7 +76,7 @@ def number(value: float | None) -> float | str | None:
 
 def summary(trends: Sequence[Trend]) -> Styled:
     """The last line."""
-    states = ["unknown" if trend.unknown else trend.state for trend in trends]
+    states: list[str] = ["unknown" if trend.unknown else trend.state for trend in trends]
     parts = [f"{states.count('holds')} of {len(trends)} standing checks hold"]
     for state, words in _COUNTED.items():
         if count := states.count(state):

@@ -27,7 +27,8 @@ GRANT USAGE ON SCHEMA lockgate TO {role};
 GRANT SELECT ON lockgate.meta, lockgate.home, lockgate.phases, lockgate.usage_watched TO {role};
 GRANT SELECT, INSERT, UPDATE, DELETE ON lockgate.standing_runs, lockgate.standing_checks TO {role};
 GRANT SELECT, INSERT, DELETE ON lockgate.standing_results TO {role};
-GRANT INSERT ON lockgate.chain, lockgate.own_gaps TO {role};
+GRANT SELECT (seq, hash), INSERT ON lockgate.chain TO {role};
+GRANT INSERT ON lockgate.own_gaps TO {role};
 GRANT SELECT, UPDATE ON lockgate.chain_head TO {role};
 GRANT SELECT, INSERT, UPDATE ON lockgate.own_sessions, lockgate.own_work TO {role};
 """

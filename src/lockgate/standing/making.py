@@ -16,7 +16,7 @@ from lockgate.engine.clock import Clock
 from lockgate.errors import LockgateError
 from lockgate.ledger import canonical
 from lockgate.ledger.standing import Outcome
-from lockgate.plan.models import StandingCheck, format_duration
+from lockgate.plan.models import ReconcileCheck, StandingCheck, format_duration
 from lockgate.report import visible
 from lockgate.standing.timebox import TimeBox
 
@@ -80,9 +80,10 @@ def _once(
     stop: threading.Event,
 ) -> Made:
     kind, began = REGISTRY[type(item.check)], clock.monotonic()
-    with TimeBox(sessions, limit) as box:
+    scratch = isinstance(item.check, ReconcileCheck)
+    with TimeBox(sessions, limit, scratch=scratch) as box:
         try:
-            with box.open("check", plan_sql=True) as conn:
+            with box.open("check", plan_sql=True, read_only=True) as conn:
                 result = kind.evaluate(
                     CheckContext(
                         conn=conn,

@@ -1,4 +1,4 @@
-"""Sessions that only read, and that end when their time is over, whatever runs on them."""
+"""Sessions for one check: they only read, and end when their time is over, whatever runs on them."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ class TimeBox(Sessions):
     """Sessions for one check. As a context manager it ends them all when the check has taken too long.
 
     :param limit: how long.
+    :param scratch: whether it compares by temporary tables, which no READ ONLY transaction may make.
     """
 
-    def __init__(self, sessions: Sessions, limit: timedelta) -> None:
+    def __init__(self, sessions: Sessions, limit: timedelta, *, scratch: bool = False) -> None:
         super().__init__(sessions.dsn, sessions.settings, sessions.clock)
         self._limit = limit
+        self._scratch = scratch
         self._timer = threading.Timer((limit + _GRACE).total_seconds(), self._end)
         self._timer.daemon = True
         self.over = False
@@ -45,7 +47,8 @@ class TimeBox(Sessions):
         statement_timeout: timedelta | None = None,
     ) -> OwnConnection:
         """Like those of others, but it never writes, and a runner that needs a lock knows it by its name."""
-        return super().open(STANDING, plan_sql=plan_sql, read_only=True, statement_timeout=self._limit)
+        reads = read_only or not self._scratch
+        return super().open(STANDING, plan_sql=plan_sql, read_only=reads, statement_timeout=self._limit)
 
     def _end(self) -> None:
         self.over = True
