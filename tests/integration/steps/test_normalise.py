@@ -21,7 +21,9 @@ from lockgate.engine.undoing import BEGINNING
 from lockgate.errors import CheckFailed, LockgateError, PlanError, PrivilegeMissing
 from lockgate.fitting import passes
 from lockgate.fitting import rows as reading
+from lockgate.fitting.definition import of_step
 from lockgate.plan.load import load_plan
+from lockgate.plan.models import NormaliseStep
 from lockgate.report.listings import collect
 from lockgate.steps import REGISTRY
 from tests.integration.engine.plans import QUICK, one, rows, sessions, write_plan
@@ -276,17 +278,11 @@ def test_writers_meanwhile_lose_nothing(filled: str, tmp_path: Path, monkeypatch
     assert set(written) == {("+552122222222",)}
     assert one(filled, "SELECT count(*) FROM core.\"Phone ä\" WHERE note = 'moved'") >= 3
     assert evidence(filled, "normalised:phones")["lacking"] == 0
-    with psycopg.connect(filled) as conn:
-        loaded = load_plan(Path(folder))
-        step = loaded.plan.phases[0].steps[0]
-        fitting = passes_fitting(conn, loaded, step)
-        assert passes.look(conn, fitting).lacking == 0
-
-
-def passes_fitting(conn: Any, loaded: Any, step: Any) -> Any:
-    from lockgate.fitting.definition import of_step
-
-    return of_step(conn, step, lambda *path: "here")
+    loaded = load_plan(Path(folder))
+    step = loaded.plan.phases[0].steps[0]
+    assert isinstance(step, NormaliseStep)
+    with psycopg.connect(filled, autocommit=True) as conn:
+        assert passes.look(conn, of_step(conn, step, lambda *path: "here")).lacking == 0
 
 
 def test_a_row_that_the_table_refuses_is_kept_and_the_others_are_written(filled: str, tmp_path: Path) -> None:
@@ -346,6 +342,7 @@ def test_by_a_role_that_may_only_read_and_update(filled: str, tmp_path: Path) ->
     role, folder = f"tidy_{secrets.token_hex(4)}", plan(tmp_path, "        unique: [e164]\n")
     act(
         filled,
+        "DROP SCHEMA IF EXISTS lockgate CASCADE",
         f"CREATE ROLE {role} LOGIN",
         f"GRANT USAGE ON SCHEMA core TO {role}",
         f'GRANT SELECT, UPDATE (e164, state) ON core."Phone ä" TO {role}',
