@@ -19,9 +19,10 @@ from lockgate.engine.clock import SystemClock
 from lockgate.engine.context import Silent
 from lockgate.engine.undoing import BEGINNING
 from lockgate.errors import CheckFailed, LockgateError, PlanError, PrivilegeMissing
-from lockgate.fitting import passes
+from lockgate.fitting import passes, writing
 from lockgate.fitting import rows as reading
 from lockgate.fitting.definition import of_step
+from lockgate.ledger import normalisations
 from lockgate.plan.load import load_plan
 from lockgate.plan.models import NormaliseStep
 from lockgate.report.listings import collect
@@ -252,7 +253,9 @@ def test_a_value_that_somebody_changed_since_is_not_put_back(filled: str, tmp_pa
 
 
 def test_writers_meanwhile_lose_nothing(filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between reading and writing each batch the application changes one of its rows, and moves another one."""
+    """Between reading and writing each batch the application changes one of its rows, moves another one, and changes
+    one that was written already."""
+    before = {row[:2]: row[3] for row in rows(filled, CONTENT)}
     real = reading.sort
     made: list[str] = []
 
@@ -265,6 +268,8 @@ def test_writers_meanwhile_lose_nothing(filled: str, tmp_path: Path, monkeypatch
                 filled,
                 f"UPDATE core.\"Phone ä\" SET number = '21 2222-2222' WHERE ctid = '{changes[0].tid}'",
                 f"UPDATE core.\"Phone ä\" SET note = 'moved' WHERE ctid = '{changes[-1].tid}'",
+                "UPDATE core.\"Phone ä\" SET number = '21 3333-3333' WHERE ctid = "
+                "(SELECT ctid FROM core.\"Phone ä\" WHERE e164 LIKE '+5511%' AND number LIKE '119%' LIMIT 1)",
             )
         return changes
 
@@ -283,6 +288,41 @@ def test_writers_meanwhile_lose_nothing(filled: str, tmp_path: Path, monkeypatch
     assert isinstance(step, NormaliseStep)
     with psycopg.connect(filled, autocommit=True) as conn:
         assert passes.look(conn, of_step(conn, step, lambda *path: "here")).lacking == 0
+    twice = rows(filled, "SELECT e164 FROM core.\"Phone ä\" WHERE number = '21 3333-3333'")
+    assert len(twice) >= 3
+    assert set(twice) == {("+552133333333",)}
+    back(filled, folder)
+    assert {row[:2]: row[3] for row in rows(filled, CONTENT)} == before
+
+
+def refused(change: reading.Change, error: psycopg.Error) -> None:
+    raise AssertionError(f"{change.tid} was refused: {error}")
+
+
+def test_a_row_that_holds_other_values_than_were_read_is_left_alone(filled: str, tmp_path: Path) -> None:
+    step = load_plan(Path(plan(tmp_path))).plan.phases[0].steps[0]
+    assert isinstance(step, NormaliseStep)
+    with sessions(filled).open("test") as conn:
+        fitting = of_step(conn, step, lambda *path: "here")
+        key = [(column.number, column.plain_type) for column in fitting.key]
+        of = normalisations.begin(conn, "shop", "phones", relid=fitting.table.oid, key=key, definition={})
+        (leaf,) = fitting.table.leaves
+        changes = reading.sort(fitting, reading.read_blocks(conn, fitting, leaf, 0, 1), reading.Counts())
+        assert len(changes) > 20
+        others = []
+        for n in (
+            0,
+            1,
+            3,
+        ):  # what its source held, what it held itself, and what the second column, its own source, held
+            held = list(changes[n].held)
+            held[n] = "another"
+            others.append(changes[n]._replace(held=tuple(held)))
+        with conn.transaction():
+            assert writing.write(conn, fitting, of, leaf.sql, others, refused) == 0
+            written = writing.write(conn, fitting, of, leaf.sql, changes, refused)
+        held_now = one(filled, f"SELECT count(*) FROM {of.kept}")
+        assert written == held_now > 20
 
 
 def test_a_row_that_the_table_refuses_is_kept_and_the_others_are_written(filled: str, tmp_path: Path) -> None:
