@@ -24,6 +24,7 @@ _APART = re.compile(r"[/;,|&\n]|\s(?=[+\uff0b])")
 _REMEMBERED = 50_000
 _LONGEST_CODE = 3
 _LONGEST_PLAIN = 40
+_NOTHING = r"(?!)"
 # In the order in which they are most often right; the library asks for the same ones.
 _KINDS = (
     "fixed_line",
@@ -70,6 +71,7 @@ class E164:
         code = str(found.country_code_for_region(region))
         metadata = found.PhoneMetadata.metadata_for_region(region)
         self._home = _Country.of(found, code, region)
+        self._main = self._country(code)
         abroad = metadata.international_prefix
         self._abroad: Matches = re.compile(abroad).match if abroad else lambda _: None
         self._longest = max(metadata.general_desc.possible_length)
@@ -84,22 +86,20 @@ class E164:
         return self._slowly(value)
 
     def _directly(self, digits: str, *, abroad: bool) -> str | None:
-        """The number if there is one way to read it, and nothing is to be taken off; None for all others."""
-        home: _Country | None = self._home
+        """The number if there is one way to read it; None for all others."""
+        home = self._home
         if abroad:
-            home = self._home if digits.startswith(self._home.code) else self._country(digits)
-            if home is None:
-                return None
-            national = digits[len(home.code) :]
-        elif self._abroad(digits):
+            country = self._country(digits)
+            return country.read(digits[len(country.code) :]) if country else None
+        if self._abroad(digits):
             return None
-        elif digits.startswith(self._home.code):
-            if len(digits) <= self._longest:
-                return None
-            national = digits[len(self._home.code) :]
-        else:
-            national = digits
-        return f"+{home.code}{national}" if home and not home.prefixed(national) and home.valid(national) else None
+        if not digits.startswith(home.code):
+            return home.read(digits)
+        national = digits[len(home.code) :]
+        # As long as this it can be no national number. The library takes prefixes off twice then.
+        if len(digits) <= self._longest or home.prefix.match(national):
+            return None
+        return self._main.read(national) if self._main else None
 
     def _country(self, digits: str) -> _Country | None:
         for length in range(1, _LONGEST_CODE + 1):
@@ -137,7 +137,7 @@ class E164:
             return set()
         home = self._home
         nationals = [digits, *([digits[len(home.code) :]] if digits.startswith(home.code) else [])]
-        return {f"+{home.code}{n}" for n in nationals if not home.prefixed(n) and home.valid(n)}
+        return {f"+{home.code}{n}" for n in nationals if home.valid(n)}
 
     def _starts_with_plus(self, value: str) -> bool:
         return value.lstrip(" (\t\u00a0")[:1] in {"+", "\uff0b"}
@@ -175,12 +175,16 @@ class E164:
 class _Country:
     """What the library knows of the numbers under one country's code.
 
-    :param prefixed: whether a national number begins with what may have to be taken off.
+    :param prefix: what may have to be taken off a national number, and ``rule`` what comes in its place.
+    :param general: how national numbers look, and ``lengths`` how many digits they have.
     :param regions: of each region that shares the code: how its numbers begin, if that tells them, and what they are.
     """
 
     code: str
-    prefixed: Matches
+    prefix: re.Pattern[str]
+    rule: str
+    general: Matches
+    lengths: frozenset[int]
     regions: tuple[tuple[Matches | None, _Region], ...]
 
     @classmethod
@@ -191,13 +195,32 @@ class _Country:
 
     @classmethod
     def of(cls, library: ModuleType, code: str, region: str) -> _Country:
-        prefix = library.PhoneMetadata.metadata_for_region(region).national_prefix_for_parsing
+        own = library.PhoneMetadata.metadata_for_region(region)
         regions = []
         for each in library.region_codes_for_country_code(int(code)):
             metadata = library.PhoneMetadata.metadata_for_region(each)
             begins = metadata.leading_digits
             regions.append((re.compile(begins).match if begins else None, _Region.of(metadata)))
-        return cls(code, re.compile(prefix).match if prefix else lambda _: None, tuple(regions))
+        lengths, general = _pattern(own.general_desc)
+        prefix = re.compile(own.national_prefix_for_parsing or _NOTHING)
+        return cls(code, prefix, own.national_prefix_transform_rule or "", general, lengths, tuple(regions))
+
+    def read(self, national: str) -> str | None:
+        """The number of these digits, of which a prefix is taken off as the library does.
+
+        None if it is not valid, or would be with its prefix as well.
+        """
+        found = self.prefix.match(national)
+        if found is not None:
+            last = found.lastindex is not None and found.groups()[-1] is not None
+            rest = (found.expand(self.rule) if self.rule and last else "") + national[found.end() :]
+            fits = not self.general(national) or bool(self.general(rest))
+            # Too long it may be, then it is no number either way.
+            if fits and (len(rest) in self.lengths or len(rest) > max(self.lengths)):
+                if self.valid(national):
+                    return None
+                national = rest
+        return f"+{self.code}{national}" if self.valid(national) else None
 
     def valid(self, national: str) -> bool:
         for begins, region in self.regions:
