@@ -1,8 +1,8 @@
 """Telephone numbers in E.164, by the library phonenumbers and its metadata.
 
-Most numbers are written plainly: digits, blanks and punctuation, with nothing before them but their country's code.
-Of those the library's own patterns are asked directly, which is several times faster than its general way; all others
-go that way. Both give the same, as a test shows.
+Most numbers are written plainly, in digits, blanks and common punctuation. For those the library's own patterns are
+asked directly, which is several times faster than its general way; all others, and all that are not valid, go that way.
+Both give the same, as a test shows.
 """
 
 from __future__ import annotations
