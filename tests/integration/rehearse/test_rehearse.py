@@ -149,7 +149,7 @@ phases:
       - normalise: notes
         table: public.notes
         key: [id]
-        columns: {note: {as: upper}, phone: {from: note, as: e164, region: BR}}
+        columns: {note: {as: upper}}
         unique: [person]
     after:
       - reconcile: notes

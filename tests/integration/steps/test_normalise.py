@@ -503,7 +503,7 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
     after, listed = rows(filled, CONTENT), rows(filled, QUARANTINE)
     gone = call(f"{HERE}:back", filled, folder, log=tmp_path / "gone")
     assert gone.code == 0, gone.err
-    points = [point for point in every_point(there.points, 4) if point.startswith("normalise.")]
+    points = [point for point in every_point(there.points, 3) if point.startswith("normalise.")]
     names = {point.split(":")[0] for point in points}
     assert names == {
         f"normalise.{name}" for name in ("begun", "planned", "batch", "batch_done", "written", "pass", "listed")
@@ -518,7 +518,7 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
                 assert rows(filled, QUARANTINE) == listed, point
                 back(filled, folder)
             assert rows(filled, CONTENT) == before, point
-    points = [point for point in every_point(gone.points, 4) if point.startswith("normalise.")]
+    points = [point for point in every_point(gone.points, 3) if point.startswith("normalise.")]
     assert {point.split(":")[0] for point in points} == {
         f"normalise.{n}" for n in ("gathered", "returned", "forgotten")
     }
