@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import Connection
 
-from lockgate.archive import dropping, erasing, holds
+from lockgate.archive import dropping, erasing, holds, keptvalues
 from lockgate.archive.dropping import Archived
 from lockgate.archive.erasing import Rows
 from lockgate.archive.holds import Hold
@@ -315,6 +315,7 @@ def _erase(
         dropping.refuse_changed(conn, table, dropping.state(conn, table.now), table.now.label)
         expected[table.id] = erasing.remainder(conn, table, rows)
     others = erasing.beside(conn, {table.now.oid: (table, rows) for table, rows, _ in todo}, "lockgate archive erase")
+    kept = {table.id: keptvalues.erase(conn, table, rows) for table, rows, _ in todo}
     with erasing.writable(conn, [*(table.now for table, _, _ in todo), *others]):
         for table, rows, _ in todo:
             erasing.delete(conn, table, rows)
@@ -344,6 +345,7 @@ def _erase(
             "erased_because": wanted.because,
             "erased_by": wanted.by,
             "erased_at": at,
+            "kept_values": kept[table.id],
         }
         fact = Evidence(f"erased:{table.was.label}", _QUERY.format(left.query), facts)
         recording.evidence(conn, wanted.plan, None, None, [fact], run_id=None)

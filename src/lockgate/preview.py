@@ -221,5 +221,6 @@ def _undo(phase: Phase) -> str:
     own = f"{count} piece{'' if count == 1 else 's'} of SQL" if count else ""
     derived = "derived from the mappings" if kinds & {"map", "transform", "partition"} else ""
     copied = "derived from the copy" if "copy" in kinds else ""
+    values = "the values of before" if "normalise" in kinds else ""
     migrated = "the down scripts of its migrations" if "migrate" in kinds else ""
-    return ", then ".join(part for part in (derived, copied, migrated, own) if part) or "nothing has to be done"
+    return ", then ".join(part for part in (derived, copied, values, migrated, own) if part) or "nothing has to be done"

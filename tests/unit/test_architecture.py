@@ -22,7 +22,7 @@ LONGEST = 400
 # These run a plan together (the runner finds steps in their registry, a step gets the runner's context),
 # so among them only modules, and not packages, must be free of cycles.
 RUNS_A_PLAN = {"engine", "script", "migrating", "steps", "gates", "checks", "mapping", "cutover", "copying", "indexing"}
-RUNS_A_PLAN |= {"constraints", "deduping"}
+RUNS_A_PLAN |= {"constraints", "deduping", "fitting"}
 
 # What a package may know, where that matters: the lower ones must stay usable without the upper ones.
 MAY_KNOW = {
@@ -34,6 +34,7 @@ MAY_KNOW = {
     "plan": {"errors", "history", "patterns", "suggest", "textfile"},
     "history": {"errors", "sql", "sqlfiles", "suggest", "textfile"},
     "sql": {"errors", "suggest"},
+    "normalising": {"errors"},
     "effects": {"sql", "sqlfiles"},
     "safety": {"catalog", "effects", "errors", "sql", "sqlfiles", "suggest"},
     "catalog": {"errors", "patterns", "suggest", "sql", "sqlfiles"},

@@ -12,6 +12,7 @@ from lockgate.cutover import draining, record, targets, wayback
 from lockgate.cutover.record import HandedOver
 from lockgate.engine.evidence import Evidence
 from lockgate.errors import LedgerError
+from lockgate.fitting import judging
 from lockgate.mapping import accounting, install
 from lockgate.mapping import group as groups
 from lockgate.mapping.reconcile import one_snapshot, reconcile
@@ -29,6 +30,8 @@ class Runner:
         name = ctx.check.reconcile
         with ctx.sessions.open("reconcile") as conn:
             target_id = install.target_of(conn, ctx.loaded.plan.plan, name)
+            if target_id is None and (normalised := judging.find(ctx.loaded, name)) is not None:
+                return judging.judge(ctx, conn, *normalised)
             if target_id is None and _is_copy(ctx.loaded, name):
                 return agreement.judge(ctx, conn, name)
             if target_id is None:

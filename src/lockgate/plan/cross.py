@@ -19,7 +19,7 @@ from lockgate.plan.values import is_identifier, split_name
 from lockgate.suggest import did_you_mean
 
 _NUMBERED = ("analyze", "archive", "close", "constraint", "dedupe", "drop", "index", "migrate")
-_PLAN_WIDE = ("map", "transform", "copy", "measure", "cutover", "partition")
+_PLAN_WIDE = ("map", "transform", "copy", "normalise", "measure", "cutover", "partition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def _made(data: Any) -> dict[str, int]:
     return {
         step[kind]: phase
         for phase, _, step in _each(data, "steps")
-        for kind in ("map", "transform", "copy")
+        for kind in ("map", "transform", "copy", "normalise")
         if isinstance(step.get(kind), str)
     } | {name: int(path[1]) for path, name in _ways_back(data)}
 
@@ -191,7 +191,7 @@ def _reconciles(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
         name = check.get("reconcile")
         if not isinstance(name, str) or not is_identifier(name) or where.get(name, phase + 1) <= phase:
             continue
-        what = f"no mapping, transform or copy is called `{name}`{did_you_mean(name, where)}"
+        what = f"no mapping, transform, copy or normalisation is called `{name}`{did_you_mean(name, where)}"
         if name in where:
             later = phases.get(where[name], str(where[name] + 1))
             what = f"`{name}` is only made in phase `{later}`, which comes later"

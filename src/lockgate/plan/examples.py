@@ -57,6 +57,16 @@ EXAMPLES = {
     "migrate step": """\
 - migrate: 12
 """,
+    "normalise step": """\
+- normalise: phones
+  table: core.entity_phones
+  key: [id]
+  columns:
+    phone_e164: {from: phone, as: e164, region: BR}
+    state: {as: uf}
+  on_unfit: keep
+  unique: [entity_id, phone_e164]
+""",
     "dedupe step": """\
 - dedupe: core.entity_phones
   by: [entity_id, phone]

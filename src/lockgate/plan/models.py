@@ -32,6 +32,7 @@ from lockgate.plan.conditions import (
 from lockgate.plan.filling import CopyStep, MapStep, PartitionStep, TransformStep
 from lockgate.plan.foresight import Checked, CheckedGate, Rehearsed, RehearsedGate
 from lockgate.plan.hardening import ConstraintStep, DedupeStep, IndexStep
+from lockgate.plan.normalising import Normalised, NormaliseStep
 from lockgate.plan.objects import Counts, Objects, Ranges, Reference, Sound
 from lockgate.plan.partitions import Partitions
 from lockgate.plan.proofs import Backup, BackupGate, RetainedGate
@@ -85,6 +86,8 @@ __all__ = [
     "MeasureStep",
     "MigrateStep",
     "Migrations",
+    "NormaliseStep",
+    "Normalised",
     "Objects",
     "ObjectsCheck",
     "OldName",

@@ -9,6 +9,7 @@ from pydantic import Field, Tag
 from lockgate.plan.base import Kinds, told_apart_by
 from lockgate.plan.filling import CopyStep, MapStep, PartitionStep, TransformStep
 from lockgate.plan.hardening import ConstraintStep, DedupeStep, IndexStep
+from lockgate.plan.normalising import NormaliseStep
 from lockgate.plan.retiring import ArchiveStep, CloseStep, CutoverStep, DropStep
 from lockgate.plan.step import AnyStep
 from lockgate.plan.values import (
@@ -70,6 +71,7 @@ Step = Annotated[
     | Annotated[TransformStep, Tag("transform")]
     | Annotated[MigrateStep, Tag("migrate")]
     | Annotated[CopyStep, Tag("copy")]
+    | Annotated[NormaliseStep, Tag("normalise")]
     | Annotated[DedupeStep, Tag("dedupe")]
     | Annotated[IndexStep, Tag("index")]
     | Annotated[ConstraintStep, Tag("constraint")]
@@ -86,6 +88,7 @@ Step = Annotated[
         "transform",
         "migrate",
         "copy",
+        "normalise",
         "dedupe",
         "index",
         "constraint",
@@ -110,6 +113,8 @@ def step_name(step: Step) -> str:
             name = step.transform
         case CopyStep():
             name = step.copy_
+        case NormaliseStep():
+            name = step.normalise
         case MeasureStep():
             name = step.measure
         case CutoverStep():

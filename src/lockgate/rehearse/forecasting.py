@@ -103,7 +103,7 @@ def least(
                     clock=forwarded,
                     stop=stop,
                     pass_gates=passing(copy, forwarded, []),
-                    spares=sparing([], generated=True),
+                    spares=sparing(loaded.plan, [], generated=True),
                 )
             if done.outcome is Outcome.INTERRUPTED:
                 break

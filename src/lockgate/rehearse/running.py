@@ -202,7 +202,7 @@ class _Rehearsal:
         self._gates: list[GatePassed] = []
         self._pass = passing(copy, clock, self._gates)
         self._spared: list[CheckSpared] = []
-        self._spares = sparing(self._spared, generated=generated)
+        self._spares = sparing(loaded.plan, self._spared, generated=generated)
         self._trace = Trace(copy.sessions, loaded.plan.plan, clock, progress)
         self._traffic = Traffic(copy.sessions, copy.shapes, clock)
         self._watch = Stopwatch(loaded.plan.plan, clock)

@@ -12,7 +12,11 @@ from lockgate.report.model import Listing
 
 MOST = 100
 """Rows that a listing shows."""
-_COLUMNS = {"merged": sql.SQL("source, into_key"), "rejected": sql.SQL("reason, source")}
+_COLUMNS = {
+    "merged": sql.SQL("source, into_key"),
+    "rejected": sql.SQL("reason, source"),
+    "collides": sql.SQL("source, into_key"),
+}
 
 
 def collect(conn: Connection[Any], plan: str, *, show_values: bool) -> Iterator[Listing]:

@@ -15,6 +15,7 @@ from lockgate.plan.models import (
     MapStep,
     MeasureStep,
     MigrateStep,
+    NormaliseStep,
     PartitionStep,
     SqlStep,
     TransformStep,
@@ -32,6 +33,7 @@ from lockgate.steps import (
     index,
     measure,
     migrate,
+    normalise,
     partition,
     sql,
 )
@@ -50,6 +52,7 @@ REGISTRY: dict[type, StepRunner] = {
     MapStep: filling.Runner(),
     MeasureStep: measure.Runner(),
     MigrateStep: migrate.Runner(),
+    NormaliseStep: normalise.Runner(),
     PartitionStep: partition.Runner(),
     SqlStep: sql.Runner(),
     TransformStep: filling.Runner(),

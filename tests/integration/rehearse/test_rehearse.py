@@ -142,6 +142,31 @@ def test_a_check_of_values_stops_nothing_on_generated_rows_and_is_told(shop: str
     assert "a certain total" in (real.failure.why or "")
 
 
+NORMALISED = """
+phases:
+  - id: tidy
+    steps:
+      - normalise: notes
+        table: public.notes
+        key: [id]
+        columns: {note: {as: upper}}
+        unique: [person]
+    after:
+      - reconcile: notes
+"""
+
+
+def test_generated_values_are_normalised_and_put_back_and_may_collide(dsn: str, tmp_path: Path) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE public.notes (id int PRIMARY KEY, person int, note text, phone text)")
+        conn.execute("INSERT INTO public.notes SELECT i, i % 5, 'Ana ' || i FROM generate_series(1, 300) i")
+        conn.execute("ANALYZE public.notes")
+    found = run(write_plan(tmp_path, NORMALISED), dsn)
+    assert (found.failure, found.good) == (None, True)
+    assert "collide under (person)" in found.checks_spared[0].what
+    assert [(each.phase, each.undone, each.left, each.again) for each in found.undone] == [("tidy", True, (), ())]
+
+
 def test_an_undo_that_does_not_restore_is_named(shop: str, tmp_path: Path) -> None:
     plan = """
     phases:

@@ -1,0 +1,1 @@
+"""Bringing the values of a table into their normal form, beside its writers."""
