@@ -63,7 +63,7 @@ def generate(
     report("tables")
     conn.execute(script("schema").encode())
     with makers(conn, sessions, [script("functions"), script("profiles")]) as made:
-        made.given({"seed": seed, **asdict(figures)})
+        made.given(script("words"), {"seed": seed, **asdict(figures)})
         report("rows")
         made.share([[script(f"load_{name}")] for name in LOADS])
         report("keys and indexes")

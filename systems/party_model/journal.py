@@ -10,6 +10,10 @@ from typing import Any
 from lockgate.demo.journal import lines
 
 
+NOT_STORED = "none"
+"""The model that a service says it wrote while storing is switched off."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One request and its end.

@@ -35,13 +35,12 @@ class Makers:
     def __init__(self, sessions: Sequence[psycopg.Connection[Any]]) -> None:
         self._sessions = sessions
 
-    def given(self, figures: Mapping[str, Any]) -> None:
-        """Put the figures of a run, which the loads read, into each session's temporary schema."""
+    def given(self, text: str, figures: Mapping[str, Any]) -> None:
+        """Run a script in each session: it puts the figures, which the loads read, into temporary tables."""
         for session in self._sessions:
-            session.execute("DROP TABLE IF EXISTS pg_temp.gen")
             # A utility statement takes no parameters on the server's side.
             with psycopg.ClientCursor(session) as cursor:
-                cursor.execute(script("words").encode(), figures)
+                cursor.execute(text.encode(), figures)
 
     def share(self, lanes: Sequence[Sequence[str]]) -> None:
         """Run the lanes, each in order, by as many sessions as there are."""

@@ -1,0 +1,3 @@
+DROP TABLE IF EXISTS core.unusable_address_values;
+DROP FUNCTION IF EXISTS core.state_form;
+DROP FUNCTION IF EXISTS core.zip_code_form;
