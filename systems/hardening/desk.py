@@ -1,6 +1,7 @@
-"""The sales desk: what writes to the lead database all the time, in its release of before the hardening.
+"""The sales desk: what writes to the lead database all the time, in its releases of before the hardening.
 
-It writes all six tables that the plan touches, and now and then one number twice, which nothing forbids yet.
+It writes all six tables that the plan touches, and the first release now and then one number twice, which nothing
+forbids yet.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -28,6 +30,10 @@ CALL_BACK_AFTER = 10
 
 _FIRST_CALLER = 40_000_000  # of the CPFs that a load makes; those of the service's load begin at 0
 _BATCH = 1_000
+_NEWEST = (
+    "SELECT coalesce(max(substr(name, 8)::bigint), -1) FROM core.entities "
+    "WHERE metadata ->> 'source' = 'desk' AND name LIKE 'Caller %'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +77,28 @@ class Desk:
     """Writes at fixed times whether or not it is late; nothing is tried twice.
 
     :param rate: callers a second.
+    :ivar once: set, and it is the next release, which writes a number once.
     """
 
     dsn: str
     rate: float
     journal: Journal
+    once: threading.Event = field(default_factory=threading.Event)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Write from now on.
+        """Write from now on, where the last desk ceased.
 
         :raises psycopg.Error: if the first caller cannot be written.
         """
         with psycopg.connect(self.dsn, autocommit=True) as conn:
-            _write(conn, 0, 1)
-        self._thread = threading.Thread(target=self._work, name="hardening-desk", daemon=True)
+            row = conn.execute(_NEWEST).fetchone()
+            assert row is not None
+            if row[0] < 0:
+                _write(conn, 0, 1)
+        first = max(row[0], 0) + 1
+        self._thread = threading.Thread(target=self._work, args=(first,), name="hardening-desk", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -96,15 +108,14 @@ class Desk:
             self._thread.join()
             self._thread = None
 
-    def _work(self) -> None:
+    def _work(self, first: int) -> None:
         conn = psycopg.connect(self.dsn, autocommit=True, application_name="sales-desk")
-        start, number = time.monotonic(), 0
-        while True:
-            number += 1
-            due = start + number / self.rate
+        start = time.monotonic()
+        for number in count(first):
+            due = start + (number - first) / self.rate
             if self._stop.wait(max(due - time.monotonic(), 0)):
                 break
-            times, error = 2 if number % AGAIN_EVERY == 0 else 1, ""
+            times, error = 2 if number % AGAIN_EVERY == 0 and not self.once.is_set() else 1, ""
             try:
                 if conn.closed:
                     conn = psycopg.connect(self.dsn, autocommit=True, application_name="sales-desk")
@@ -122,6 +133,29 @@ def _write(conn: psycopg.Connection[Any], number: int, times: int) -> None:
         if number > CALL_BACK_AFTER:
             before = caller(number - CALL_BACK_AFTER)
             conn.execute(_query("call_back"), {**before, "number": number})
+
+
+def probes() -> dict[str, tuple[str, str]]:
+    """Of each table that the desk writes a statement that reads it and one that writes it, about the first caller.
+
+    They change nothing, and are for somebody who wants to know how long that takes.
+    """
+    of = {name: f"'{caller(0)[name]}'" for name in ("entity", "address")}
+    keys = {
+        "core.entities": ("updated_at", f"entity_id = {of['entity']}"),
+        "core.entity_phones": ("phone", f"entity_id = {of['entity']}"),
+        "core.entity_emails": ("email", f"entity_id = {of['entity']}"),
+        "core.entity_addresses": ("verified", f"entity_id = {of['entity']}"),
+        "core.entity_relationships": ("relationship_type", f"source_entity_id = {of['entity']}"),
+        "core.addresses": ("zip_code", f"id = {of['address']}"),
+    }
+    return {
+        table: (
+            f"SELECT {column} FROM {table} WHERE {condition}",
+            f"UPDATE {table} SET {column} = {column} WHERE {condition}",
+        )
+        for table, (column, condition) in keys.items()
+    }
 
 
 def lost(conn: psycopg.Connection[Any], entries: Sequence[Entry]) -> list[str]:

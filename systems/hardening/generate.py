@@ -1,4 +1,4 @@
-"""Makes the lead database as it was found, before the hardening: the party model's tables, and what was wrong with them.
+"""Makes the lead database as it was found, before the hardening: the party model's tables, and what was wrong there.
 
 The rows and most scripts are the party model's (``systems/party_model/legacy``); what differs is in ``start/``.
 """

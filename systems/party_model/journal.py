@@ -9,7 +9,6 @@ from typing import Any
 
 from lockgate.demo.journal import lines
 
-
 NOT_STORED = "none"
 """The model that a service says it wrote while storing is switched off."""
 

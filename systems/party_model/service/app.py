@@ -74,7 +74,7 @@ async def health(request: Request) -> JSONResponse:
 
 
 async def set_model(request: Request) -> JSONResponse:
-    """``PUT /admin/model`` with ``{"model": "in use" | "old" | "new" | "both" | "none"}``: what is written from now on."""
+    """``PUT /admin/model`` with ``{"model": "in use" | "old" | "new" | "both" | "none"}``: what is written next."""
     try:
         request.app.state.model = Model((await request.json())["model"])
     except (ValueError, KeyError, TypeError):
