@@ -77,15 +77,21 @@ def test_the_statistics_are_of_another_time(conn: Connection) -> None:
     generate(conn, 0.01)
     conn.execute("SELECT pg_stat_force_next_flush()" if conn.info.server_version >= 150_000 else "SELECT 1")
     for table in NEGLECTED:
-        query = "SELECT n_mod_since_analyze, last_analyze IS NOT NULL FROM pg_stat_user_tables WHERE relid = %s::regclass"
+        query = (
+            "SELECT n_mod_since_analyze, last_analyze IS NOT NULL FROM pg_stat_user_tables WHERE relid = %s::regclass"
+        )
         (changes, analyzed) = conn.execute(query.encode(), [table]).fetchall()[0]
         rows = _one(conn, f"SELECT count(*) FROM {table}")
         assert analyzed, table
         assert changes >= rows, table
-        assert _one(conn, "SELECT 'autovacuum_enabled=off' = ANY (reloptions) FROM pg_class WHERE oid = %s::regclass", table)
+        assert _one(
+            conn, "SELECT 'autovacuum_enabled=off' = ANY (reloptions) FROM pg_class WHERE oid = %s::regclass", table
+        )
     # Distinct values that the planner believes in, of a column that has a different one in each row.
     believed = _one(
-        conn, "SELECT array_length(histogram_bounds::text::text[], 1) FROM pg_stats WHERE tablename = 'entities' AND attname = 'entity_id'"
+        conn,
+        "SELECT array_length(histogram_bounds::text::text[], 1) FROM pg_stats"
+        " WHERE tablename = 'entities' AND attname = 'entity_id'",
     )
     assert believed < 100
 
