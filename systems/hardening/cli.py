@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -24,6 +25,7 @@ from lockgate.demo.journal import Journal
 from .defects import defects
 from .desk import Desk, lost, read
 from .generate import generate
+from .looking import validate
 from .offline import harden
 
 DATABASE = "PARTY_MODEL_DATABASE"
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     parser = argparse.ArgumentParser(prog="hardening", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (_generate, _defects, _desk, _lost, _offline):
+    for command in (_generate, _defects, _desk, _lost, _validate, _offline):
         assert command.__doc__ is not None
         part = commands.add_parser(command.__name__[1:], help=command.__doc__, description=command.__doc__)
         for name, options in _OPTIONS[command.__name__[1:]].items():
@@ -55,6 +57,9 @@ _OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "once": {"action": "store_true", "help": "the next release, which writes a number once"},
     },
     "lost": {"journal": _JOURNAL},
+    "validate": {
+        "since": {"type": datetime.fromisoformat, "required": True, "help": "when storage was switched on, as ISO 8601"}
+    },
     "offline": {},
 }
 
@@ -101,6 +106,12 @@ def _lost(chosen: argparse.Namespace) -> None:
     entries = list(read(chosen.journal))
     with _connect() as conn:
         _say({"acknowledged_writes": sum(entry.ok for entry in entries), "lost": lost(conn, entries)})
+
+
+def _validate(chosen: argparse.Namespace) -> None:
+    """Say what must be 0 after the plan, and is what it is."""
+    with _connect() as conn:
+        _say(validate(conn, chosen.since))
 
 
 def _offline(_: argparse.Namespace) -> None:

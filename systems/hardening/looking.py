@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
 from .counts import counts, planted
 
@@ -52,6 +53,17 @@ def look(conn: psycopg.Connection[Any], scale: float) -> State:
 def last_phone(scale: float) -> int:
     """The largest id of the generator's rows of core.entity_phones."""
     return counts(scale).phones + planted(scale).surplus_phones
+
+
+def validate(conn: psycopg.Connection[Any], since: datetime) -> dict[str, int]:
+    """What must be 0 after the plan, each by its name.
+
+    :param since: when the service's storage was switched on; what was stored before knows of no confidence.
+    """
+    with conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute((QUERIES / "validation.sql").read_bytes(), {"since": since}).fetchone()
+    assert row is not None
+    return dict(row)
 
 
 def objects(conn: psycopg.Connection[Any]) -> frozenset[Object]:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -87,10 +88,12 @@ class _Demo:
                 self._compare_back(before, objects)
                 with stage.timed("again"):
                     stage.apply()
+                since = stage.clock.now()
                 stage.say(f"the service stores again; it goes on for {self.options.after_seconds:g} s")
                 stage.pause(self.options.after_seconds)
             load.stop()
         after = self._look()
+        self._validate(since)
         if added(objects, self._objects()) != added_once:
             self.differences.append("The second time, other objects were added than the first time")
         if (after.phones, after.addresses) != (hardened.phones, hardened.addresses):
@@ -194,6 +197,11 @@ class _Demo:
         for what, (found, wanted) in announced.items():
             if found != wanted:
                 self.differences.append(f"{what}: {found}, not {wanted}")
+
+    def _validate(self, since: datetime) -> None:
+        with psycopg.connect(self.stage.database.dsn, autocommit=True) as conn:
+            found = import_system(SYSTEM, "looking").validate(conn, since)
+        self._differ({name: (number, 0) for name, number in found.items()})
 
     # --- looking --------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -10,7 +11,7 @@ import pytest
 from systems.hardening.counts import MINIMUM_SCALE, planted
 from systems.hardening.defects import ENTITIES_BYTES, NEGLECTED, defects
 from systems.hardening.generate import generate
-from systems.hardening.looking import look
+from systems.hardening.looking import look, validate
 from tests.integration.party_model.digest import digest
 
 Connection = psycopg.Connection[Any]
@@ -107,3 +108,28 @@ def test_entities_are_bloated_by_old_versions_of_rows(conn: Connection) -> None:
     conn.execute("VACUUM FULL core.entities")
     would_do = defects(scale).bloated["core.entities"].would_do
     assert _one(conn, "SELECT pg_relation_size('core.entities')") == pytest.approx(would_do, rel=0.35)
+
+
+def test_the_validation_counts_what_is_wrong(found: Connection) -> None:
+    wrong = planted(MINIMUM_SCALE)
+    never = datetime(2000, 1, 1, tzinfo=UTC)
+    of_enriched = "FROM core.entity_addresses a JOIN core.entities e USING (entity_id) WHERE e.is_enriched"
+    assert validate(found, never) == {
+        "numbers that an entity has twice": wrong.surplus_phones,
+        "states out of form": wrong.states,
+        "zip codes out of form": wrong.zip_codes,
+        "addresses stored without confidence": _one(
+            found, f"SELECT count(*) {of_enriched} AND confidence_score IS NULL"
+        ),
+        "confidence that is not between 0 and 1": 0,
+        "enriched entities without a lead": 0,
+    }
+    found.execute("UPDATE core.entity_addresses SET confidence_score = 1.5 WHERE confidence_score IS NOT NULL")
+    found.execute(
+        "UPDATE core.entities SET metadata = NULL"
+        " WHERE entity_id = (SELECT entity_id FROM core.entities WHERE is_enriched ORDER BY entity_id LIMIT 1)"
+    )
+    again = validate(found, datetime.now(UTC))
+    assert again["confidence that is not between 0 and 1"] == defects(MINIMUM_SCALE).with_confidence
+    assert again["enriched entities without a lead"] == 1
+    assert again["addresses stored without confidence"] == 0
