@@ -1,6 +1,6 @@
-INSERT INTO core.unusable_address_values
-SELECT a.id, CASE WHEN core.state_form(a.state) IS NULL THEN a.state END,
-       CASE WHEN core.zip_code_form(a.zip_code) IS NULL THEN a.zip_code END
+-- Values that no form can be made of, before they are set to NULL.
+CREATE TABLE quarantine.addresses AS
+SELECT a.id, a.state, a.zip_code
 FROM core.addresses a
 WHERE (a.state IS NOT NULL AND core.state_form(a.state) IS NULL)
    OR (a.zip_code IS NOT NULL AND core.zip_code_form(a.zip_code) IS NULL);

@@ -101,9 +101,14 @@ def test_everything_comes_out_as_the_team_wrote_it_down_and_goes_back_byte_for_b
         "fk_street_type": "ref.street_type_catalog does not exist yet",
     }
     # What has no form is kept, and told.
-    unusable = "SELECT count(*) FROM core.unusable_address_values WHERE {} IS NOT NULL"
-    assert team.ask(unusable.format("state")) == wrong.states_unusable
-    assert team.ask(unusable.format("zip_code")) == wrong.zip_codes_unusable
+    target = team.ask("SELECT id FROM lockgate.sync_targets WHERE plan = 'hardening'")
+    for column, rows in (("state", wrong.states_unusable), ("zip_code", wrong.zip_codes_unusable)):
+        place = f"attnum FROM pg_attribute WHERE attrelid = 'core.addresses'::regclass AND attname = '{column}'"
+        number = team.ask(f"SELECT {place}")
+        kept_values = f"SELECT count(*) FROM lockgate.before_{target} WHERE lockgate_o{number} IS NOT NULL"
+        assert team.ask(f"{kept_values} AND lockgate_n{number} IS NULL") == rows
+    told = [gate.what for gate in report.gates if gate.phase == "values"]
+    assert any(str(wrong.states_unusable) in what for what in told)
     # Of each number the oldest row stayed.
     younger = (
         f"SELECT count(*) FROM {kept['kept in']} q JOIN core.entity_phones s USING (entity_id, phone)"

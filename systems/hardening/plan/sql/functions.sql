@@ -22,10 +22,3 @@ END;
 CREATE FUNCTION core.zip_code_form(written text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN regexp_replace(written, '[ .-]', '', 'g') ~ '^[0-9]{8}$' THEN regexp_replace(written, '[ .-]', '', 'g') END;
-
--- Values that no form can be made of, before they are set to NULL.
-CREATE TABLE core.unusable_address_values (
-    address_id uuid PRIMARY KEY,
-    state text,
-    zip_code text
-);

@@ -1,3 +1,2 @@
-DROP TABLE IF EXISTS core.unusable_address_values;
 DROP FUNCTION IF EXISTS core.state_form;
 DROP FUNCTION IF EXISTS core.zip_code_form;
