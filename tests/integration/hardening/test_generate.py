@@ -107,7 +107,7 @@ def test_entities_are_bloated_by_old_versions_of_rows(conn: Connection) -> None:
     assert dead > 2 * _one(conn, "SELECT count(*) FROM core.entities")
     conn.execute("VACUUM FULL core.entities")
     would_do = defects(scale).bloated["core.entities"].would_do
-    assert _one(conn, "SELECT pg_relation_size('core.entities')") == pytest.approx(would_do, rel=0.35)
+    assert _one(conn, "SELECT pg_relation_size('core.entities')") == pytest.approx(would_do, rel=0.2)
 
 
 def test_the_validation_counts_what_is_wrong(found: Connection) -> None:
