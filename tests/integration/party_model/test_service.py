@@ -73,7 +73,6 @@ def test_a_lead_is_stored_in_the_models_that_are_asked_for(client: httpx.Client,
     )
 
 
-@pytest.mark.parametrize("model", ["old", "new", "both"])
 def test_while_storing_is_switched_off_a_lead_is_answered_and_nothing_is_stored(
     client: httpx.Client, both_models: Connection
 ) -> None:
@@ -105,6 +104,7 @@ def test_what_is_stored_of_an_address_says_how_sure_it_is(client: httpx.Client, 
     assert scores == [(False, "0.75"), (True, "0.90")]
 
 
+@pytest.mark.parametrize("model", ["old", "new", "both"])
 def test_a_second_lead_replaces_contacts_and_keeps_the_row_count(
     client: httpx.Client, both_models: Connection, model: str
 ) -> None:
