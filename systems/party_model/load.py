@@ -127,7 +127,7 @@ def _complaint(operation: Operation, status: int, answer: bytes, written: str, s
         return f"status {status}: {answer[:200].decode(errors='replace')}"
     said = json.loads(answer)
     if operation.erased:
-        return "" if said["found"] or not stored.issuperset(operation.erased) else "the person was not there"
+        return "" if said["found"] or not stored >= set(operation.erased) else "the person was not there"
     due = 0 if written == NOT_STORED else len(operation.people)
     if said["stored_in_db"] != due or set(said["failed"]) != set(operation.invalid):
         return f"stored {said['stored_in_db']} of {due}, refused {sorted(said['failed'])}"

@@ -87,7 +87,7 @@ def test_each_table_that_the_plan_touches_is_probed_and_nothing_is_changed(
 
 @pytest.mark.one_server
 def test_the_commands_say_what_there_is_to_be_found() -> None:
-    command = [sys.executable, system_folder("hardening"), "defects", "--scale", "0.02"]
+    command = [sys.executable, str(system_folder("hardening")), "defects", "--scale", "0.02"]
     said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert said["planted"]["surplus_phones"] == 30
     assert said["missing_tables"] == ["ref.property_types", "ref.street_type_catalog"]
