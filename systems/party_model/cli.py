@@ -23,7 +23,7 @@ from lockgate.demo.journal import Journal, latency
 
 from .counts import BORN, expected
 from .generate import generate
-from .journal import read
+from .journal import NOT_STORED, read
 from .load import Load, drive, send_all
 from .operations import KnownPerson, born
 from .parent import end_with_parent
@@ -173,7 +173,9 @@ def _verify(chosen: argparse.Namespace) -> None:
         {
             "requests": len(entries),
             "failed_requests": sum(not entry.ok for entry in entries),
-            "acknowledged_writes": sum(len(entry.people) + len(entry.erased) for entry in entries if entry.ok),
+            "acknowledged_writes": sum(
+                len(entry.people) + len(entry.erased) for entry in entries if entry.ok and entry.model != NOT_STORED
+            ),
             "lost_writes": len({each.cpf for each in lost}),
             "lost": [asdict(each) for each in lost[:20]],
             "failures": [asdict(replace(entry, people={})) for entry in entries if not entry.ok][:20],

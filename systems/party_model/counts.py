@@ -23,7 +23,7 @@ _REJECTED_AT_ONE = {
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Rows of the legacy tables, before any load."""
+    """Rows of the legacy tables, before any load; of each ``profile_stride`` entities one may have profiles."""
 
     entities: int
     companies: int
@@ -40,6 +40,7 @@ class Counts:
     primary_addresses: int
     profiles: int
     profiled_entities: int
+    profile_stride: int
     financials: int
     properties: int
     transactions: int
@@ -109,8 +110,9 @@ def counts(scale: float) -> Counts:
         entity_addresses=11_530,
         primary_addresses=1_054,
         profiles=profiles,
-        # Ten rows are six entities: four with one row, one with two, one with four (functions.sql).
+        # Ten rows are six entities: four with one row, one with two, one with four (profiles.sql).
         profiled_entities=(profiles - 1) // 10 * 6 + (1, 2, 3, 4, 5, 5, 6, 6, 6, 6)[(profiles - 1) % 10],
+        profile_stride=3,
         financials=250,
         properties=scaled(1_447_983, scale),
         transactions=scaled(60_000, scale),

@@ -6,20 +6,17 @@ value is a function of the row's number and the seed (``legacy/functions.sql``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
-from .counts import Counts, Expected, counts, expected
-
-LEGACY = Path(__file__).parent / "legacy"
+from .counts import Expected, counts, expected
+from .making import lanes, makers, script, statements
 
 # Longest first, so that the two sessions end at about the same time.
-_LOADS = (
+LOADS = (
     "entities",
     "phones",
     "profiles",
@@ -64,64 +61,19 @@ def generate(
     """
     figures = counts(scale)
     report("tables")
-    conn.execute(_sql("schema"))
-    loaders = [_loader(conn, figures, seed) for _ in range(sessions)]
-    try:
+    conn.execute(script("schema").encode())
+    with makers(conn, sessions, [script("functions"), script("profiles")]) as made:
+        made.given(script("words"), {"seed": seed, **asdict(figures)})
         report("rows")
-        _share(loaders, [[_sql(f"load_{name}")] for name in _LOADS])
+        made.share([[script(f"load_{name}")] for name in LOADS])
         report("keys and indexes")
-        _share(loaders, _lanes("keys"))
+        made.share(lanes("keys"))
         report("foreign keys")
-        for statement in _statements(_sql("foreign_keys")):
-            conn.execute(statement)
-        _share(loaders, _lanes("validate"))
+        for statement in statements(script("foreign_keys")):
+            conn.execute(statement.encode())
+        made.share(lanes("validate"))
+        report("what the hardening made")
+        made.share(lanes("hardened"))
         report("statistics")
-        _share(loaders, [[f"VACUUM (ANALYZE) {tables}"] for tables in _TABLES])
-    finally:
-        for loader in loaders:
-            loader.close()
+        made.share([[f"VACUUM (ANALYZE) {tables}"] for tables in _TABLES])
     return expected(scale)
-
-
-def _sql(name: str) -> str:
-    return (LEGACY / f"{name}.sql").read_text(encoding="utf-8")
-
-
-def _statements(text: str) -> list[str]:
-    return [part for part in text.split(";\n") if part.strip()]
-
-
-def _lanes(name: str) -> list[list[str]]:
-    return [_statements(lane) for lane in _sql(name).split("-- lane\n")]
-
-
-def _loader(conn: psycopg.Connection[Any], figures: Counts, seed: int) -> psycopg.Connection[Any]:
-    """Another session to the same database, with the functions and the figures in its temporary schema."""
-    loader = psycopg.connect(
-        conn.info.dsn, password=conn.info.password or None, autocommit=True, prepare_threshold=None
-    )
-    loader.execute("SET synchronous_commit = off")
-    loader.execute("SET maintenance_work_mem = '256MB'")
-    loader.execute("SET TimeZone = 'UTC'")
-    loader.execute(_sql("functions"))
-    # A utility statement takes no parameters on the server's side.
-    with psycopg.ClientCursor(loader) as cursor:
-        cursor.execute(_sql("words"), {"seed": seed, **asdict(figures)})
-    return loader
-
-
-def _share(loaders: Sequence[psycopg.Connection[Any]], lanes: Sequence[list[str]]) -> None:
-    """Run the lanes, each in order, by as many sessions as there are loaders."""
-    free = list(loaders)
-
-    def run(lane: list[str]) -> None:
-        loader = free.pop()
-        try:
-            for statement in lane:
-                loader.execute(statement)
-        finally:
-            free.append(loader)
-
-    with ThreadPoolExecutor(len(loaders)) as pool:
-        for done in [pool.submit(run, lane) for lane in lanes]:
-            done.result()

@@ -9,6 +9,9 @@ from typing import Any
 
 from lockgate.demo.journal import lines
 
+NOT_STORED = "none"
+"""The model that a service says it wrote while storing is switched off."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from threading import Event, Thread
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from lockgate.demo.journal import Journal
 
-from .journal import Entry
+from .journal import NOT_STORED, Entry
 from .operations import KnownPerson, Operation, numbered
 
 REQUEST_SECONDS = 60
@@ -58,19 +58,23 @@ def send_all(url: str, operations: Iterable[Operation], journal: Journal) -> Non
     """Send these requests one after the other."""
     connection = _connection(url)
     for number, operation in enumerate(operations):
-        journal.write(_send(connection, number, operation, time.monotonic(), None))
+        journal.write(_send(connection, number, operation, time.monotonic(), None, set()))
     connection.close()
 
 
 def _work(load: Load, worker: int, known: Sequence[KnownPerson], journal: Journal, start: float, stop: Event) -> None:
     connection = _connection(load.url)
+    stored: set[str] = set()
     for number, operation in numbered(worker, load.workers, load.seed, known):
         due = start + number / load.rate
         if load.seconds is not None and due >= start + load.seconds:
             break
         if stop.wait(max(due - time.monotonic(), 0)):
             break
-        journal.write(_send(connection, number, operation, due, load.model))
+        entry = _send(connection, number, operation, due, load.model, stored)
+        if entry.ok and entry.model != NOT_STORED:
+            stored |= entry.people.keys()
+        journal.write(entry)
     connection.close()
 
 
@@ -80,8 +84,13 @@ def _connection(url: str) -> HTTPConnection:
     return HTTPConnection(parts.hostname, parts.port, timeout=REQUEST_SECONDS)
 
 
-def _send(connection: HTTPConnection, number: int, operation: Operation, due: float, model: str | None) -> Entry:
-    """Send one request over the connection (which connects by itself when it is closed) and read the answer."""
+def _send(
+    connection: HTTPConnection, number: int, operation: Operation, due: float, model: str | None, stored: Set[str]
+) -> Entry:
+    """Send one request over the connection (which connects by itself when it is closed) and read the answer.
+
+    :param stored: CPFs of the worker's people that the service has stored.
+    """
     headers = {"Content-Type": "application/json"}
     if wanted := operation.model or model:
         headers["X-Model"] = wanted
@@ -92,7 +101,7 @@ def _send(connection: HTTPConnection, number: int, operation: Operation, due: fl
         response = connection.getresponse()
         answer = response.read()
         status, written = response.status, response.headers.get("X-Model", "")
-        error = _complaint(operation, status, answer)
+        error = _complaint(operation, status, answer, written, stored)
     except (OSError, HTTPException, ValueError) as failure:
         connection.close()
         error = f"{type(failure).__name__}: {failure}"
@@ -112,13 +121,14 @@ def _send(connection: HTTPConnection, number: int, operation: Operation, due: fl
     )
 
 
-def _complaint(operation: Operation, status: int, answer: bytes) -> str:
+def _complaint(operation: Operation, status: int, answer: bytes, written: str, stored: Set[str]) -> str:
     """What is wrong with an answer; empty if nothing is."""
     if status != 200:
         return f"status {status}: {answer[:200].decode(errors='replace')}"
     said = json.loads(answer)
     if operation.erased:
-        return "" if said["found"] else "the person was not there"
-    if said["stored_in_db"] != len(operation.people) or set(said["failed"]) != set(operation.invalid):
-        return f"stored {said['stored_in_db']} of {len(operation.people)}, refused {sorted(said['failed'])}"
+        return "" if said["found"] or not stored >= set(operation.erased) else "the person was not there"
+    due = 0 if written == NOT_STORED else len(operation.people)
+    if said["stored_in_db"] != due or set(said["failed"]) != set(operation.invalid):
+        return f"stored {said['stored_in_db']} of {due}, refused {sorted(said['failed'])}"
     return ""

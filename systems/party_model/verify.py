@@ -10,7 +10,7 @@ from typing import Any
 
 import psycopg
 
-from .journal import Entry
+from .journal import NOT_STORED, Entry
 from .service.new_model import contacts_of_emails, contacts_of_phones
 from .service.payload import Email, Payload, Phone
 from .service.provider import PROVIDER, enrich
@@ -56,6 +56,8 @@ def last_writes(entries: Iterable[Entry]) -> dict[str, Person]:
     """CPF -> what must be stored, from a journal in which no two requests about a person overlap."""
     people: dict[str, Person] = {}
     for entry in entries:
+        if entry.model == NOT_STORED:
+            continue
         writes = {
             cpf: Write(entry.model, entry.lead, enrich(cpf, entry.lead, given), entry.kind == "born")
             for cpf, given in entry.people.items()

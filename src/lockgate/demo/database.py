@@ -110,6 +110,21 @@ def beside(dsn: str, keep: bool) -> Iterator[str]:
                 admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+@contextmanager
+def copied(database: DemoDatabase) -> Iterator[str]:
+    """The address of a copy of the database as it is, to which nobody may be connected; the copy goes at the end."""
+    name = f"{conninfo_to_dict(database.dsn)['dbname']}_copy"
+    copy, original = sql.Identifier(name), sql.Identifier(str(conninfo_to_dict(database.dsn)["dbname"]))
+    # From another database of the server: one to which somebody is connected cannot be copied.
+    with psycopg.connect(database.named or make_conninfo(database.dsn, dbname="postgres"), autocommit=True) as admin:
+        by_files = sql.SQL(" STRATEGY file_copy" if admin.info.server_version >= 150_000 else "")
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}{}").format(copy, original, by_files))
+        try:
+            yield make_conninfo(database.dsn, dbname=name)
+        finally:
+            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(copy))
+
+
 def _create(admin: Connection[Any], name: str) -> None:
     # template0, because names are written in UTF-8 whatever the server's own encoding is.
     admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name)))

@@ -8,19 +8,16 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from typing import Any
-from urllib.request import urlopen
 
 from lockgate.demo.ending import Retirement
 from lockgate.demo.options import DemoOptions
 from lockgate.demo.outcome import outcome
-from lockgate.demo.project import Project, Running
+from lockgate.demo.project import Project, Running, is_well, require_packages
 from lockgate.demo.result import DemoResult
 from lockgate.demo.stage import Stage, sized, staged
 from lockgate.engine.clock import Clock, ForwardedClock, SystemClock
 from lockgate.engine.context import Progress, Silent
-from lockgate.errors import LockgateError
 from lockgate.systems import import_system, system_folder
 
 SYSTEM = "party_model"
@@ -49,30 +46,11 @@ def run(
     """
     clock, progress = ForwardedClock(clock or SystemClock()), progress or Silent()
     stop = stop or threading.Event()
-    _require_packages()
+    require_packages()
     expected = sized(lambda: import_system(SYSTEM, "counts").expected(options.scale), "0.02")
     with staged(options, SYSTEM, clock, progress, stop) as stage:
         project = Project(system_folder(SYSTEM), stage.folder, clock, stop)
         return _Demo(options, stage, clock, project, expected).run()
-
-
-def _require_packages() -> None:
-    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
-    if missing:
-        raise LockgateError(
-            "The demo needs packages that are not installed",
-            why=f"There is no {' and no '.join(missing)}.",
-            hint="pip install 'lockgate[demo]'",
-        )
-
-
-def _is_well(said: Any) -> bool:
-    """Whether the service that said where it is has a database that answers."""
-    try:
-        with urlopen(f"{said['url']}/health", timeout=5):
-            return True
-    except OSError:
-        return False
 
 
 @dataclass(slots=True)
@@ -143,7 +121,7 @@ class _Demo:
         self.project.ask(database.dsn, "role", "--name", database.service_role, password=database.service_password)
 
     def _service(self) -> AbstractContextManager[Running]:
-        return self.project.running(self.stage.database.service_dsn, "service", ready=_is_well)
+        return self.project.running(self.stage.database.service_dsn, "service", ready=is_well)
 
     def _load(self, url: str, seed: int) -> AbstractContextManager[Running]:
         known = self.stage.folder / "known_people.json"

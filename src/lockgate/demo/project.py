@@ -11,8 +11,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
+from urllib.request import urlopen
 
 from lockgate.engine.address import redact
 from lockgate.engine.clock import Clock
@@ -20,6 +22,26 @@ from lockgate.errors import Interrupted, LockgateError
 
 _ENDING_SECONDS = 70
 """A request under way may take a minute before its failure is known."""
+
+
+def require_packages() -> None:
+    """:raises LockgateError: if the service's packages are not installed."""
+    missing = [name for name in ("starlette", "uvicorn") if find_spec(name) is None]
+    if missing:
+        raise LockgateError(
+            "The demo needs packages that are not installed",
+            why=f"There is no {' and no '.join(missing)}.",
+            hint="pip install 'lockgate[demo]'",
+        )
+
+
+def is_well(said: Any) -> bool:
+    """Whether the service that said where it is has a database that answers."""
+    try:
+        with urlopen(f"{said['url']}/health", timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 @dataclass(slots=True)

@@ -81,5 +81,6 @@ SYSTEMS: Mapping[str, System] = {
     PARTY_MODEL: System("party_model", 0.02, "1.5 million people and companies", retires=True),
     "life-graph": System("life_graph", 0.1, "a year of one household: 10,000 commitments, 50,000 interactions"),
     "context-memory": System("context_memory", 0.01, "1 million leads with 5 million messages"),
+    "hardening": System("hardening", 0.02, "1.5 million people and companies, on the day before party-model's"),
     "salon": System("salon", 1.0, "1,299 clients, 38 bookings and 100,000 messages", messages=True),
 }

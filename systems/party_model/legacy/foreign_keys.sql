@@ -28,8 +28,6 @@ ALTER TABLE core.property_transactions ADD CONSTRAINT fk_transactions_seller
 
 ALTER TABLE core.entity_addresses ADD CONSTRAINT fk_entity_addresses_address
     FOREIGN KEY (address_id) REFERENCES core.addresses ON DELETE CASCADE NOT VALID;
-ALTER TABLE core.entity_relationships ADD CONSTRAINT fk_relationship_type
-    FOREIGN KEY (relationship_type) REFERENCES ref.relationship_types NOT VALID;
 ALTER TABLE core.properties ADD CONSTRAINT fk_properties_address
     FOREIGN KEY (address_id) REFERENCES core.addresses ON DELETE SET NULL NOT VALID;
 ALTER TABLE core.property_transactions ADD CONSTRAINT fk_transactions_property

@@ -26,7 +26,6 @@ SELECT 1 + 7919 * CASE WHEN drawn % 20 = 0 THEN drawn / 20 % (1 + entities / 500
                        ELSE drawn / 20 % (1 + entities * 7 / 10) END % entities
 $$;
 
--- Profiles come in groups of six entities with ten rows: four of one provider, one of two, one of four.
--- The groups' entities are every third one or so; ordinal counts them from 0.
-CREATE FUNCTION pg_temp.profiled(ordinal bigint, seed bigint) RETURNS bigint
-LANGUAGE sql IMMUTABLE AS $$ SELECT 1 + ordinal * 3 + pg_temp.draw(ordinal, seed, 90) % 3 $$;
+-- The number of an entity with profiles: one of each `stride` has some; ordinal counts them from 0.
+CREATE FUNCTION pg_temp.profiled(ordinal bigint, stride bigint, seed bigint) RETURNS bigint
+LANGUAGE sql IMMUTABLE AS $$ SELECT 1 + ordinal * stride + pg_temp.draw(ordinal, seed, 90) % stride $$;

@@ -2,12 +2,9 @@
 
 ALTER TABLE core.entities ADD PRIMARY KEY (entity_id);
 ALTER TABLE core.entities ADD CONSTRAINT entities_national_id_key UNIQUE (national_id);
-CREATE INDEX idx_entities_metadata_c2s_lead_id ON core.entities ((metadata ->> 'c2s_lead_id'));
-CREATE INDEX idx_entities_enriched_at ON core.entities (enriched_at);
 
 -- lane
 ALTER TABLE core.entity_phones ADD PRIMARY KEY (id);
-CREATE UNIQUE INDEX uq_entity_phones_per_entity ON core.entity_phones (entity_id, phone);
 SELECT setval('core.entity_phones_id_seq', max(id)) FROM core.entity_phones;
 
 -- lane
@@ -18,17 +15,11 @@ SELECT setval('core.entity_emails_id_seq', max(id)) FROM core.entity_emails;
 
 -- lane
 ALTER TABLE core.addresses ADD PRIMARY KEY (id);
-CREATE UNIQUE INDEX uq_addresses_hash ON core.addresses (address_hash) WHERE address_hash IS NOT NULL;
-CREATE INDEX idx_addresses_neighborhood_lower ON core.addresses (lower(neighborhood));
-ALTER TABLE core.addresses ADD CONSTRAINT chk_addresses_zip_code CHECK (zip_code ~ '^[0-9]{8}$');
-ALTER TABLE core.addresses ADD CONSTRAINT chk_addresses_state_uf CHECK (state ~ '^[A-Z]{2}$');
 
 -- lane
 ALTER TABLE core.entity_profiles ADD PRIMARY KEY (entity_id, provider);
 ALTER TABLE core.entity_financials ADD PRIMARY KEY (entity_id);
-ALTER TABLE core.entity_addresses ADD CONSTRAINT uq_entity_addresses UNIQUE (entity_id, address_id);
 CREATE INDEX idx_entity_addresses_address_id ON core.entity_addresses (address_id);
-CREATE INDEX idx_entity_addresses_confidence_high ON core.entity_addresses (entity_id) WHERE confidence_score >= 0.8;
 
 -- lane
 ALTER TABLE core.properties ADD PRIMARY KEY (id);

@@ -24,7 +24,8 @@ FROM gen g
 CROSS JOIN LATERAL generate_series(1, g.entities) AS n
 CROSS JOIN LATERAL (
     SELECT n * g.companies / g.entities > (n - 1) * g.companies / g.entities AS company,
-           (n - 1) / 3 < g.profiled_entities AND pg_temp.profiled((n - 1) / 3, g.seed) = n AS enriched OFFSET 0) AS k
+           (n - 1) / g.profile_stride < g.profiled_entities
+           AND pg_temp.profiled((n - 1) / g.profile_stride, g.profile_stride, g.seed) = n AS enriched OFFSET 0) AS k
 CROSS JOIN LATERAL (SELECT pg_temp.draw(n, g.seed, 1) AS a, pg_temp.draw(n, g.seed, 2) AS b OFFSET 0) AS d
 CROSS JOIN LATERAL (
     SELECT (n * 524287 + g.seed * 7919) % 900000000 AS base, (n * 7368787 + g.seed * 31) % 100000000 AS root OFFSET 0) AS r

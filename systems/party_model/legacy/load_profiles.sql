@@ -1,9 +1,7 @@
 INSERT INTO core.entity_profiles (entity_id, provider, payload, created_at, updated_at)
 SELECT
-    pg_temp.entity(pg_temp.profiled(o.ordinal, g.seed), g.seed),
-    g.providers[1 + CASE WHEN o.place < 4 THEN pg_temp.draw(o.ordinal, g.seed, 50) % 4
-                         WHEN o.place < 6 THEN (pg_temp.draw(o.ordinal, g.seed, 50) + (o.place - 4) * 2) % 4
-                         ELSE o.place - 6 END],
+    pg_temp.entity(pg_temp.profiled(o.ordinal, g.profile_stride, g.seed), g.seed),
+    g.providers[1 + o.provider],
     jsonb_build_object(
         'request', md5('request ' || n), 'score', d.a % 1000, 'status', CASE d.a / 1000 % 20 WHEN 0 THEN 'partial' ELSE 'complete' END,
         'occupation', CASE d.a / 20000 % 4 WHEN 0 THEN NULL WHEN 1 THEN 'autônomo' WHEN 2 THEN 'servidor público' ELSE 'CLT' END,
@@ -14,7 +12,5 @@ SELECT
     pg_temp.moment(d.a) + make_interval(secs => d.b % 10000000)
 FROM gen g
 CROSS JOIN LATERAL generate_series(1, g.profiles) AS n
-CROSS JOIN LATERAL (
-    SELECT (n - 1) % 10 AS place,
-           (n - 1) / 10 * 6 + (ARRAY[0, 1, 2, 3, 4, 4, 5, 5, 5, 5])[1 + (n - 1) % 10] AS ordinal OFFSET 0) AS o
+CROSS JOIN LATERAL pg_temp.profile(n, g.profiles, g.profiled_entities, g.seed) AS o
 CROSS JOIN LATERAL (SELECT pg_temp.draw(n, g.seed, 51) AS a, pg_temp.draw(n, g.seed, 52) AS b OFFSET 0) AS d

@@ -12,7 +12,6 @@ ALTER TABLE core.properties VALIDATE CONSTRAINT fk_properties_address;
 -- lane
 ALTER TABLE core.entity_relationships VALIDATE CONSTRAINT fk_relationships_source;
 ALTER TABLE core.entity_relationships VALIDATE CONSTRAINT fk_relationships_target;
-ALTER TABLE core.entity_relationships VALIDATE CONSTRAINT fk_relationship_type;
 -- lane
 ALTER TABLE core.entity_family_relationships VALIDATE CONSTRAINT fk_family_entity;
 ALTER TABLE core.entity_family_relationships VALIDATE CONSTRAINT fk_family_relative;

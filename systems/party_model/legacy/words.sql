@@ -17,6 +17,7 @@ SELECT
     %(primary_addresses)s::bigint AS primary_addresses,
     %(profiles)s::bigint AS profiles,
     %(profiled_entities)s::bigint AS profiled_entities,
+    %(profile_stride)s::bigint AS profile_stride,
     %(financials)s::bigint AS financials,
     %(properties)s::bigint AS properties,
     %(transactions)s::bigint AS transactions,

@@ -97,11 +97,12 @@ async def _store_addresses(cursor: Cursor, entity_id: UUID, addresses: Sequence[
         "DELETE FROM core.entity_addresses WHERE entity_id = %s AND address_id <> ALL (%s)",
         [entity_id, [address.id for address in addresses]],
     )
-    # As with the e-mails: first those that are not primary.
+    # As with the e-mails: first those that are not primary. What a lead says is trusted less where it is not.
     for address in sorted(addresses, key=lambda each: each.primary):
         await cursor.execute(
-            "INSERT INTO core.entity_addresses (entity_id, address_id, address_type, is_primary)"
-            " VALUES (%s, %s, %s, %s) ON CONFLICT (entity_id, address_id)"
-            " DO UPDATE SET address_type = EXCLUDED.address_type, is_primary = EXCLUDED.is_primary",
-            [entity_id, address.id, address.kind, address.primary],
+            "INSERT INTO core.entity_addresses (entity_id, address_id, address_type, is_primary, confidence_score)"
+            " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (entity_id, address_id)"
+            " DO UPDATE SET address_type = EXCLUDED.address_type, is_primary = EXCLUDED.is_primary,"
+            " confidence_score = EXCLUDED.confidence_score",
+            [entity_id, address.id, address.kind, address.primary, "0.90" if address.primary else "0.75"],
         )

@@ -74,11 +74,11 @@ async def health(request: Request) -> JSONResponse:
 
 
 async def set_model(request: Request) -> JSONResponse:
-    """``PUT /admin/model`` with ``{"model": "in use" | "old" | "new" | "both"}``: what is written from now on."""
+    """``PUT /admin/model`` with ``{"model": "in use" | "old" | "new" | "both" | "none"}``: what is written next."""
     try:
         request.app.state.model = Model((await request.json())["model"])
     except (ValueError, KeyError, TypeError):
-        return _refused("model must be `in use`, old, new or both")
+        return _refused("model must be `in use`, old, new, both or none")
     return JSONResponse({"model": request.app.state.model})
 
 
@@ -119,7 +119,8 @@ async def erase(request: Request) -> JSONResponse:
 async def _store_lead(request: Request, lead_id: str, people: Mapping[str, Mapping[str, Any]]) -> JSONResponse:
     """Store each person in a transaction of its own: one that fails does not stop the others.
 
-    Answers 500 if the database failed for anybody; a number that is no CPF is the lead's fault and is only named.
+    Answers 500 if the database failed for anybody; a number that is no CPF is the lead's fault and is only named. While
+    storing is switched off the lead is enriched and its message sent all the same, and `stored_in_db` is 0.
     """
     try:
         model = _model(request)
@@ -136,16 +137,17 @@ async def _store_lead(request: Request, lead_id: str, people: Mapping[str, Mappi
             payload = enrich(cpf, lead_id, given)
             async with _pool(request).connection() as conn:
                 person, written = await store_enriched_person_with_lead(conn, cpf, payload, lead_id, model)
-                stored[cpf] = str(person)
                 models.add(written)
+                if person is not None:
+                    stored[cpf] = str(person)
         except (KeyError, TypeError, ValueError) as error:
             failed[cpf] = str(error) if isinstance(error, InvalidCpfError) else "not to be read"
         except (psycopg.Error, PoolTimeout) as error:
             status = 500
             failed[cpf] = _failed(request, error)
     answer = {
-        "success": bool(stored),
-        "message_sent": bool(stored),
+        "success": bool(models),
+        "message_sent": bool(models),
         "stored_in_db": len(stored),
         "entity_ids": list(stored.values()),
         "failed": failed,
@@ -155,7 +157,7 @@ async def _store_lead(request: Request, lead_id: str, people: Mapping[str, Mappi
 
 def _said(written: set[Model], asked: Model) -> Model:
     """The model that the people of a lead were written to; the new one if it came into use in their midst."""
-    return next((model for model in (Model.NEW, Model.BOTH, Model.OLD) if model in written), asked)
+    return next((model for model in (Model.NEW, Model.BOTH, Model.OLD, Model.NONE) if model in written), asked)
 
 
 def _failed(request: Request, error: Exception) -> str:

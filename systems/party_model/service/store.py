@@ -1,4 +1,4 @@
-"""Storing one person of a lead: one transaction, in the old model, in the new one, or in both.
+"""Storing one person of a lead: one transaction, in the old model, in the new one, in both, or not at all.
 
 Which one is in use is a setting in the database, looked up in each transaction. What writes the old model is a part
 of the releases until nobody goes back to it.
@@ -25,12 +25,13 @@ T = TypeVar("T")
 
 
 class Model(StrEnum):
-    """Which tables the service writes."""
+    """Which tables the service writes; NONE: storing is switched off."""
 
     IN_USE = "in use"
     OLD = "old"
     NEW = "new"
     BOTH = "both"
+    NONE = "none"
 
 
 class InvalidCpfError(ValueError):
@@ -43,20 +44,23 @@ _CLOSED = "LG001"
 
 async def store_enriched_person_with_lead(
     conn: Connection, cpf: str, payload: Payload, lead_id: str, model: Model
-) -> tuple[UUID, Model]:
+) -> tuple[UUID | None, Model]:
     """Make what is stored about the person what the payload says, and keep the lead's id with it.
 
     In the new model alone, before it is in use, the person must have no entity: what an entity yields is its mapping's
     business.
 
-    :return: the id of the entity, and where only the new model is written, of the party; and which model was written.
+    :return: the id of the entity, where only the new model is written, of the party, and None if nothing is stored; and
+        which model was written.
     :raises InvalidCpfError: if the CPF is none; nothing is stored.
     :raises psycopg.Error: if the database refuses something; nothing is stored.
     """
     if not cpfs.is_valid(cpf):
         raise InvalidCpfError("not a CPF")
 
-    async def store(cursor: Cursor, written: Model) -> UUID:
+    async def store(cursor: Cursor, written: Model) -> UUID | None:
+        if written is Model.NONE:
+            return None
         await _one_at_a_time(cursor, cpf)
         if payload.addresses:
             await _store_places(cursor, payload.addresses)
@@ -65,7 +69,6 @@ async def store_enriched_person_with_lead(
             entity_id = await _old_model().store(cursor, cpf, payload, lead_id)
         if written is not Model.OLD:
             return await new_model.store(cursor, cpf, payload, lead_id, entity_id)
-        assert entity_id is not None
         return entity_id
 
     return await _in_model(conn, model, store)
@@ -79,6 +82,8 @@ async def erase_person(conn: Connection, cpf: str, model: Model) -> tuple[bool, 
 
     async def erase(cursor: Cursor, written: Model) -> bool:
         found = False
+        if written is Model.NONE:
+            return found
         await _one_at_a_time(cursor, cpf)
         if written is not Model.NEW:
             found = await _old_model().erase(cursor, cpf)

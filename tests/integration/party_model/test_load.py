@@ -61,6 +61,21 @@ def test_nothing_that_was_acknowledged_is_lost_and_the_rows_can_be_told_apart(
     assert all(each.source_rows == each.migrated + each.merged + each.rejected for each in made.values())
 
 
+def test_what_a_service_did_not_store_is_not_looked_for(
+    legacy: Connection, service_dsn: str, dsn: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "journal.jsonl"
+    with service(service_dsn) as url:
+        for model in ("none", "old"):
+            legacy.execute("UPDATE core.service_settings SET value = %s WHERE name = 'model'", [model])
+            load = ("load", "--url", url, "--journal", file, "--rate", 100, "--workers", 2, "--seconds", 1)
+            command(dsn, *load, "--seed", 1 if model == "none" else 2)
+            verified = command(dsn, "verify", "--journal", file, "--models", "old")
+            assert verified["failures"] == verified["lost"] == []
+            assert (verified["acknowledged_writes"] > 0) == (model == "old")
+    assert {entry.model for entry in read(file)} == {"none", "old"}
+
+
 DAMAGE = {
     "DELETE FROM core.entities WHERE national_id = %s": "old",
     "UPDATE core.entities SET name = name || '!' WHERE national_id = %s": "old",

@@ -73,6 +73,39 @@ def test_a_lead_is_stored_in_the_models_that_are_asked_for(client: httpx.Client,
     )
 
 
+def test_while_storing_is_switched_off_a_lead_is_answered_and_nothing_is_stored(
+    client: httpx.Client, both_models: Connection
+) -> None:
+    both_models.execute("UPDATE core.service_settings SET value = 'none' WHERE name = 'model'")
+    answer = client.post(LEAD, json=_lead({"cpf": CPF, "emails": _emails("eu@aqui.example")}, {"cpf": "123"}))
+    assert (answer.status_code, answer.headers["x-model"]) == (200, "none")
+    assert answer.json() == {
+        "success": True,
+        "message_sent": True,
+        "stored_in_db": 0,
+        "entity_ids": [],
+        "failed": {"123": "not a CPF"},
+    }
+    assert client.delete(f"/api/v1/people/{CPF}").json() == {"success": True, "found": False}
+    assert _stored(both_models, "SELECT 1 FROM core.entities WHERE national_id = %s") == []
+
+    both_models.execute("UPDATE core.service_settings SET value = 'old' WHERE name = 'model'")
+    assert client.post(LEAD, json=_lead({"cpf": CPF, "emails": _emails("eu@aqui.example")})).json()["stored_in_db"] == 1
+    assert _stored(both_models, OLD_EMAILS) == ["eu@aqui.example"]
+
+
+def test_what_is_stored_of_an_address_says_how_sure_it_is(client: httpx.Client, both_models: Connection) -> None:
+    people = [cpfs.of_load(number) for number in range(20)]
+    for cpf in people:
+        assert client.post(LEAD, json=_lead({"cpf": cpf})).json()["stored_in_db"] == 1
+    scores = both_models.execute(
+        "SELECT DISTINCT a.is_primary, a.confidence_score::text FROM core.entity_addresses a"
+        " JOIN core.entities e USING (entity_id) WHERE e.national_id = ANY (%s) ORDER BY 1",
+        [people],
+    ).fetchall()
+    assert scores == [(False, "0.75"), (True, "0.90")]
+
+
 @pytest.mark.parametrize("model", ["old", "new", "both"])
 def test_a_second_lead_replaces_contacts_and_keeps_the_row_count(
     client: httpx.Client, both_models: Connection, model: str

@@ -15,6 +15,8 @@ import lockgate.demo.party_model
 from lockgate.cli.commands.demo import _told
 from lockgate.cli.main import cli
 from lockgate.demo import DemoOptions, DemoResult
+from lockgate.demo.canary import Waits
+from lockgate.demo.hardened import HardenedResult
 from lockgate.demo.journal import Latency
 from lockgate.demo.result import Account, Ending, PlainResult
 from lockgate.engine.clock import Clock
@@ -133,3 +135,21 @@ def test_a_demo_without_a_service_tells_of_its_writes() -> None:
     assert not replace(result, phases_done=1).holds
     assert not replace(result, failed_writes=1).holds
     assert not replace(result, checks_failed=("orders: 3, not 4",)).holds
+
+
+def test_the_hardening_tells_who_waited_and_what_was_skipped() -> None:
+    result = HardenedResult(
+        system="hardening", scale=1, seed=1, phases_done=7, phases_planned=7, checks_failed=(), unexplained_rows=0,
+        acknowledged_writes=1200, failed_writes=0, lost_writes=0, figures={"seconds online": 31.5},
+        differences=(), seconds={}, report_md=Path("r.md"), report_json=Path("r.json"), kept=None,
+        quarantined=1522, duplicates_left=0, constraints_added=3, indexes_added=7, tables_touched=("core.entities",),
+        foreign_keys_skipped={"fk_property_type": "ref.property_types does not exist yet"}, online_seconds=31.5,
+        offline_seconds=12.25, waits={"core.entities": Waits(reads=10, read_ms=1.5, writes=9, write_ms=44.4)},
+    )  # fmt: skip
+    said = [" ".join(line.split()) for line, _ in _told(result)]
+    assert "core.entities 1.5 ms 44.4 ms" in said
+    assert "Skipped: fk_property_type: ref.property_types does not exist yet" in said
+    found = json.loads(json.dumps(result.as_json()))
+    assert (found["quarantined"], found["constraints_added"], found["indexes_added"]) == (1522, 3, 7)
+    assert found["waits"]["core.entities"]["write_ms"] == 44.4
+    assert found["holds"]

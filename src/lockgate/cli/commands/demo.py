@@ -15,6 +15,7 @@ from lockgate.demo.registry import PARTY_MODEL, SYSTEMS
 from lockgate.errors import ExitCode, LockgateError, UsageError
 
 if TYPE_CHECKING:
+    from lockgate.demo.hardened import HardenedResult
     from lockgate.demo.registry import Result
     from lockgate.demo.result import DemoResult, Ending, PlainResult
 
@@ -125,6 +126,8 @@ def _told(result: Result) -> Iterator[tuple[str, str | None]]:
 
 
 def _plain(result: PlainResult) -> Iterator[tuple[str, str | None]]:
+    from lockgate.demo.hardened import HardenedResult
+
     yield f"Phases: {result.phases_done} of {result.phases_planned} done", "title"
     figures = {
         "writes acknowledged": result.acknowledged_writes,
@@ -136,7 +139,18 @@ def _plain(result: PlainResult) -> Iterator[tuple[str, str | None]]:
     shown = [(name, value if isinstance(value, str) else amounts.count(value)) for name, value in figures.items()]
     yield from ((line, None) for line in columns(shown, indent="  ", right=[1]))
     yield "", None
+    if isinstance(result, HardenedResult):
+        yield from _hardened(result)
     yield from _end(result)
+
+
+def _hardened(result: HardenedResult) -> Iterator[tuple[str, str | None]]:
+    yield "The longest that somebody waited for a table:", "title"
+    waits = [(table, _milliseconds(each.read_ms), _milliseconds(each.write_ms)) for table, each in result.waits.items()]
+    yield from ((line, None) for line in columns([("", "read", "write"), *waits], indent="  ", right=[1, 2]))
+    for name, why in result.foreign_keys_skipped.items():
+        yield f"Skipped: {name}: {why}", None
+    yield "", None
 
 
 def _end(result: DemoResult | PlainResult) -> Iterator[tuple[str, str | None]]:

@@ -1,0 +1,2 @@
+DROP FUNCTION IF EXISTS core.state_form;
+DROP FUNCTION IF EXISTS core.zip_code_form;
