@@ -15,14 +15,14 @@ from psycopg import sql
 from lockgate.discover import names
 from lockgate.discover.finding import Finding, Mend
 from lockgate.discover.indexes import free_name
+from lockgate.discover.keys import Candidate, candidates, is_part
 from lockgate.discover.profile import is_text
-from lockgate.discover.references import guesses
+from lockgate.discover.references import type_name
 from lockgate.discover.survey import Survey, Table, Unread
 from lockgate.safety.finding import Severity
 from lockgate.safety.probes.asking import EXAMPLES, source
 from lockgate.safety.records import Column
 from lockgate.sql.ddl import ident
-from lockgate.sql.words import holds
 
 _FEWEST = 20  # rows below which nothing is near to a key
 _NEAR = 0.05  # of the rows that may be too many, where names say that it is a key
@@ -30,8 +30,6 @@ _TELLING = 3.0  # how many times more, or fewer, than by chance tells something
 _SPLIT = 16  # of a table that cannot be counted in time the keys of one in so many are looked at
 _MOST = 12  # sets of columns that are tried for one table
 _SURE = 100  # rows from which on a key that holds everywhere is worth a word
-_SINGLE_TYPES = frozenset({"int2", "int4", "int8", "uuid", "numeric"})
-_TIMES = frozenset({"timestamp", "timestamptz", "date"})
 _OLDEST = (
     "created_at",
     "createdat",
@@ -42,26 +40,6 @@ _OLDEST = (
     "added_at",
     "created_date",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """Columns that may be a key.
-
-    :param child: one says whose row it is, and the other which of its rows.
-    :param link: both refer to other tables.
-    :param folds: whether texts that differ in case only are the same.
-    """
-
-    columns: tuple[Column, ...]
-    child: bool = False
-    link: bool = False
-    folds: bool = False
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of its columns."""
-        return tuple(column.name for column in self.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,80 +102,9 @@ def _of_table(survey: Survey, table: Table) -> Iterator[Finding]:
         if alike.extra:
             settled.append(frozenset(candidate.names))
             yield _duplicates(survey, table, candidate, alike)
-        elif not candidate.child and not candidate.link and not _is_part(survey, table):
+        elif not candidate.child and not candidate.link and not is_part(survey, table):
             settled.append(frozenset(candidate.names))
             yield from _unkept(survey, table, candidate, alike)
-
-
-def candidates(survey: Survey, table: Table) -> list[Candidate]:
-    """The sets of columns that may be keys, the likeliest first; those that an index keeps are none."""
-    referring = {column.name: stem for column in table.columns if (stem := _refers(survey, table, column))}
-    owner = names.belongs_to(table.name, referring.values())
-    own_key = survey.facts.primary_key(table.relation.oid)
-    in_key = set(own_key.sorted_by) if own_key is not None else set()
-    plain = [column for column in table.columns if column.name not in referring and column.number not in in_key]
-    fitting = [column for column in plain if is_text(survey, column) or _type(survey, column) in _SINGLE_TYPES]
-    alone = [column for column in fitting if names.is_key(column.name, table.name)]
-    beside = [column for column in fitting if names.is_value_of_child(column.name)]
-    beside += [column for column in plain if _type(survey, column) in _TIMES and names.is_slot(column.name)]
-    owners = [column for column in table.columns if column.name in referring and column.number not in in_key]
-    owners.sort(key=lambda column: referring[column.name] != owner)
-    wanted: list[Candidate] = []
-    if owner is not None:
-        whose = owners[:1]
-        wanted += [Candidate((one, value), child=True) for one in whose for value in beside]
-        wanted += [Candidate((one, other), child=True, link=True) for one in whose for other in owners[1:]]
-    wanted += [Candidate((column,)) for column in alone]
-    tenants = [column for column in owners if names.is_tenant(referring[column.name])]
-    wanted += [Candidate((one, value), child=True) for one in tenants for value in alone]
-    if owner is None:
-        wanted += [Candidate((one, value), child=True) for one in owners[:2] for value in beside]
-        wanted += [Candidate((one, two), link=True) for at, one in enumerate(owners) for two in owners[at + 1 :]]
-    return [each for each in dict.fromkeys(wanted) if not _is_kept(survey, table, each)]
-
-
-def _is_part(survey: Survey, table: Table) -> bool:
-    """Whether its rows belong to those of another table, by its name."""
-    stems = [stem for column in table.columns if (stem := names.referred(column.name))]
-    return names.belongs_to(table.name, stems) is not None
-
-
-def _refers(survey: Survey, table: Table, column: Column) -> str | None:
-    """What a column refers to: by its foreign key, else by its name if there is such a table."""
-    for each in survey.facts.constraints_of(table.relation.oid):
-        if each.type == "f" and each.columns == (column.number,) and each.referenced in survey.facts.relations:
-            stem = names.referred(column.name)
-            parent = names.one_of(survey.facts.relations[each.referenced].name)
-            return parent if stem is None or not names.is_tenant(stem) else stem
-    stem = names.referred(column.name)
-    if stem is None or names.of_another_system(stem):
-        return None
-    if names.is_tenant(stem) or any(guess.exactly for guess in guesses(survey, table, column)):
-        return stem
-    return None
-
-
-def _type(survey: Survey, column: Column) -> str:
-    known = survey.facts.types.get(survey.facts.base_type(column.type))
-    return known.name if known is not None else ""
-
-
-def _is_kept(survey: Survey, table: Table, candidate: Candidate) -> bool:
-    """Whether a unique index is about these columns, with others or without: then it says what the key is."""
-    mine = {column.number for column in candidate.columns}
-    for index in survey.facts.indexes_of(table.relation.oid):
-        if not index.unique or not index.valid:
-            continue
-        keys = set(index.sorted_by)
-        if mine <= keys or (keys - {0} and keys <= mine):
-            return True
-        if 0 in keys and index.expressions and any(_speaks_of(index.expressions, name) for name in candidate.names):
-            return True
-    return False
-
-
-def _speaks_of(expression: str, name: str) -> bool:
-    return holds(expression, name)
 
 
 def count(survey: Survey, table: Table, candidate: Candidate) -> Alike:
@@ -345,7 +252,7 @@ def _made_words() -> frozenset[str]:
 def _unkept(survey: Survey, table: Table, candidate: Candidate, alike: Alike) -> Iterator[Finding]:
     """A key that holds: rows that differ in case only are told, else that nothing keeps it so."""
     [column] = candidate.columns
-    if is_text(survey, column) and _type(survey, column) != "citext":
+    if is_text(survey, column) and type_name(survey, column) != "citext":
         folded = count(survey, table, Candidate(candidate.columns, folds=True))
         if 0 < folded.extra <= _NEAR * folded.rows:
             yield _case(survey, table, column, folded)

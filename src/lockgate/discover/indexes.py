@@ -18,6 +18,7 @@ MANY = 1000
 """Rows from which on reading a table for each row that is deleted elsewhere is felt."""
 _SMALL_INDEX = 64 * 1024  # bytes; an index that nobody uses and that is no larger costs nothing
 _NAME = 63
+_LOOKUP_ROWS, _LOOKUP_COLUMNS = 100, 3
 
 
 def invalid(survey: Survey) -> Iterator[Finding]:
@@ -100,7 +101,7 @@ def under_foreign_keys(survey: Survey) -> Iterator[Finding]:
         table = by_oid.get(constraint.relation)
         if constraint.type != "f" or constraint.parent or table is None or table.rows < MANY:
             continue
-        if leads(survey, table, constraint.columns):
+        if leads(survey, table, constraint.columns) or is_lookup(survey, constraint.referenced):
             continue
         columns = survey.facts.names_of(table.relation.oid, constraint.columns)
         parent = survey.facts.relations[constraint.referenced].label
@@ -120,6 +121,12 @@ def under_foreign_keys(survey: Survey) -> Iterator[Finding]:
             severity=Severity.MEDIUM if table.rows >= 10 * MANY else Severity.LOW,
             subject=constraint.name,
         )
+
+
+def is_lookup(survey: Survey, oid: int) -> bool:
+    """Whether a table lists the few values that a column may have: hardly anything is deleted there."""
+    found = next((table for table in survey.tables if table.relation.oid == oid), None)
+    return found is not None and found.rows <= _LOOKUP_ROWS and len(found.columns) <= _LOOKUP_COLUMNS
 
 
 def leads(survey: Survey, table: Table, numbers: tuple[int, ...]) -> bool:

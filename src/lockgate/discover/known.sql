@@ -103,3 +103,12 @@ ORDER BY a.attnum
 
 -- name: block
 SELECT pg_catalog.current_setting('block_size')::int AS size
+
+-- name: comments
+SELECT c.oid::bigint AS oid, a.attnum::int AS number, d.description AS said
+FROM pg_catalog.pg_description d
+JOIN pg_catalog.pg_class c ON c.oid = d.objoid AND d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.objsubid AND NOT a.attisdropped
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lockgate')
+ORDER BY 1, 2

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from lockgate.discover import names
 from lockgate.discover.finding import Finding, Mend
-from lockgate.discover.indexes import MANY, free_name, index_on, leads
+from lockgate.discover.indexes import MANY, free_name, index_on, is_lookup, leads
 from lockgate.discover.survey import Survey, Table, Unread
 from lockgate.safety.probes.asking import EXAMPLES, key, source
 from lockgate.safety.records import Column, Constraint
@@ -67,7 +67,7 @@ def guesses(survey: Survey, table: Table, column: Column) -> Iterator[Guess]:
     if _is_polymorphic(table, column) or names.of_another_system(stem or names.plain(column.name)):
         return
     targets = [(each, target) for each in survey.tables if (target := _target(survey, each)) is not None]
-    kind = _type(survey, column)
+    kind = type_name(survey, column)
     fitting = [
         (each, target, fit)
         for each, target in targets
@@ -79,7 +79,7 @@ def guesses(survey: Survey, table: Table, column: Column) -> Iterator[Guess]:
         yield Guess(table, column, each, target, fit == 3)
     if kind == "uuid" and (stem is not None or names.plain(column.name).endswith(("_by", "_ref"))):
         for each, target in targets:
-            if _type(survey, target) == "uuid" and _holds_some(survey, table, column, each, target):
+            if type_name(survey, target) == "uuid" and _holds_some(survey, table, column, each, target):
                 yield Guess(table, column, each, target, False)
 
 
@@ -118,7 +118,8 @@ def _is_polymorphic(table: Table, column: Column) -> bool:
     return bool({f"{stem}_type", f"{stem}_kind", f"{stem}_table", f"{stem}_class", f"{stem}_model"} & others)
 
 
-def _type(survey: Survey, column: Column) -> str:
+def type_name(survey: Survey, column: Column) -> str:
+    """The name of a column's type, without the domains around it; empty if it is not known."""
     known = survey.facts.types.get(survey.facts.base_type(column.type))
     return known.name if known is not None else ""
 
@@ -146,7 +147,7 @@ def _holds_some(survey: Survey, table: Table, column: Column, parent: Table, tar
 def _looked(survey: Survey, guess: Guess) -> Finding | None:
     """What the values tell of a guess: nothing, if they are not (nearly) all there."""
     table, column, parent, target = guess.table, guess.column, guess.parent, guess.target
-    mine, theirs = _type(survey, column), _type(survey, target)
+    mine, theirs = type_name(survey, column), type_name(survey, target)
     alike = mine == theirs or {mine, theirs} <= _NUMBERS
     if not alike and not {mine, theirs} <= (_NUMBERS | {"uuid", "text", "varchar", "bpchar", "numeric"}):
         return None
@@ -188,7 +189,8 @@ def _missing(survey: Survey, guess: Guess, query: sql.Composable, values: int, l
         f"ALTER TABLE {table.sql} ADD CONSTRAINT {ident(name)} FOREIGN KEY ({ident(column.name)}) "
         f"REFERENCES {parent.sql} ({ident(target.name)});"
     )
-    needs_index = table.rows >= MANY and not leads(survey, table, (column.number,))
+    few = is_lookup(survey, parent.relation.oid)
+    needs_index = table.rows >= MANY and not few and not leads(survey, table, (column.number,))
     unindexed = f" No index of {table.label} begins with {column.name}." if needs_index else ""
     index = index_on(survey, table, (column.name,)).index if needs_index else ""
     orphans = "" if not lost else f": {lost:,} row{'' if lost == 1 else 's'} refer{'s' if lost == 1 else ''} to none"
@@ -262,7 +264,7 @@ def mismatched(survey: Survey) -> Iterator[Finding]:
             if mine is None or theirs is None or number in seen[constraint.relation]:
                 continue
             same = survey.facts.base_type(mine.type) == survey.facts.base_type(theirs.type)
-            texts = {_type(survey, mine), _type(survey, theirs)} <= {"text", "varchar"}
+            texts = {type_name(survey, mine), type_name(survey, theirs)} <= {"text", "varchar"}
             if same or texts:
                 continue
             seen[constraint.relation].add(number)

@@ -13,6 +13,7 @@ from psycopg import Connection
 from lockgate.discover import (
     bloat,
     duplicates,
+    expected,
     indexes,
     permissions,
     references,
@@ -21,6 +22,8 @@ from lockgate.discover import (
     unproved,
     values,
 )
+from lockgate.discover.code import Code
+from lockgate.discover.code import read as read_code
 from lockgate.discover.finding import Finding
 from lockgate.discover.profile import SAMPLED, Profile, first_look, whole
 from lockgate.discover.survey import Measured, Survey, Table, Unread
@@ -127,7 +130,20 @@ def _looks(survey: Survey, wishes: Wishes, members: frozenset[int]) -> Iterator[
     yield _took(survey, "types of foreign keys", lambda: references.mismatched(survey))
     yield _took(survey, "foreign keys", lambda: references.missing(survey))
     yield _took(survey, "duplicates", lambda: duplicates.found(survey))
+    code = read_code(wishes.code) if wishes.code is not None else None
+    if code is not None:
+        _say_blind(survey, code)
+    yield _took(survey, "what is expected and not there", lambda: expected.found(survey, code))
     yield _took(survey, "bloat", lambda: bloat.found(survey, exact=wishes.exact))
+
+
+def _say_blind(survey: Survey, code: Code) -> None:
+    """Say what of the code could not be read."""
+    for said in code.blind:
+        what, _, why = said.rpartition(": ")
+        survey.skip(what, why)
+    if code.unread:
+        survey.skip(f"{code.unread:,} texts of the code that look like SQL", "they are put together when they run")
 
 
 def _took(survey: Survey, what: str, look: Callable[[], Iterable[Finding]]) -> list[Finding]:

@@ -97,7 +97,7 @@ def _format(survey: Survey, table: Table, column: Column, sample: Profile, best:
             basis=basis,
             examples=survey.keys(table, condition, [column.name]),
         )
-    elif chosen.instead and best is not None:
+    elif chosen.instead and best is not None and not names.of_another_system(names.referred(column.name) or ""):
         yield Finding(
             "DB504",
             table.label,

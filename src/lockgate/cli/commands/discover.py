@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -30,6 +31,18 @@ if TYPE_CHECKING:
     help="How long the server must have counted before it is said that nobody uses a table or an index.",
 )
 @click.option(
+    "--code",
+    metavar="DIR",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A folder of the application's code: the tables and columns that its SQL names are looked for.",
+)
+@click.option(
+    "--write-plan",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Write the plan that mends what was found: a .yaml file, or a folder.",
+)
+@click.option(
     "--format",
     "output_format",
     type=click.Choice(["text", "json", "markdown"]),
@@ -51,6 +64,8 @@ def command(
     exact: bool,
     examples: bool,
     unused_for: timedelta,
+    code: Path | None,
+    write_plan: Path | None,
     output_format: str,
     fail_on: str,
     no_color: bool,
@@ -66,14 +81,17 @@ def command(
       lockgate discover --database postgresql://me@db.example/shop
       lockgate discover --limit 20m --exact --format markdown > shop.md
     """
-    from lockgate.discover import Wishes, discover
+    from lockgate.discover import Wishes, discover, planning
     from lockgate.safety.finding import Severity
 
-    wishes = Wishes(limit, exact=exact, examples=examples, unused_for=unused_for)
+    wishes = Wishes(limit, exact=exact, examples=examples, unused_for=unused_for, code=code)
     sessions = context.sessions(database)
     with sessions.open("discover", plan_sql=True, read_only=True, statement_timeout=limit) as conn:
         outcome = discover(conn, wishes, sessions.clock.monotonic)
     _tell(outcome, output_format, no_color=no_color)
+    if write_plan is not None:
+        written = planning.write(outcome, write_plan)
+        Output(no_color=no_color, to_stderr=True).line(f"The plan is in {written}. Look at it with `lockgate plan`.")
     return ExitCode.FAILED if outcome.fails(None if fail_on == "never" else Severity(fail_on)) else ExitCode.DONE
 
 
