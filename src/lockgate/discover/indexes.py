@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 
+import psycopg
+from psycopg import sql
+
+from lockgate.discover import names
 from lockgate.checks.names import query as check_query
 from lockgate.checks.names import rows as check_rows
 from lockgate.discover.finding import Finding, Mend
@@ -11,6 +16,7 @@ from lockgate.discover.queries import load
 from lockgate.discover.survey import Survey, Table, Unread
 from lockgate.safety.database import amount
 from lockgate.safety.finding import Severity
+from lockgate.safety.probes.asking import reason
 from lockgate.safety.records import Index
 from lockgate.sql.ddl import dotted, ident
 
@@ -49,8 +55,11 @@ def redundant(survey: Survey) -> Iterator[Finding]:
     """Indexes all of whose work another one does."""
     by_name = {(index.schema, index.name): (table, index) for table, index in _indexes(survey)}
     schemas = sorted({table.relation.schema for table in survey.tables})
-    with survey.prober.looking():
-        found = check_rows(survey.conn, "redundant", schemas=schemas)
+    try:
+        with survey.prober.looking():
+            found = check_rows(survey.conn, "redundant", schemas=schemas)
+    except psycopg.Error as error:
+        raise Unread(reason(error)) from None
     for row in found:
         known = by_name.get(tuple(row["name"]))
         if known is None:
@@ -62,7 +71,7 @@ def redundant(survey: Survey) -> Iterator[Finding]:
             table.label,
             survey.facts.names_of(table.relation.oid, index.sorted_by),
             f"Index {index.label} ({amount(index.bytes)}) {how} {'.'.join(row['other'])}, which does all that it does.",
-            check_query("redundant").decode().replace("%(schemas)s", f"'{{{','.join(schemas)}}}'"),
+            check_query("redundant").decode().replace("%(schemas)s", survey.text(sql.Literal(schemas))),
             Mend(f"DROP INDEX CONCURRENTLY {dotted((index.schema, index.name))};"),
             subject=index.label,
         )
@@ -126,7 +135,14 @@ def under_foreign_keys(survey: Survey) -> Iterator[Finding]:
 def is_lookup(survey: Survey, oid: int) -> bool:
     """Whether a table lists the few values that a column may have: hardly anything is deleted there."""
     found = next((table for table in survey.tables if table.relation.oid == oid), None)
-    return found is not None and found.rows <= _LOOKUP_ROWS and len(found.columns) <= _LOOKUP_COLUMNS
+    if found is None or found.rows > _LOOKUP_ROWS or len(found.columns) > _LOOKUP_COLUMNS:
+        return False
+    return not any(
+        names.is_key(column.name, found.name)
+        and names.plain(column.name) != "code"
+        or column.type_name[:4] in {"time", "date"}
+        for column in found.columns
+    )
 
 
 def leads(survey: Survey, table: Table, numbers: tuple[int, ...]) -> bool:
@@ -153,12 +169,12 @@ def free_name(survey: Survey, table: Table, columns: tuple[str, ...], end: str) 
     taken = {(index.schema, index.name) for index in survey.facts.indexes.values()}
     taken |= {(relation.schema, relation.name) for relation in survey.facts.relations.values()}
     taken |= {(table.relation.schema, each.name) for each in survey.facts.constraints_of(table.relation.oid)}
-    for number in range(100):
+    for number in count():
         tail = f"_{end}{number or ''}"
         name = stem.encode()[: _NAME - len(tail)].decode(errors="ignore") + tail
         if (table.relation.schema, name) not in taken:
             return name
-    raise Unread("no name is free")
+    raise AssertionError("some number is free")
 
 
 def rows_said(table: Table) -> str:

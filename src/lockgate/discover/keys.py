@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lockgate.discover import names
 from lockgate.discover.profile import is_text
-from lockgate.discover.references import guesses, type_name
+from lockgate.discover.references import named, type_name
 from lockgate.discover.survey import Survey, Table
 from lockgate.safety.records import Column
 from lockgate.sql.words import holds
@@ -78,7 +78,7 @@ def _refers(survey: Survey, table: Table, column: Column) -> str | None:
     stem = names.referred(column.name)
     if stem is None or names.of_another_system(stem):
         return None
-    if names.is_tenant(stem) or any(guess.exactly for guess in guesses(survey, table, column)):
+    if names.is_tenant(stem) or any(guess.exactly for guess in named(survey, table, column)):
         return stem
     return None
 

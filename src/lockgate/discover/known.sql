@@ -17,6 +17,7 @@ SELECT c.oid::bigint AS oid, h.relation IS NOT NULL AS held,
                  WHERE option_name = 'fillfactor'), 100) AS fillfactor,
        coalesce(greatest(s.last_analyze, s.last_autoanalyze)::text, '') AS analyzed, d.tablename IS NOT NULL AS described,
        coalesce(s.n_mod_since_analyze, 0) AS modified, coalesce(s.n_dead_tup, 0) AS dead,
+       coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0) AS updated,
        coalesce(s.seq_scan, 0) + coalesce(s.idx_scan, 0) AS reads,
        coalesce(s.n_tup_ins, 0) + coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0) AS writes
 FROM pg_catalog.pg_class c

@@ -44,8 +44,8 @@ _SLOT = re.compile(
 )
 _TEMPORARY = _words(
     "audit audits log logs logging history histories archive archived archives backup backups bak staging "
-    "stage stg tmp temp import imports raw outbox inbox snapshot snapshots old event events changelog "
-    "journal trail dead queue jobs migrations schema versions revisions"
+    "stage stg tmp temp import imports raw outbox snapshot snapshots old event events changelog "
+    "journal trail dead queue migrations"
 )
 _TENANT = _words(
     "tenant organization organisation org workspace account company business shop store clinic hospital "

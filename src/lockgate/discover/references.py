@@ -62,25 +62,40 @@ def missing(survey: Survey) -> Iterator[Finding]:
 
 
 def guesses(survey: Survey, table: Table, column: Column) -> Iterator[Guess]:
-    """What a column may refer to, the likeliest first."""
+    """What a column may refer to, the likeliest first: by its name, then, of a column of uuids, by its values."""
+    yield from named(survey, table, column)
     stem = names.referred(column.name)
-    if _is_polymorphic(table, column) or names.of_another_system(stem or names.plain(column.name)):
+    by_values = stem is not None or names.plain(column.name).endswith(("_by", "_ref"))
+    if type_name(survey, column) != "uuid" or not by_values or _is_elsewhere(table, column):
         return
-    targets = [(each, target) for each in survey.tables if (target := _target(survey, each)) is not None]
-    kind = type_name(survey, column)
-    fitting = [
-        (each, target, fit)
-        for each, target in targets
-        if not names.is_beside(each.name) and (fit := _fit(stem, column, table, each, target))
-    ]
+    for each, target in _parents(survey):
+        if type_name(survey, target) == "uuid" and _holds_some(survey, table, column, each, target):
+            yield Guess(table, column, each, target, False)
+
+
+def named(survey: Survey, table: Table, column: Column) -> Iterator[Guess]:
+    """What a column may refer to by its name; no row is looked at."""
+    if _is_elsewhere(table, column):
+        return
+    stem = names.referred(column.name)
+    fitting = [(each, target, _fit(stem, column, table, each, target)) for each, target in _parents(survey)]
     best = max((fit for _, _, fit in fitting), default=0)
-    ranked = sorted((item for item in fitting if item[2] == best), key=lambda item: _rank(table, item[0]))
+    ranked = sorted((item for item in fitting if best and item[2] == best), key=lambda item: _rank(table, item[0]))
     for each, target, fit in ranked[:2]:
         yield Guess(table, column, each, target, fit == 3)
-    if kind == "uuid" and (stem is not None or names.plain(column.name).endswith(("_by", "_ref"))):
-        for each, target in targets:
-            if type_name(survey, target) == "uuid" and _holds_some(survey, table, column, each, target):
-                yield Guess(table, column, each, target, False)
+
+
+def _is_elsewhere(table: Table, column: Column) -> bool:
+    stem = names.referred(column.name)
+    return _is_polymorphic(table, column) or names.of_another_system(stem or names.plain(column.name))
+
+
+def _parents(survey: Survey) -> list[tuple[Table, Column]]:
+    """The tables that may be referred to, each with the one column of its primary key."""
+    if survey.parents is None:
+        found = [(each, _target(survey, each)) for each in survey.tables if not names.is_beside(each.name)]
+        survey.parents = [(each, target) for each, target in found if target is not None]
+    return survey.parents
 
 
 def _rank(table: Table, parent: Table) -> tuple[bool, str]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from psycopg import Connection
 
 from lockgate.discover import (
@@ -27,6 +28,7 @@ from lockgate.discover.code import read as read_code
 from lockgate.discover.finding import Finding
 from lockgate.discover.profile import SAMPLED, Profile, first_look, whole
 from lockgate.discover.survey import Measured, Survey, Table, Unread
+from lockgate.errors import LockgateError
 from lockgate.safety.facts import Facts
 from lockgate.safety.finding import Severity
 from lockgate.safety.probes.asking import Prober
@@ -97,17 +99,29 @@ def discover(conn: Connection[Any], wishes: Wishes, clock: Callable[[], float]) 
 
     :param conn: an autocommit connection with the search_path of the application.
     :param clock: seconds that go on only.
-    :raises psycopg.errors.LockNotAvailable: if the catalog itself is locked.
+    :raises psycopg.errors.LockNotAvailable: if a table is locked that the catalog has to be asked about.
+    :raises LockgateError: if there is no time for the catalog.
     """
     begun = clock()
-    facts = read(conn)
+    try:
+        facts = read(conn)
+    except psycopg.errors.QueryCanceled:
+        raise LockgateError(
+            "There was no time to read the catalog",
+            where=f"database {conn.info.dbname}",
+            hint="Give more time: --limit 20m",
+        ) from None
     prober = Prober(conn, facts, wishes.limit, examples=wishes.examples)
     survey = Survey(conn, facts, prober, clock, begun + wishes.limit.total_seconds(), wishes.examples)
     outcome = Outcome(conn.info.dbname, f"{facts.version // 10000}.{facts.version % 10000}", skipped=survey.skipped)
-    members = frozenset(row.oid for row in survey.known("members"))
-    survey.tables = sorted(_tables(survey, members), key=lambda table: table.measured.heap)
-    for look in _looks(survey, wishes, members):
-        outcome.findings += look
+    try:
+        members = frozenset(row.oid for row in survey.known("members"))
+        survey.tables = sorted(_tables(survey, members), key=lambda table: table.measured.heap)
+    except Unread as error:
+        survey.skip("anything", error.why)
+    else:
+        for look in _looks(survey, wishes, members):
+            outcome.findings += look
     outcome.findings.sort(key=lambda found: (_ORDER[found.weight], found.code, found.table, found.columns))
     outcome.tables = sorted((_sized(table) for table in survey.tables), key=lambda each: each.table)
     outcome.seconds = clock() - begun
@@ -159,7 +173,10 @@ def _took(survey: Survey, what: str, look: Callable[[], Iterable[Finding]]) -> l
 
 def _used(survey: Survey, wishes: Wishes, redundant: Iterable[Finding]) -> list[Finding]:
     """Indexes and tables without use, where the server has counted for long enough."""
-    since = next(iter(survey.known("since")), None) if survey.left else None
+    try:
+        since = next(iter(survey.known("since")), None)
+    except Unread:
+        since = None
     if since is None or since.seconds < wishes.unused_for.total_seconds():
         when = f" since {since.since[:16]} only" if since is not None else ""
         survey.skip("which indexes and tables nobody uses", f"the server has counted{when}")
@@ -177,6 +194,8 @@ def _profiles(survey: Survey) -> list[tuple[Table, Profile, Profile | None]]:
     sampled: list[tuple[Table, Profile]] = []
     for table in survey.tables:
         try:
+            if table.measured.held:
+                raise Unread("somebody holds a lock on the table")
             sample = first_look(survey, table)
         except Unread as error:
             table.unread = error.why
@@ -252,6 +271,7 @@ def _measured(rows: list[Any], *, partitioned: bool) -> Measured:
         described=all(row.described for row in leaves),
         modified=sum(row.modified for row in leaves),
         dead=sum(row.dead for row in leaves),
+        updated=sum(row.updated for row in leaves),
         reads=sum(row.reads for row in rows),
         writes=sum(row.writes for row in rows),
     )

@@ -101,7 +101,7 @@ def _behind(survey: Survey, row: Any, table: Table, column: Column) -> Iterator[
 def _key(survey: Survey, table: Table, told: set[tuple[int, int]]) -> Iterator[Finding]:
     """A primary key of few bytes whose numbers no sequence of its own gives out."""
     index = survey.facts.primary_key(table.relation.oid)
-    if index is None or len(index.sorted_by) != 1 or (table.relation.oid, index.sorted_by[0]) in told:
+    if table.unread or index is None or len(index.sorted_by) != 1 or (table.relation.oid, index.sorted_by[0]) in told:
         return
     column = survey.facts.numbered(table.relation.oid, index.sorted_by[0])
     if column is None or _type(survey, column) not in _LIMITS:

@@ -39,6 +39,7 @@ class Measured:
     :param held: whether somebody holds it so that nobody can read it.
     :param fillfactor: of the table, or the lowest of its partitions.
     :param analyzed: when last; empty if the server does not know of it.
+    :param updated: rows that were ever updated or deleted; ``modified`` those that were changed since ``analyzed``.
     :param described: whether the planner has figures of its columns that the role may see.
     """
 
@@ -51,6 +52,7 @@ class Measured:
     described: bool
     modified: int
     dead: int
+    updated: int
     reads: int
     writes: int
 
@@ -93,6 +95,7 @@ class Survey:
     :ivar clock: seconds that go on only.
     :ivar until: when the time is up.
     :ivar skipped: what was not looked at, for people.
+    :ivar parents: the tables with a primary key of one column, and that; None until it is asked for.
     """
 
     conn: Connection[Any]
@@ -103,6 +106,7 @@ class Survey:
     examples: bool
     tables: list[Table] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
+    parents: list[tuple[Table, Column]] | None = None
 
     @property
     def left(self) -> float:

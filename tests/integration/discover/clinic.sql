@@ -2,7 +2,7 @@
 CREATE SCHEMA clinic;
 CREATE SCHEMA ref;
 CREATE FUNCTION clinic.cpf(n int) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE d text := lpad(n::text, 9, '1'); s int; r int;
+DECLARE d text := (100000000 + n * 7919)::text; s int; r int;
 BEGIN
     FOR k IN 0..1 LOOP
         s := 0;
@@ -84,4 +84,3 @@ ALTER TABLE clinic.doctors ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_appointments ON clinic.appointments USING (true);
 CREATE FUNCTION clinic.secret() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';
 CREATE FUNCTION clinic.sound() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS 'SELECT 1';
-ANALYZE;

@@ -22,6 +22,12 @@ def look(dsn: str, **wishes: Any) -> Outcome:
         return discover(conn, wanted, sessions.clock.monotonic)
 
 
+def analyze(conn: Conn) -> None:
+    """Analyze all tables, when the server has counted what was done before."""
+    conn.execute("SELECT pg_stat_force_next_flush()")
+    conn.execute("ANALYZE")
+
+
 def short(findings: Iterable[Finding]) -> set[str]:
     """``DB201 public.t (a, b) 3``: code, table, columns or what it is about, and the count where rows are counted."""
     return {_short(finding) for finding in findings}

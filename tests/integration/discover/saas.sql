@@ -55,8 +55,7 @@ CREATE TABLE plans (id int PRIMARY KEY, name text);
 INSERT INTO plans SELECT n, 'p' || n FROM generate_series(1, 3) n;
 ALTER TABLE workspaces ADD plan_id bigint REFERENCES plans;
 UPDATE workspaces SET plan_id = 1 + id % 3;
-ANALYZE;
--- After the planner has last looked
+-- after ANALYZE
 CREATE TABLE imports_of_today (id int PRIMARY KEY, line text);
 INSERT INTO users (workspace_id, email, avatar_url)
 SELECT 1 + n % 150, 'later' || n || '@corp.example', NULL FROM generate_series(1, 3000) n;

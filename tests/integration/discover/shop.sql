@@ -68,4 +68,3 @@ INSERT INTO carts (customer_id, token) SELECT 1 + n, gen_random_uuid() FROM gene
 
 GRANT INSERT ON carts TO PUBLIC;
 ALTER TABLE orders ADD CONSTRAINT orders_total_check CHECK (total >= 25) NOT VALID;
-ANALYZE;

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from lockgate.catalog import document
+from tests.integration.discover.looking import analyze
 
 Conn = psycopg.Connection[Any]
 
@@ -30,7 +31,7 @@ def people(conn: Conn) -> Conn:
     conn.execute("INSERT INTO people SELECT n, 'of' || greatest(n, 2) || '@b.example' FROM generate_series(1, 99) n")
     conn.execute("CREATE TABLE phones (id int PRIMARY KEY, people_id int NOT NULL REFERENCES people, phone text)")
     conn.execute("INSERT INTO phones SELECT n, 1 + n % 90, '1' || n FROM generate_series(1, 2000) n")
-    conn.execute("ANALYZE")
+    analyze(conn)
     return conn
 
 

@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from lockgate.discover import profile, run, telling
 from lockgate.discover.survey import Unread
-from tests.integration.discover.looking import look, short
+from tests.integration.discover.looking import analyze, look, short
 
 Conn = psycopg.Connection[Any]
 
@@ -39,7 +39,7 @@ def test_foreign_and_temporary_tables_are_left_out_and_partitions_are_one_table(
     conn.execute("CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (500) TO (1000)")
     conn.execute("INSERT INTO parted SELECT n, 'a' || n / 2 * 2 || '@b.example' FROM generate_series(0, 9) n")
     conn.execute("INSERT INTO parted SELECT n, 'a' || n || '@b.example' FROM generate_series(20, 999) n")
-    conn.execute("ANALYZE parted")
+    analyze(conn)
     outcome = look(dsn)
     assert [(each.table, each.rows, each.exact) for each in outcome.tables] == [("public.parted", 990, True)]
     assert short(outcome.findings) == {"DB201 public.parted (email) 5"}
@@ -60,7 +60,7 @@ def test_odd_names_are_read_and_every_query_can_be_run_again(conn: Conn, dsn: st
             "FROM generate_series(1, 300) n"
     ).format(table))  # fmt: skip
     conn.execute(sql.SQL("INSERT INTO {} VALUES (500, NULL, NULL, 'a1@b.example', 'x')").format(table))
-    conn.execute("ANALYZE")
+    analyze(conn)
     outcome = look(dsn, examples=True)
     assert short(outcome.findings) == {
         f"DB201 public.{ODD} (email) 1",
@@ -145,7 +145,7 @@ def _large(conn: Conn) -> None:
         "FROM generate_series(1, 20000) n"
     )
     conn.execute("CREATE UNIQUE INDEX ON visits (email)")
-    conn.execute("ANALYZE visits")
+    analyze(conn)
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_nobody_uses_an_index_or_a_table(conn: Conn, dsn: str) -> None:
     conn.execute("INSERT INTO used SELECT n, n, n FROM generate_series(1, 20000) n")
     conn.execute("CREATE INDEX used_a ON used (a)")
     conn.execute("CREATE INDEX used_b ON used (b)")
-    conn.execute("ANALYZE used")
+    analyze(conn)
     conn.execute("SET enable_seqscan = off")
     conn.execute("SELECT b FROM used WHERE b = 7")
     conn.execute("SELECT pg_stat_force_next_flush()")
@@ -217,7 +217,7 @@ def test_bloat_is_measured_exactly_where_it_is_wished(conn: Conn, dsn: str) -> N
     conn.execute("CREATE TABLE t (id int PRIMARY KEY, doc text) WITH (autovacuum_enabled = off)")
     conn.execute("INSERT INTO t SELECT n, repeat(md5(n::text), 30) FROM generate_series(1, 20000) n")
     conn.execute("DELETE FROM t WHERE id % 10 <> 0")
-    conn.execute("ANALYZE t")
+    analyze(conn)
     [finding] = [found for found in look(dsn, exact=True).findings if found.code == "DB111"]
     assert finding.exact
     assert finding.count is not None
@@ -235,7 +235,7 @@ def test_values_outside_of_the_rows_are_no_bloat(conn: Conn, dsn: str) -> None:
         "INSERT INTO t SELECT n, repeat('x', CASE n % 3 WHEN 0 THEN 9000 ELSE 700 END), repeat('y', n % 1200) "
         "FROM generate_series(1, 3000) n"
     )
-    conn.execute("ANALYZE t")
+    analyze(conn)
     assert short(look(dsn).findings) == set()
 
 
