@@ -8,9 +8,9 @@ from itertools import count
 import psycopg
 from psycopg import sql
 
-from lockgate.discover import names
 from lockgate.checks.names import query as check_query
 from lockgate.checks.names import rows as check_rows
+from lockgate.discover import names
 from lockgate.discover.finding import Finding, Mend
 from lockgate.discover.queries import load
 from lockgate.discover.survey import Survey, Table, Unread
@@ -138,8 +138,7 @@ def is_lookup(survey: Survey, oid: int) -> bool:
     if found is None or found.rows > _LOOKUP_ROWS or len(found.columns) > _LOOKUP_COLUMNS:
         return False
     return not any(
-        names.is_key(column.name, found.name)
-        and names.plain(column.name) != "code"
+        (names.is_key(column.name, found.name) and names.plain(column.name) != "code")
         or column.type_name[:4] in {"time", "date"}
         for column in found.columns
     )
