@@ -15,7 +15,7 @@ from psycopg import sql
 from lockgate.discover import names
 from lockgate.discover.finding import Finding, Mend
 from lockgate.discover.indexes import free_name
-from lockgate.discover.keys import Candidate, candidates, is_part
+from lockgate.discover.keys import Candidate, candidates
 from lockgate.discover.profile import is_text
 from lockgate.discover.references import type_name
 from lockgate.discover.survey import Survey, Table, Unread
@@ -28,6 +28,7 @@ _FEWEST = 20  # rows below which nothing is near to a key
 _NEAR = 0.05  # of the rows that may be too many, where names say that it is a key
 _TELLING = 3.0  # how many times more, or fewer, than by chance tells something
 _SPLIT = 16  # of a table that cannot be counted in time the keys of one in so many are looked at
+_CROWD = 10  # rows with one value from which on it stands for something else than a row
 _MOST = 12  # sets of columns that are tried for one table
 _SURE = 100  # rows from which on a key that holds everywhere is worth a word
 _OLDEST = (
@@ -47,12 +48,16 @@ class Alike:
     """How many rows are alike.
 
     :param rows: that have all values; ``extra`` how many too many there are, ``pairs`` of like ones.
+    :param crowds: how many values very many rows have, ``crowded`` how many rows too many those are: such a value
+        stands for none, as `unknown` does.
     :param part: of how many keys one was looked at; 1 for all.
     """
 
     rows: int
     extra: int
     pairs: int
+    crowds: int
+    crowded: int
     part: int
     query: sql.Composed
 
@@ -94,6 +99,8 @@ def _of_table(survey: Survey, table: Table) -> Iterator[Finding]:
             near = alike.extra <= max(1, _NEAR * alike.rows) and alike.rows >= _FEWEST
             if not near or (alike.extra and not _is_meant(survey, table, candidate, alike)):
                 continue
+            if alike.extra and alike.extra == alike.crowded:
+                continue
             if len(candidate.columns) == 1 and alike.extra and _of_tenants(survey, table, candidate, alike):
                 continue
         except Unread as error:
@@ -102,9 +109,12 @@ def _of_table(survey: Survey, table: Table) -> Iterator[Finding]:
         if alike.extra:
             settled.append(frozenset(candidate.names))
             yield _duplicates(survey, table, candidate, alike)
-        elif not candidate.child and not candidate.link and not is_part(survey, table):
+        elif len(candidate.columns) == 1:
             settled.append(frozenset(candidate.names))
             yield from _unkept(survey, table, candidate, alike)
+        elif candidate.link and candidate.child and survey.facts.primary_key(table.relation.oid) is None:
+            settled.append(frozenset(candidate.names))
+            yield _not_kept(survey, table, candidate, alike)
 
 
 def count(survey: Survey, table: Table, candidate: Candidate) -> Alike:
@@ -114,22 +124,24 @@ def count(survey: Survey, table: Table, candidate: Candidate) -> Alike:
     """
     whole = _query(table, candidate, 1)
     try:
-        [(rows, extra, pairs)] = survey.ask(whole, [table.relation], candidate.names)
-        return Alike(rows, extra, pairs, 1, whole)
+        [counts] = survey.ask(whole, [table.relation], candidate.names)
+        return Alike(*counts, 1, whole)
     except Unread as error:
         if error.why != "timed out":
             raise
     part = _query(table, candidate, _SPLIT)
-    [(rows, extra, pairs)] = survey.ask(part, [table.relation], candidate.names)
-    return Alike(rows * _SPLIT, extra * _SPLIT, pairs * _SPLIT, _SPLIT, part)
+    [counts] = survey.ask(part, [table.relation], candidate.names)
+    return Alike(*(each * _SPLIT for each in counts), _SPLIT, part)
 
 
 def _query(table: Table, candidate: Candidate, part: int) -> sql.Composed:
+    crowd = sql.SQL("WHERE n > {}").format(sql.Literal(_CROWD))
     return sql.SQL(
-        "SELECT coalesce(sum(n), 0)::bigint, coalesce(sum(n - 1), 0)::bigint, coalesce(sum(n * (n - 1) / 2), "
-        "0)::bigint "
-        "FROM (SELECT count(*) AS n FROM {} WHERE {} GROUP BY {}) AS alike"
-    ).format(source(table.relation), _where(candidate, part), _listed(candidate))
+        "SELECT coalesce(sum(n), 0)::bigint, coalesce(sum(n - 1), 0)::bigint, "
+        "coalesce(sum(n * (n - 1) / 2), 0)::bigint, count(*) FILTER ({crowd}), "
+        "coalesce(sum(n - 1) FILTER ({crowd}), 0)::bigint "
+        "FROM (SELECT count(*) AS n FROM {rows} WHERE {where} GROUP BY {columns}) AS alike"
+    ).format(crowd=crowd, rows=source(table.relation), where=_where(candidate, part), columns=_listed(candidate))
 
 
 def _listed(candidate: Candidate) -> sql.Composed:
@@ -224,16 +236,27 @@ def _duplicates(survey: Survey, table: Table, candidate: Candidate, alike: Alike
         survey.text(alike.query),
         Mend(
             f"Keep the first of each, and put the others into quarantine (the step `dedupe`); then {statement}",
-            dedupe=(table.sql, candidate.names, _order(survey, table)),
+            dedupe=(table.sql, tuple(map(ident, candidate.names)), tuple(map(ident, _order(survey, table)))),
             constraint=statement,
+            first=_before(survey, table, alike),
         ),
         count=alike.extra,
         of=alike.rows,
         exact=alike.part == 1,
-        basis="all rows were counted" if alike.part == 1 else f"one key in {alike.part}",
+        basis=_basis(alike),
         examples=survey.shown(examples, table, candidate.names),
         severity=Severity.HIGH,
     )
+
+
+def _before(survey: Survey, table: Table, alike: Alike) -> str:
+    """What has to be done before rows can be put aside; empty if nothing."""
+    if survey.facts.primary_key(table.relation.oid) is None:
+        return f"{table.label} needs a primary key"
+    if alike.crowds:
+        values = f"{alike.crowds:,} value{'' if alike.crowds == 1 else 's'}"
+        return f"more than {_CROWD} rows each have {values}: if such a value stands for none, set it to NULL"
+    return ""
 
 
 def _order(survey: Survey, table: Table) -> tuple[str, ...]:
@@ -257,22 +280,31 @@ def _unkept(survey: Survey, table: Table, candidate: Candidate, alike: Alike) ->
         if 0 < folded.extra <= _NEAR * folded.rows:
             yield _case(survey, table, column, folded)
             return
-    if alike.rows < _SURE:
-        return
+    if alike.rows >= _SURE:
+        yield _not_kept(survey, table, candidate, alike)
+
+
+def _not_kept(survey: Survey, table: Table, candidate: Candidate, alike: Alike) -> Finding:
     name = ident(free_name(survey, table, candidate.names, "key"))
-    statement = f"ALTER TABLE {table.sql} ADD CONSTRAINT {name} UNIQUE ({ident(column.name)});"
-    yield Finding(
+    columns = ", ".join(map(ident, candidate.names))
+    statement = f"ALTER TABLE {table.sql} ADD CONSTRAINT {name} UNIQUE ({columns});"
+    return Finding(
         "DB203",
         table.label,
         candidate.names,
-        f"All {alike.rows:,} values of {table.label}.{column.name} differ, and nothing keeps them so.",
+        f"All {alike.rows:,} rows of {table.label} that have a value in {', '.join(candidate.names)} differ in it, and "
+        "nothing keeps them so.",
         survey.text(alike.query),
-        Mend(statement, constraint=statement),
+        Mend(statement, constraint=statement, first="somebody has to say that it is a key"),
         count=0,
         of=alike.rows,
         exact=alike.part == 1,
-        basis="all rows were counted" if alike.part == 1 else f"one key in {alike.part}",
+        basis=_basis(alike),
     )
+
+
+def _basis(alike: Alike) -> str:
+    return "all rows were counted" if alike.part == 1 else f"one key in {alike.part}"
 
 
 def _case(survey: Survey, table: Table, column: Column, folded: Alike) -> Finding:
@@ -292,5 +324,5 @@ def _case(survey: Survey, table: Table, column: Column, folded: Alike) -> Findin
         count=folded.extra,
         of=folded.rows,
         exact=folded.part == 1,
-        basis="all rows were counted" if folded.part == 1 else f"one key in {folded.part}",
+        basis=_basis(folded),
     )

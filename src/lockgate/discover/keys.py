@@ -53,19 +53,14 @@ def candidates(survey: Survey, table: Table) -> list[Candidate]:
         whose = owners[:1]
         wanted += [Candidate((one, value), child=True) for one in whose for value in beside]
         wanted += [Candidate((one, other), child=True, link=True) for one in whose for other in owners[1:]]
-    wanted += [Candidate((column,)) for column in alone]
+    else:
+        wanted += [Candidate((column,)) for column in alone]
     tenants = [column for column in owners if names.is_tenant(referring[column.name])]
     wanted += [Candidate((one, value), child=True) for one in tenants for value in alone]
     if owner is None:
         wanted += [Candidate((one, value), child=True) for one in owners[:2] for value in beside]
         wanted += [Candidate((one, two), link=True) for at, one in enumerate(owners) for two in owners[at + 1 :]]
     return [each for each in dict.fromkeys(wanted) if not _is_kept(survey, table, each)]
-
-
-def is_part(survey: Survey, table: Table) -> bool:
-    """Whether its rows belong to those of another table, by its name."""
-    stems = [stem for column in table.columns if (stem := names.referred(column.name))]
-    return names.belongs_to(table.name, stems) is not None
 
 
 def _refers(survey: Survey, table: Table, column: Column) -> str | None:

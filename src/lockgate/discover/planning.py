@@ -17,7 +17,7 @@ from lockgate.errors import UsageError
 _WIDTH = 116
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 _WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
-_SURE = frozenset({"DB201", "DB304", "DB401", "DB404", "DB101", "DB102"})
+_SURE = frozenset({"DB201", "DB304", "DB401", "DB101", "DB102"})
 """Kinds whose steps need no decision: the rows say that they hold, or the step does not change what may be written."""
 
 

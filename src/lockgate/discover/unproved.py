@@ -75,7 +75,7 @@ def _finding(survey: Survey, table: Table, constraint: Constraint, probe: Probe,
         columns,
         f"{_KINDS[constraint.type]} {constraint.name} of {table.label} ({', '.join(columns)}) is {state}, and {rows}.",
         survey.text(probe.count(source(table.relation, probe.alias))),
-        Mend(f"{first.capitalize()}; then {validate}" if first else validate, constraint=validate, first=first)
+        Mend(f"{first.capitalize()}; then {validate}" if first else validate, first=first)
         if constraint.enforced
         else Mend("Enforce it, or drop it."),
         count=answer.found if answer.looked is not Looked.NOT else None,
