@@ -36,6 +36,7 @@ _IS_SQL = re.compile(
     r"MERGE\s+INTO\b|CREATE\s+TABLE\b|ALTER\s+TABLE\b|DROP\s+TABLE\b|CREATE\s+TEMP)",
     re.IGNORECASE | re.DOTALL,
 )
+_SIGNS = re.compile(r"[=*($%]")
 _TEXTS = re.compile(
     r'"""(?P<a>.*?)"""|r(?P<h>#+)"(?P<b>.*?)"(?P=h)|`(?P<c>(?:\\.|[^`\\])*)`|"(?P<d>(?:\\.|[^"\\])*)"|'
     r"'(?P<e>(?:\\.|[^'\\\n])*)'",
@@ -109,11 +110,11 @@ def _statements(suffix: str, text: str) -> Iterator[tuple[int, str]]:
             parts = [(0, text)]
         yield from ((text.count("\n", 0, start) + 1, part) for start, part in parts)
     elif suffix == ".py":
-        yield from (found for found in _of_python(text) if _IS_SQL.match(found[1]))
+        yield from (found for found in _of_python(text) if _is_sql(found[1]))
     elif suffix in _CODE:
         for each in _TEXTS.finditer(text):
             inside = next((part for part in each.group("a", "b", "c", "d", "e") if part is not None), "")
-            if _IS_SQL.match(inside):
+            if _is_sql(inside):
                 yield text.count("\n", 0, each.start()) + 1, inside.replace('\\"', '"').replace("\\n", "\n")
 
 
@@ -131,6 +132,14 @@ def _of_python(text: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, "".join(map(str, parts))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner:
             yield node.lineno, node.value
+
+
+def _is_sql(text: str) -> bool:
+    """Whether a text is meant as SQL: `Select one from the list` is not."""
+    if not _IS_SQL.match(text):
+        return False
+    first = text.split(maxsplit=1)[0]
+    return first.isupper() or first.startswith("--") or (first.islower() and _SIGNS.search(text) is not None)
 
 
 def _take(found: Code, place: Place, statement: str) -> None:

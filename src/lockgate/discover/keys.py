@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lockgate.discover import names
+from lockgate.discover.indexes import is_lookup
 from lockgate.discover.profile import is_text
 from lockgate.discover.references import named, type_name
 from lockgate.discover.survey import Survey, Table
@@ -39,6 +40,8 @@ def candidates(survey: Survey, table: Table) -> list[Candidate]:
     """The sets of columns that may be keys, the likeliest first; those that an index keeps are none."""
     referring = {column.name: stem for column in table.columns if (stem := _refers(survey, table, column))}
     owner = names.belongs_to(table.name, referring.values())
+    if owner is None and names.lists_values(table.name):
+        owner = next(iter(referring.values()), None)
     own_key = survey.facts.primary_key(table.relation.oid)
     in_key = set(own_key.sorted_by) if own_key is not None else set()
     plain = [column for column in table.columns if column.name not in referring and column.number not in in_key]
@@ -58,7 +61,8 @@ def candidates(survey: Survey, table: Table) -> list[Candidate]:
     tenants = [column for column in owners if names.is_tenant(referring[column.name])]
     wanted += [Candidate((one, value), child=True) for one in tenants for value in alone]
     if owner is None:
-        wanted += [Candidate((one, value), child=True) for one in owners[:2] for value in beside]
+        of_time = [column for column in beside if column not in fitting]
+        wanted += [Candidate((one, value), child=True) for one in owners[:2] for value in [*alone, *of_time]]
         wanted += [Candidate((one, two), link=True) for at, one in enumerate(owners) for two in owners[at + 1 :]]
     return [each for each in dict.fromkeys(wanted) if not _is_kept(survey, table, each)]
 
@@ -67,6 +71,8 @@ def _refers(survey: Survey, table: Table, column: Column) -> str | None:
     """What a column refers to: by its foreign key, else by its name if there is such a table."""
     for each in survey.facts.constraints_of(table.relation.oid):
         if each.type == "f" and each.columns == (column.number,) and each.referenced in survey.facts.relations:
+            if is_lookup(survey, each.referenced):
+                return None
             stem = names.referred(column.name)
             parent = names.one_of(survey.facts.relations[each.referenced].name)
             return parent if stem is None or not names.is_tenant(stem) else stem

@@ -18,7 +18,9 @@ SELECT c.oid::bigint AS oid, h.relation IS NOT NULL AS held,
        coalesce(greatest(s.last_analyze, s.last_autoanalyze)::text, '') AS analyzed, d.tablename IS NOT NULL AS described,
        coalesce(s.n_mod_since_analyze, 0) AS modified, coalesce(s.n_dead_tup, 0) AS dead,
        coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0) AS updated,
-       coalesce(s.seq_scan, 0) + coalesce(s.idx_scan, 0) AS reads,
+       -- To build an index reads the table once, too.
+       greatest(coalesce(s.seq_scan, 0) - (SELECT count(*) FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid), 0)
+       + coalesce(s.idx_scan, 0) AS reads,
        coalesce(s.n_tup_ins, 0) + coalesce(s.n_tup_upd, 0) + coalesce(s.n_tup_del, 0) AS writes
 FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace

@@ -47,6 +47,7 @@ _TEMPORARY = _words(
     "stage stg tmp temp import imports raw outbox snapshot snapshots old event events changelog "
     "journal trail dead queue migrations"
 )
+_LISTED = _words("phone telephone telefone email contact alias identifier document url link handle tag")
 _TENANT = _words(
     "tenant organization organisation org workspace account company business shop store clinic hospital "
     "site team project merchant vendor partner school branch brand"
@@ -122,6 +123,11 @@ def is_value_of_child(column: str) -> bool:
     """Whether a row of a table that belongs to another may have such a value once for each: ``phone``."""
     name = plain(column)
     return bool(_IN_CHILD.fullmatch(name)) and "password" not in name
+
+
+def lists_values(table: str) -> bool:
+    """Whether a table seems to hold values that others have several of: ``phones``, ``contact_emails``."""
+    return one_of(table).split("_")[-1] in _LISTED
 
 
 def is_slot(column: str) -> bool:

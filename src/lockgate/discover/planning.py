@@ -13,6 +13,7 @@ from pathlib import Path
 from lockgate.discover.finding import Finding
 from lockgate.discover.run import Outcome
 from lockgate.errors import UsageError
+from lockgate.plan.files import PLAN_FILE
 
 _WIDTH = 116
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
@@ -24,10 +25,14 @@ _SURE = frozenset({"DB201", "DB304", "DB401", "DB101", "DB102"})
 def write(outcome: Outcome, place: Path) -> Path:
     """Write the plan; the file that was written.
 
-    :param place: a .yaml file, or a folder for plan.yaml.
+    :param place: a folder, or the plan.yaml in it.
     :raises UsageError: when it is there already, cannot be written, or no finding has a step.
     """
-    file = place if place.suffix in {".yaml", ".yml"} else place / "plan.yaml"
+    file = place if place.suffix in {".yaml", ".yml"} else place / PLAN_FILE
+    if file.name != PLAN_FILE:
+        raise UsageError(
+            f"A plan is a folder with a file {PLAN_FILE} in it", where=str(file), hint="Name the folder, or that file."
+        )
     if file.exists():
         raise UsageError("There is a plan here already", where=str(file), hint="Name another file or folder.")
     text = as_text(outcome)

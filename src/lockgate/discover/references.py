@@ -129,7 +129,7 @@ def _target(survey: Survey, table: Table) -> Column | None:
 def _is_polymorphic(table: Table, column: Column) -> bool:
     """Whether another column says to which table it refers."""
     stem = names.plain(column.name).rpartition("_")[0]
-    others = {names.plain(each.name) for each in table.columns}
+    others = {names.plain(each.name) for each in table.columns if each is not column}
     return bool({f"{stem}_type", f"{stem}_kind", f"{stem}_table", f"{stem}_class", f"{stem}_model"} & others)
 
 

@@ -21,6 +21,9 @@ _LEAST = 2.0  # seconds that a query may take in any case, as long as that much 
 _SORTING = "64MB"  # what a query that groups all rows may keep in memory
 
 
+Query = sql.SQL | sql.Composed
+
+
 class Unread(Exception):
     """What was asked could not be looked at.
 
@@ -125,7 +128,7 @@ class Survey:
             raise Unread(reason(error)) from None
 
     def ask(
-        self, query: sql.Composable, relations: Sequence[Relation] = (), columns: Sequence[str] = ()
+        self, query: Query, relations: Sequence[Relation] = (), columns: Sequence[str] = ()
     ) -> list[tuple[Any, ...]]:
         """The rows of a query, which is a read-only transaction of its own.
 
@@ -153,7 +156,7 @@ class Survey:
         )
         return self.shown(query, table, columns)
 
-    def shown(self, query: sql.Composable, table: Table, columns: Sequence[str] = ()) -> Rows:
+    def shown(self, query: Query, table: Table, columns: Sequence[str] = ()) -> Rows:
         """What a query for examples yields, where they are wanted and can be had."""
         if not self.examples:
             return ()

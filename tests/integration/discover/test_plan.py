@@ -61,7 +61,7 @@ def test_it_loads_passes_lint_and_mends_what_was_found(leads: Conn, dsn: str, tm
     assert kinds == {AnalyzeStep, ConstraintStep, DedupeStep, IndexStep}
     linted = lockgate(dsn, "lint", folder)
     assert linted.returncode == 0, linted.stdout
-    applied = lockgate(dsn, "apply", folder, "--yes")
+    applied = lockgate(dsn, "apply", folder)
     assert applied.returncode == 0, applied.stdout + applied.stderr
     left = short(look(dsn).findings)
     assert {found for found in left if "lead_phones" in found} == set()
@@ -94,6 +94,6 @@ def test_odd_names_come_through(conn: Conn, dsn: str, tmp_path: Path) -> None:
         "FROM generate_series(1, 300) n"
     )
     analyze(conn)
-    file = planning.write(look(dsn), tmp_path / "odd.yaml")
+    file = planning.write(look(dsn), tmp_path / "odd")
     steps = [step for phase in load_plan(file).plan.phases for step in phase.steps]
     assert [type(step) for step in steps] == [DedupeStep, ConstraintStep, DedupeStep, ConstraintStep]

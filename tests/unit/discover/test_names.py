@@ -39,7 +39,7 @@ def test_names_of_keys(column: str, table: str) -> None:
     [("password_hash", "users"), ("country_code", "users"), ("currency_code", "orders"), ("coupon_code", "orders"),
      ("name", "users"), ("description", "products"), ("notes", "users"), ("first_name", "people"), ("status", "orders"),
      ("zip_code", "addresses"), ("contact_email", "orders"), ("commit_hash", "builds"), ("amount", "payments"),
-     ("phone", "users"), ("title", "posts"), ("error_code", "calls"), ("line_number", "lines")],
+     ("phone", "users"), ("title", "posts"), ("error_code", "calls"), ("line_number", "order_lines")],
 )  # fmt: skip
 def test_names_of_what_is_no_key(column: str, table: str) -> None:
     assert not names.is_key(column, table)
