@@ -109,6 +109,7 @@ def _of_table(survey: Survey, table: Table) -> Iterator[Finding]:
         if alike.extra:
             settled.append(frozenset(candidate.names))
             yield _duplicates(survey, table, candidate, alike)
+            yield from _folded(survey, table, candidate, alike)
         elif len(candidate.columns) == 1:
             settled.append(frozenset(candidate.names))
             yield from _unkept(survey, table, candidate, alike)
@@ -274,14 +275,25 @@ def _made_words() -> frozenset[str]:
 
 def _unkept(survey: Survey, table: Table, candidate: Candidate, alike: Alike) -> Iterator[Finding]:
     """A key that holds: rows that differ in case only are told, else that nothing keeps it so."""
-    [column] = candidate.columns
-    if is_text(survey, column) and type_name(survey, column) != "citext":
-        folded = count(survey, table, Candidate(candidate.columns, folds=True))
-        if 0 < folded.extra <= _NEAR * folded.rows:
-            yield _case(survey, table, column, folded)
-            return
-    if alike.rows >= _SURE:
+    found_ = list(_folded(survey, table, candidate, alike))
+    yield from found_
+    if alike.rows >= _SURE and not found_:
         yield _not_kept(survey, table, candidate, alike)
+
+
+def _folded(survey: Survey, table: Table, candidate: Candidate, alike: Alike) -> Iterator[Finding]:
+    """Rows that are alike besides if case does not count, of a key that is one column of text."""
+    column = candidate.columns[-1]
+    if len(candidate.columns) > 1 or not is_text(survey, column) or type_name(survey, column) == "citext":
+        return
+    try:
+        folded = count(survey, table, Candidate(candidate.columns, folds=True))
+    except Unread as error:
+        survey.skip(f"duplicates of {table.label} ({column.name}) but for case", error.why)
+        return
+    more = folded.extra - alike.extra
+    if 0 < more <= _NEAR * folded.rows:
+        yield _case(survey, table, column, folded, more)
 
 
 def _not_kept(survey: Survey, table: Table, candidate: Candidate, alike: Alike) -> Finding:
@@ -307,21 +319,21 @@ def _basis(alike: Alike) -> str:
     return "all rows were counted" if alike.part == 1 else f"one key in {alike.part}"
 
 
-def _case(survey: Survey, table: Table, column: Column, folded: Alike) -> Finding:
+def _case(survey: Survey, table: Table, column: Column, folded: Alike, more: int) -> Finding:
+    are = "row is" if more == 1 else "rows are"
     return Finding(
         "DB202",
         table.label,
         (column.name,),
-        f"{folded.extra:,} row{'' if folded.extra == 1 else 's'} of {table.label} "
-        f"{'is' if folded.extra == 1 else 'are'} too "
-        f"many if case and blanks around it do not count in {column.name}: all {folded.rows:,} values differ as they "
-        "are.",
+        f"{more:,} {are} too many in {table.label} besides, if case and blanks around it do not count in "
+        f"{column.name}; "
+        f"{folded.rows:,} rows have a value.",
         survey.text(folded.query),
         Mend(
             "Decide which stays, merge what refers to the others, and then "
             f"CREATE UNIQUE INDEX CONCURRENTLY ON {table.sql} (lower({ident(column.name)}));"
         ),
-        count=folded.extra,
+        count=more,
         of=folded.rows,
         exact=folded.part == 1,
         basis=_basis(folded),

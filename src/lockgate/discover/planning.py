@@ -13,7 +13,7 @@ from pathlib import Path
 from lockgate.discover.finding import Finding
 from lockgate.discover.run import Outcome
 from lockgate.errors import UsageError
-from lockgate.plan.files import PLAN_FILE
+from lockgate.plan.load import PLAN_FILE
 
 _WIDTH = 116
 _PLAIN_NAME = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")

@@ -22,6 +22,10 @@ UPDATE customers SET email = 'customer' || id || ' at example.com' WHERE id BETW
 INSERT INTO customers (email, password_hash, name, country_code)
 SELECT email, password_hash, name, country_code FROM customers WHERE id BETWEEN 100 AND 103;
 
+-- 2 customers in other letters
+INSERT INTO customers (email, password_hash, name, country_code)
+SELECT upper(email), password_hash, name, country_code FROM customers WHERE id IN (300, 301);
+
 CREATE TABLE products (
     id serial PRIMARY KEY, sku text NOT NULL UNIQUE, category_id int NOT NULL REFERENCES categories, name text NOT NULL,
     price numeric(10, 2) NOT NULL, description text, colour_code text);

@@ -17,6 +17,7 @@ Conn = psycopg.Connection[Any]
 
 SHOP = {
     "DB201 public.customers (email) 4",
+    "DB202 public.customers (email) 2",
     "DB203 public.orders (order_number) 0",
     "DB302 public.products (sku)",
     "DB304 public.orders (customer_id)",
