@@ -49,10 +49,8 @@ def missing(survey: Survey) -> Iterator[Finding]:
             if each.type == "f"
             for number in each.columns
         }
-        key_index = survey.facts.primary_key(table.relation.oid)
-        own = key_index.sorted_by if key_index is not None and len(key_index.sorted_by) == 1 else ()
         for column in table.columns:
-            if column.number in held or column.number in own or column.generated:
+            if column.number in held or column.generated:
                 continue
             for guess in guesses(survey, table, column):
                 found = _looked(survey, guess)
@@ -68,7 +66,7 @@ def guesses(survey: Survey, table: Table, column: Column) -> Iterator[Guess]:
     by_values = stem is not None or names.plain(column.name).endswith(("_by", "_ref"))
     if type_name(survey, column) != "uuid" or not by_values or _is_elsewhere(table, column):
         return
-    for each, target in _parents(survey):
+    for each, target in (parent for parents in _parents(survey).values() for parent in parents):
         if type_name(survey, target) == "uuid" and _holds_some(survey, table, column, each, target):
             yield Guess(table, column, each, target, False)
 
@@ -78,7 +76,13 @@ def named(survey: Survey, table: Table, column: Column) -> Iterator[Guess]:
     if _is_elsewhere(table, column):
         return
     stem = names.referred(column.name)
-    fitting = [(each, target, _fit(stem, column, table, each, target)) for each, target in _parents(survey)]
+    known = _parents(survey)
+    words = {*names.parts(column.name), names.one_of(table.name).split("_")[-1]}
+    fitting = [
+        (each, target, _fit(stem, column, table, each, target))
+        for word in sorted(words)
+        for each, target in known.get(word, ())
+    ]
     best = max((fit for _, _, fit in fitting), default=0)
     ranked = sorted((item for item in fitting if best and item[2] == best), key=lambda item: _rank(table, item[0]))
     for each, target, fit in ranked[:2]:
@@ -90,11 +94,15 @@ def _is_elsewhere(table: Table, column: Column) -> bool:
     return _is_polymorphic(table, column) or names.of_another_system(stem or names.plain(column.name))
 
 
-def _parents(survey: Survey) -> list[tuple[Table, Column]]:
-    """The tables that may be referred to, each with the one column of its primary key."""
+def _parents(survey: Survey) -> dict[str, list[tuple[Table, Column]]]:
+    """The tables that may be referred to, each with the one column of its primary key, by the last word of its name."""
     if survey.parents is None:
-        found = [(each, _target(survey, each)) for each in survey.tables if not names.is_beside(each.name)]
-        survey.parents = [(each, target) for each, target in found if target is not None]
+        found = defaultdict(list)
+        for table in survey.tables:
+            target = _target(survey, table)
+            if target is not None and not names.is_beside(table.name):
+                found[names.one_of(table.name).split("_")[-1]].append((table, target))
+        survey.parents = dict(found)
     return survey.parents
 
 
@@ -105,6 +113,8 @@ def _rank(table: Table, parent: Table) -> tuple[bool, str]:
 def _fit(stem: str | None, column: Column, table: Table, parent: Table, target: Column) -> int:
     """How well a name fits: 3 the table's own, 2 its last words, 1 a role of the same table; 0 not at all."""
     one = names.one_of(parent.name)
+    if parent is table and target is column:
+        return 0
     if stem is None:
         name = names.plain(column.name)
         by_key = name == f"{one}_{names.plain(target.name)}" or name == one

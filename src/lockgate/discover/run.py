@@ -260,7 +260,7 @@ def _tables(survey: Survey, members: frozenset[int]) -> Iterator[Table]:
 
 
 def _measured(rows: list[Any], *, partitioned: bool) -> Measured:
-    leaves = rows[1:] if partitioned else rows
+    leaves = [row for row in rows[1:] if row.heap] if partitioned else rows
     return Measured(
         held=any(row.held for row in rows),
         heap=sum(row.heap or 0 for row in rows),

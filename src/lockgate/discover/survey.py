@@ -98,7 +98,8 @@ class Survey:
     :ivar clock: seconds that go on only.
     :ivar until: when the time is up.
     :ivar skipped: what was not looked at, for people.
-    :ivar parents: the tables with a primary key of one column, and that; None until it is asked for.
+    :ivar parents: the tables with a primary key of one column, and that, by the last word of their names; None until
+        they are asked for.
     """
 
     conn: Connection[Any]
@@ -109,7 +110,7 @@ class Survey:
     examples: bool
     tables: list[Table] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
-    parents: list[tuple[Table, Column]] | None = None
+    parents: dict[str, list[tuple[Table, Column]]] | None = None
 
     @property
     def left(self) -> float:

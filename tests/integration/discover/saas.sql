@@ -35,6 +35,10 @@ INSERT INTO comments (commentable_type, commentable_id, author_id, body)
 SELECT (ARRAY['team', 'user'])[1 + n % 2], 1 + n % 140, 1 + (n * 13) % 3000, (ARRAY['ok', 'thanks', 'see above'])[1 + n % 3]
 FROM generate_series(1, 2500) n;
 
+-- One row a user, and no foreign key
+CREATE TABLE user_profiles (user_id bigint PRIMARY KEY, bio text);
+INSERT INTO user_profiles SELECT n, 'I' FROM generate_series(1, 800) n;
+
 CREATE TABLE "userSettings" (id bigint PRIMARY KEY, "userId" bigint NOT NULL, theme text, payload jsonb);
 INSERT INTO "userSettings" SELECT n, n, 'dark', '{}' FROM generate_series(1, 1200) n;
 

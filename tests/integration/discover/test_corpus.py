@@ -53,6 +53,7 @@ SAAS = {
     "DB203 public.workspaces (slug) 0",
     "DB304 public.comments (author_id)",
     "DB401 public.userSettings (userId) 0",
+    "DB401 public.user_profiles (user_id) 0",
     "DB403 public.workspaces (plan_id)",
     "DB501 public.invoices (currency) 4",
     "DB502 public.users (external_id) 0",
