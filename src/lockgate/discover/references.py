@@ -113,7 +113,7 @@ def _rank(table: Table, parent: Table) -> tuple[bool, str]:
 def _fit(stem: str | None, column: Column, table: Table, parent: Table, target: Column) -> int:
     """How well a name fits: 3 the table's own, 2 its last words, 1 a role of the same table; 0 not at all."""
     one = names.one_of(parent.name)
-    if parent is table and target is column:
+    if parent is table and target == column:
         return 0
     if stem is None:
         name = names.plain(column.name)
