@@ -108,7 +108,9 @@ def _statements(suffix: str, text: str) -> Iterator[tuple[int, str]]:
             parts = split_roughly(text)
         except SqlSyntaxError:
             parts = [(0, text)]
-        yield from ((text.count("\n", 0, start) + 1, part) for start, part in parts)
+        for start, part in parts:
+            begins = start + len(part) - len(part.lstrip())
+            yield text.count("\n", 0, begins) + 1, part
     elif suffix == ".py":
         yield from (found for found in _of_python(text) if _is_sql(found[1]))
     elif suffix in _CODE:

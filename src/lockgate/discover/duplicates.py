@@ -125,14 +125,18 @@ def count(survey: Survey, table: Table, candidate: Candidate) -> Alike:
     """
     whole = _query(table, candidate, 1)
     try:
-        [counts] = survey.ask(whole, [table.relation], candidate.names)
-        return Alike(*counts, 1, whole)
+        return _alike(survey, table, candidate, whole, 1)
     except Unread as error:
         if error.why != "timed out":
             raise
     part = _query(table, candidate, _SPLIT)
-    [counts] = survey.ask(part, [table.relation], candidate.names)
-    return Alike(*(each * _SPLIT for each in counts), _SPLIT, part)
+    return _alike(survey, table, candidate, part, _SPLIT)
+
+
+def _alike(survey: Survey, table: Table, candidate: Candidate, query: sql.Composed, part: int) -> Alike:
+    [counts] = survey.ask(query, [table.relation], candidate.names)
+    rows, extra, pairs, crowds, crowded = (number * part for number in counts)
+    return Alike(rows, extra, pairs, crowds, crowded, part, query)
 
 
 def _query(table: Table, candidate: Candidate, part: int) -> sql.Composed:

@@ -84,7 +84,7 @@ def unused(survey: Survey, since: str, gone: frozenset[str]) -> Iterator[Finding
     :param gone: labels of those that are to go for another reason.
     """
     used = {row.oid: row.scans or 0 for row in survey.known("index_use")}
-    carried = {index for constraint in survey.facts.constraints if (index := constraint.rests_on)}
+    carried = {constraint.rests_on for constraint in survey.facts.constraints}
     for table, index in _indexes(survey):
         needed = index.unique or index.oid in carried or index.replica_identity or index.clustered or index.partitioned
         if needed or not index.valid or index.bytes <= _SMALL_INDEX or used.get(index.oid, 1) or index.label in gone:

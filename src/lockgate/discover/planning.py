@@ -95,10 +95,15 @@ def _keys(findings: Iterable[Finding]) -> list[str]:
     return lines
 
 
-def _indexes(findings: Iterable[Finding]) -> list[str]:
+def _indexes(findings: Sequence[Finding]) -> list[str]:
+    """The indexes, but for those that do what a new key does as well."""
+    keys = [(finding.table, finding.columns) for finding in findings if finding.mend.dedupe]
     lines: list[str] = []
     for finding in findings:
-        if finding.mend.index:
+        led = any(
+            table == finding.table and columns[: len(finding.columns)] == finding.columns for table, columns in keys
+        )
+        if finding.mend.index and not led:
             lines += _told(finding)
             lines += _sql("index", finding.mend.index)
     return lines
