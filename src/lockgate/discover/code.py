@@ -36,6 +36,7 @@ _IS_SQL = re.compile(
     r"MERGE\s+INTO\b|CREATE\s+TABLE\b|ALTER\s+TABLE\b|DROP\s+TABLE\b|CREATE\s+TEMP)",
     re.IGNORECASE | re.DOTALL,
 )
+_REFERENCES = re.compile(r"\bREFERENCES\s+(?P<schema>[a-z_]\w*)\.(?P<table>[a-z_]\w*)")
 _SIGNS = re.compile(r"[=*($%]")
 _TEXTS = re.compile(
     r'"""(?P<a>.*?)"""|r(?P<h>#+)"(?P<b>.*?)"(?P=h)|`(?P<c>(?:\\.|[^`\\])*)`|"(?P<d>(?:\\.|[^"\\])*)"|'
@@ -92,6 +93,10 @@ def read(folder: Path) -> Code:
         suffix = Path(name).suffix.lower()
         for line, statement in _statements(suffix, text):
             _take(found, Place(name, line), statement)
+        if suffix in {".yaml", ".yml"}:
+            for named in _REFERENCES.finditer(text):
+                place = Place(name, text.count("\n", 0, named.start()) + 1)
+                found.tables.setdefault(Table(named["schema"], named["table"]), []).append(place)
         if suffix == ".py" or suffix in _CODE or suffix == ".prisma":
             for model in _MODELS.finditer(text):
                 label = next(filter(None, model.groups()))

@@ -28,11 +28,14 @@ SELECT upper(email), password_hash, name, country_code FROM customers WHERE id I
 
 CREATE TABLE products (
     id serial PRIMARY KEY, sku text NOT NULL UNIQUE, category_id int NOT NULL REFERENCES categories, name text NOT NULL,
-    price numeric(10, 2) NOT NULL, description text, colour_code text);
+    price numeric(10, 2) NOT NULL, description text, colour_code text,
+    barcode text);
 CREATE INDEX products_sku_again ON products (sku);
 CREATE INDEX products_category ON products (category_id);
-INSERT INTO products (sku, category_id, name, price, description, colour_code)
-SELECT 'SKU-' || n, 1 + n % 40, 'Product ' || n % 170, 10 + n % 37, repeat('words ', 40), 'C' || n % 12
+-- What many products have instead of a code of their own is no code
+INSERT INTO products (sku, category_id, name, price, description, colour_code, barcode)
+SELECT 'SKU-' || n, 1 + n % 40, 'Product ' || n % 170, 10 + n % 37, repeat('words ', 40), 'C' || n % 12,
+       CASE WHEN n % 25 = 0 THEN 'n/a' ELSE lpad(n::text, 13, '4') END
 FROM generate_series(1, 300) n;
 
 CREATE TABLE orders (

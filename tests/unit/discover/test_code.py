@@ -19,12 +19,14 @@ def test_sql_in_files_of_several_languages_is_read(tmp_path: Path) -> None:
         "const q = `SELECT name FROM users WHERE id = ${id}`;\nconst s = 'Select one from the list';"
     )
     (tmp_path / "q.sql").write_text("SELECT 1;\nDELETE FROM old_ones WHERE at < :before;\n")
+    (tmp_path / "p.yaml").write_text("- constraint: ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES ref.kinds (code)\n")
     hidden = tmp_path / "node_modules"
     hidden.mkdir()
     (hidden / "x.sql").write_text("SELECT a FROM of_others;")
     code = read(tmp_path)
     assert {(table.schema, table.name) for table in code.tables} == {
         ("shop", "orders"), ("", "carts"), ("", "Items"), ("", "users"), ("", "old_ones"), ("", "models"),
+        ("ref", "kinds"),
     }  # fmt: skip
     columns = {(table.name, column) for table, column in code.columns}
     assert columns >= {
