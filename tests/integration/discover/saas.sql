@@ -28,6 +28,10 @@ INSERT INTO team_members (team_id, user_id, role)
 SELECT 1 + n % 600, 1 + n, 'member' FROM generate_series(0, 2999) n;
 INSERT INTO team_members (team_id, user_id, role) SELECT team_id, user_id, 'admin' FROM team_members WHERE id IN (7, 8, 9);
 
+-- Of a team or of a user, as another column says
+CREATE TABLE attachments (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_type text NOT NULL, user_id bigint NOT NULL);
+INSERT INTO attachments (user_type, user_id) SELECT (ARRAY['member', 'guest'])[1 + n % 2], n FROM generate_series(1, 90) n;
+
 CREATE TABLE comments (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, commentable_type text NOT NULL,
                        commentable_id bigint NOT NULL, author_id bigint NOT NULL REFERENCES users, body text NOT NULL,
                        created_at timestamptz NOT NULL DEFAULT now());
