@@ -61,6 +61,7 @@ class Sized:
     """A table as it was found.
 
     :param exact: whether the rows were counted.
+    :param values: how many rows have a value in each column that may be NULL, where all rows were counted.
     :param heap: bytes of the table itself, ``toast`` of what is kept outside of its rows.
     """
 
@@ -70,6 +71,7 @@ class Sized:
     heap: int
     indexes: int
     toast: int
+    values: dict[str, int]
 
 
 @dataclass(slots=True)
@@ -203,7 +205,7 @@ def _profiles(survey: Survey) -> list[tuple[Table, Profile, Profile | None]]:
             survey.skip(f"the rows of {table.label}", error.why)
             continue
         if sample.exact:
-            table.rows, table.counted = sample.rows, True
+            _is_counted(table, sample)
             looked.append((table, sample, None))
         else:
             table.rows = round(sample.rows * table.measured.heap / _sampled_bytes(table))
@@ -212,11 +214,17 @@ def _profiles(survey: Survey) -> list[tuple[Table, Profile, Profile | None]]:
         best: Profile | None = None
         try:
             best = whole(survey, table, values.again(survey, table, sample))
-            table.rows, table.counted = best.rows, True
+            _is_counted(table, best)
         except Unread as error:
             survey.skip(f"all rows of {table.label} (a sample was)", error.why)
         looked.append((table, sample, best))
     return looked
+
+
+def _is_counted(table: Table, exact: Profile) -> None:
+    table.rows, table.counted = exact.rows, True
+    nullable = {column.name for column in table.columns if not column.not_null}
+    table.values = {name: count for name, count in exact.values.items() if name in nullable}
 
 
 def _sampled_bytes(table: Table) -> int:
@@ -279,4 +287,4 @@ def _measured(rows: list[Any], *, partitioned: bool) -> Measured:
 
 def _sized(table: Table) -> Sized:
     size = table.measured
-    return Sized(table.label, table.rows, table.counted, size.heap, size.indexes, size.toast)
+    return Sized(table.label, table.rows, table.counted, size.heap, size.indexes, size.toast, table.values)

@@ -65,6 +65,7 @@ class Table:
     """A table that is looked at, a partitioned one as a whole.
 
     :ivar rows: how many there are: exact if ``counted``, else estimated.
+    :ivar values: of columns that may be NULL, how many rows have a value; of those only that were counted in all rows.
     :ivar unread: why its rows cannot be looked at; empty if they can.
     """
 
@@ -74,6 +75,7 @@ class Table:
     rows: int = 0
     counted: bool = False
     unread: str = ""
+    values: dict[str, int] = field(default_factory=dict)
 
     @property
     def label(self) -> str:

@@ -23,6 +23,7 @@ def as_object(outcome: Outcome) -> dict[str, Any]:
                 "table": each.table,
                 "rows": each.rows,
                 "exact": each.exact,
+                "values": each.values,
                 "bytes": {"table": each.heap, "indexes": each.indexes, "toast": each.toast},
             }
             for each in outcome.tables

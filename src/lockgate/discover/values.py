@@ -31,8 +31,7 @@ def again(survey: Survey, table: Table, profile: Profile) -> list[Counted]:
     """What is to be counted in all rows, after a sample was looked at."""
     wanted: list[Counted] = []
     for column in table.columns:
-        filled = profile.values.get(column.name, 0)
-        if filled in {0, profile.rows} and not column.not_null:
+        if not column.not_null:
             wanted.append(Counted(column, None))
         chosen = evident_format(survey, table, column, profile)
         if chosen is not None:
