@@ -50,9 +50,9 @@ def test_it_is_told_for_people_for_programs_and_as_a_page(people: Conn, dsn: str
     assert told["findings"][0]["steps"]["dedupe"] == {
         "table": "public.people", "by": ["email"], "keep": ["created_at", "id"],
     }  # fmt: skip
-    assert [(each["table"], each["rows"]) for each in told["tables"]] == [
-        ("public.people", 99),
-        ("public.phones", 2000),
+    assert [(each["table"], each["rows"], each["values"]) for each in told["tables"]] == [
+        ("public.people", 99, {"email": 99}),
+        ("public.phones", 2000, {"phone": 2000}),
     ]
     page = discover(dsn, "--format", "markdown", "--fail-on", "never")
     assert page.returncode == 0
