@@ -100,6 +100,7 @@ def _of_table(survey: Survey, table: Table) -> Iterator[Finding]:
             if not near or (alike.extra and not _is_meant(survey, table, candidate, alike)):
                 continue
             if alike.extra and alike.extra == alike.crowded:
+                settled.append(frozenset(candidate.names))
                 continue
             if len(candidate.columns) == 1 and alike.extra and _of_tenants(survey, table, candidate, alike):
                 continue

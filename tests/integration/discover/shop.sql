@@ -35,7 +35,7 @@ CREATE INDEX products_category ON products (category_id);
 -- What many products have instead of a code of their own is no code
 INSERT INTO products (sku, category_id, name, price, description, colour_code, barcode)
 SELECT 'SKU-' || n, 1 + n % 40, 'Product ' || n % 170, 10 + n % 37, repeat('words ', 40), 'C' || n % 12,
-       CASE WHEN n % 25 = 0 THEN 'n/a' ELSE lpad(n::text, 13, '4') END
+       CASE WHEN n % 25 = 0 THEN 'n/a' ELSE lpad(n::text, 13, '0') END
 FROM generate_series(1, 300) n;
 
 CREATE TABLE orders (
