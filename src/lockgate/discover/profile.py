@@ -14,7 +14,7 @@ from lockgate.safety.records import Column
 
 _TEXTS = frozenset({"text", "varchar", "bpchar", "citext"})
 _WHOLE = 8 * 1024**2  # bytes up to which a table is read as a whole at once
-SAMPLED = 8 * 1024**2  # bytes that a sample of a larger one is about as large as
+SAMPLED = 2 * 1024**2  # bytes that a sample of a larger one is about as large as
 _AT_ONCE = 800  # outputs of one query
 
 
