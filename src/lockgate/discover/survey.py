@@ -151,8 +151,6 @@ class Survey:
 
     def keys(self, table: Table, condition: sql.Composable, columns: Sequence[str] = ()) -> Rows:
         """The keys of some rows that a condition holds for, where examples are wanted."""
-        if not self.examples:
-            return ()
         named = key(self.facts, table.relation)
         query = sql.SQL("SELECT {} FROM {} WHERE {} LIMIT {}").format(
             named, source(table.relation), condition, EXAMPLES

@@ -21,9 +21,7 @@ _ENOUGH = 20  # values from which on most of them tell what all should be
 _ROWS = 100  # rows from which on it is telling that none has a value
 _BIG = 10_000  # rows from which on a NULL that is not needed is worth a word
 _INTERNATIONAL = 0.9  # how many must have the format where a country stands beside it
-_NEEDED = frozenset(
-    {"created_at", "updated_at", "created_on", "inserted_at", "status", "type", "kind", "quantity"}
-)
+_NEEDED = frozenset({"created_at", "updated_at", "created_on", "inserted_at", "status", "type", "kind", "quantity"})
 _BY_COUNTRY = frozenset({"cep", "cep-dash", "zip", "uf", "us-state", "phone-digits"})
 
 

@@ -44,6 +44,9 @@ def leads(conn: Conn) -> Conn:
     conn.execute("INSERT INTO calls VALUES (501, 9001, 'x')")
     conn.execute("CREATE TABLE notes (id int PRIMARY KEY, lead_id int NOT NULL REFERENCES leads, note text)")
     conn.execute("INSERT INTO notes SELECT n, 1 + n % 500, 'n' FROM generate_series(1, 1500) n")
+    conn.execute("CREATE TABLE lead_emails (lead_id int REFERENCES leads, email text)")
+    conn.execute("INSERT INTO lead_emails SELECT n, n || '@b.example' FROM generate_series(1, 300) n")
+    conn.execute("INSERT INTO lead_emails VALUES (5, '5@b.example')")
     analyze(conn)
     conn.execute("ALTER TABLE calls SET (autovacuum_enabled = off)")
     conn.execute("INSERT INTO calls SELECT 1000 + n, 1 + n % 500, NULL FROM generate_series(1, 900) n")
@@ -58,9 +61,11 @@ def test_it_loads_passes_lint_and_mends_what_was_found(leads: Conn, dsn: str, tm
     assert "# DB201 7 rows of public.lead_phones are too many" in text
     assert "# DB402 1,300 of 1,301 values of public.calls.lead_id are keys of public.leads" in text
     assert "First: the rows of public.calls that refer to none have to go" in text
+    assert "First: public.lead_emails needs a primary key." in text
     loaded = load_plan(folder)
-    kinds = {type(step) for phase in loaded.plan.phases for step in phase.steps}
-    assert kinds == {AnalyzeStep, ConstraintStep, DedupeStep, IndexStep}
+    steps = [step for phase in loaded.plan.phases for step in phase.steps]
+    assert [step.dedupe for step in steps if isinstance(step, DedupeStep)] == ["public.lead_phones"]
+    assert {type(step) for step in steps} == {AnalyzeStep, ConstraintStep, DedupeStep, IndexStep}
     linted = lockgate(dsn, "lint", folder)
     assert linted.returncode == 0, linted.stdout
     applied = lockgate(dsn, "apply", folder)
