@@ -20,6 +20,7 @@ COMMANDS = {
     "plan": "Show what would happen; touch nothing.",
     "lint": "Find hazards in SQL by its text, without a database.",
     "check": "Find hazards of what is pending in a live database; touch nothing.",
+    "discover": "Say what is wrong with a database that nobody fully knows; touch nothing.",
     "rehearse": "Run the whole plan on a copy of the database, and say what it did.",
     "apply": "Run the plan's phases, or go on where a run stopped.",
     "sync": "Keep live mappings in step, as a service between phases.",

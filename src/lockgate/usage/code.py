@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,21 @@ def mentions(folder: Path, shown: str, names: Sequence[str], own: Path) -> tuple
     """
     found: list[Mention] = []
     blind: list[str] = []
-    for path in _files(folder, shown, own, blind):
+    for name, text in texts(folder, shown, own, blind):
+        found += _lines(name, text, names)
+    return found, blind
+
+
+def texts(
+    folder: Path, shown: str, own: Path | None, blind: list[str], without: Collection[str] = ()
+) -> Iterator[tuple[str, str]]:
+    """Each text file in a folder, in order: what it is called, and what stands in it.
+
+    :param own: a folder that is left out.
+    :param blind: what could not be looked at is put here.
+    :param without: names of folders that are left out wherever they are.
+    """
+    for path in _files(folder, shown, own, blind, without):
         name = os.path.join(shown, path.relative_to(folder))
         try:
             data = path.read_bytes() if path.is_file() and path.stat().st_size <= _LARGEST else None
@@ -54,11 +68,10 @@ def mentions(folder: Path, shown: str, names: Sequence[str], own: Path) -> tuple
         if data is None:
             blind.append(f"{name}: no ordinary file, or a large one")
         elif b"\0" not in data:
-            found += _lines(name, data.decode(errors="replace"), names)
-    return found, blind
+            yield name, data.decode(errors="replace")
 
 
-def _files(folder: Path, shown: str, own: Path, blind: list[str]) -> Iterator[Path]:
+def _files(folder: Path, shown: str, own: Path | None, blind: list[str], without: Collection[str]) -> Iterator[Path]:
     """Every file, in order; folders that cannot be listed or are links go to ``blind``."""
 
     def name(path: str) -> str:
@@ -70,8 +83,8 @@ def _files(folder: Path, shown: str, own: Path, blind: list[str]) -> Iterator[Pa
     for here, folders, files in os.walk(folder, onerror=unlisted):
         for linked in [each for each in folders if os.path.islink(os.path.join(here, each))]:
             blind.append(f"{name(os.path.join(here, linked))}: a link to a folder")
-        inside = (each for each in folders if each not in _LEFT_OUT)
-        folders[:] = sorted(each for each in inside if Path(here, each).resolve() != own.resolve())
+        inside = (each for each in folders if each not in _LEFT_OUT and each not in without)
+        folders[:] = sorted(each for each in inside if own is None or Path(here, each).resolve() != own.resolve())
         yield from (Path(here, file) for file in sorted(files))
 
 

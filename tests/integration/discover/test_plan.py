@@ -1,0 +1,106 @@
+"""The plan that a discovery writes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from lockgate.discover import planning
+from lockgate.errors import UsageError
+from lockgate.plan.load import load_plan
+from lockgate.plan.models import AnalyzeStep, ConstraintStep, DedupeStep, IndexStep
+from tests.integration.discover.looking import analyze, look, short
+
+Conn = psycopg.Connection[Any]
+
+
+def lockgate(dsn: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "DATABASE_URL": dsn}
+    command = [sys.executable, "-m", "lockgate", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=300)
+
+
+@pytest.fixture
+def leads(conn: Conn) -> Conn:
+    """Telephones that a lead has twice, one of no lead in another table, no index, no statistics."""
+    conn.execute('CREATE TABLE leads (id int PRIMARY KEY, "E-mail" text, name text, note text)')
+    conn.execute("INSERT INTO leads SELECT n, NULL, 'n', 'n' FROM generate_series(1, 500) n")
+    conn.execute(
+        "CREATE TABLE lead_phones "
+        "(id int PRIMARY KEY, lead_id int NOT NULL, phone text, created_at timestamptz NOT NULL)"
+    )
+    conn.execute(
+        "INSERT INTO lead_phones SELECT n, 1 + n % 500, '11' || n, '2020-01-01' FROM generate_series(1, 2000) n"
+    )
+    conn.execute("INSERT INTO lead_phones SELECT 2000 + n, 1 + n, '11' || n, '2021-01-01' FROM generate_series(1, 7) n")
+    conn.execute("CREATE TABLE calls (id int PRIMARY KEY, lead_id int, zip_code text)")
+    conn.execute("INSERT INTO calls SELECT n, n, lpad(n::text, 8, '0') FROM generate_series(1, 400) n")
+    conn.execute("INSERT INTO calls VALUES (501, 9001, 'x')")
+    conn.execute("CREATE TABLE notes (id int PRIMARY KEY, lead_id int NOT NULL REFERENCES leads, note text)")
+    conn.execute("INSERT INTO notes SELECT n, 1 + n % 500, 'n' FROM generate_series(1, 1500) n")
+    conn.execute("CREATE TABLE lead_emails (lead_id int REFERENCES leads, email text)")
+    conn.execute("INSERT INTO lead_emails SELECT n, n || '@b.example' FROM generate_series(1, 300) n")
+    conn.execute("INSERT INTO lead_emails VALUES (5, '5@b.example')")
+    analyze(conn)
+    conn.execute("ALTER TABLE calls SET (autovacuum_enabled = off)")
+    conn.execute("INSERT INTO calls SELECT 1000 + n, 1 + n % 500, NULL FROM generate_series(1, 900) n")
+    return conn
+
+
+def test_it_loads_passes_lint_and_mends_what_was_found(leads: Conn, dsn: str, tmp_path: Path) -> None:
+    folder = tmp_path / "mend"
+    done = lockgate(dsn, "discover", "--write-plan", folder, "--fail-on", "never")
+    assert done.returncode == 0, done.stderr
+    text = (folder / "plan.yaml").read_text()
+    assert "# DB201 7 rows of public.lead_phones are too many" in text
+    assert "# DB402 1,300 of 1,301 values of public.calls.lead_id are keys of public.leads" in text
+    assert "First: the rows of public.calls that refer to none have to go" in text
+    assert "First: public.lead_emails needs a primary key." in text
+    loaded = load_plan(folder)
+    steps = [step for phase in loaded.plan.phases for step in phase.steps]
+    assert [step.dedupe for step in steps if isinstance(step, DedupeStep)] == ["public.lead_phones"]
+    assert {type(step) for step in steps} == {AnalyzeStep, ConstraintStep, DedupeStep, IndexStep}
+    linted = lockgate(dsn, "lint", folder)
+    assert linted.returncode == 0, linted.stdout
+    applied = lockgate(dsn, "apply", folder)
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    left = short(look(dsn).findings)
+    assert {found for found in left if "lead_phones" in found or "notes" in found} == set()
+    assert not any(found.startswith("DB102") for found in left)
+    stayed = leads.execute("SELECT count(*), max(created_at)::date::text FROM lead_phones").fetchone()
+    assert stayed == (2000, "2020-01-01")
+
+
+@pytest.mark.one_server
+def test_a_plan_that_is_there_is_not_written_over(leads: Conn, dsn: str, tmp_path: Path) -> None:
+    file = tmp_path / "plan.yaml"
+    file.write_text("plan: mine\n")
+    with pytest.raises(UsageError, match="There is a plan here already"):
+        planning.write(look(dsn), tmp_path)
+    assert file.read_text() == "plan: mine\n"
+
+
+@pytest.mark.one_server
+def test_where_nothing_can_be_mended_no_plan_is_written(dsn: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No plan was written"):
+        planning.write(look(dsn), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.one_server
+def test_odd_names_come_through(conn: Conn, dsn: str, tmp_path: Path) -> None:
+    conn.execute('CREATE TABLE "Odd: #Näme\'s" ("on" int PRIMARY KEY, "E-mail" text, "e_mail" text)')
+    conn.execute(
+        "INSERT INTO \"Odd: #Näme's\" SELECT n, 'a' || greatest(n, 2), 'b' || greatest(n, 3) "
+        "FROM generate_series(1, 300) n"
+    )
+    analyze(conn)
+    file = planning.write(look(dsn), tmp_path / "odd")
+    steps = [step for phase in load_plan(file).plan.phases for step in phase.steps]
+    assert [type(step) for step in steps] == [DedupeStep, ConstraintStep, DedupeStep, ConstraintStep]
