@@ -7,12 +7,12 @@ from typing import Any
 from psycopg import Connection, sql
 
 from lockgate.errors import CheckFailed
-from lockgate.partitioning import shape
 from lockgate.partitioning.calendar import literal
 from lockgate.partitioning.deciding import Wanted
 from lockgate.partitioning.family import Family, Part
 from lockgate.partitioning.queries import load
-from lockgate.partitioning.shape import rows
+from lockgate.replacing import shape
+from lockgate.replacing.shape import rows
 
 _BOUNDS = sql.Identifier("lockgate_bounds")
 _FIRES = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}

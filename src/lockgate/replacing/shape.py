@@ -1,17 +1,15 @@
-"""A plain table, and a partitioned one that is like it: made empty, under a name of its own."""
+"""A table, and another one that is like it: what both need, beside columns, when the other is made empty."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
 
-from lockgate.partitioning.calendar import Period, literal
-from lockgate.partitioning.queries import load
+from lockgate.replacing.queries import load
 
 LONGEST = 63
 """Bytes of a name that the server keeps."""
@@ -53,30 +51,13 @@ def rows(conn: Connection[Any], query: str, oid: int, **given: Any) -> list[dict
         return cursor.execute(load(f"shape.{query}"), {"oid": oid, **given}).fetchall()
 
 
-def make(
-    conn: Connection[Any],
-    old: int,
-    source: sql.Identifier,
-    schema: str,
-    name: str,
-    column: str,
-    primary_key: Sequence[str],
-) -> tuple[int, list[Copied]]:
-    """Make a partitioned table like another one, in the open transaction; its number, and its indexes.
+def dress(conn: Connection[Any], old: int, new: int, target: sql.Identifier) -> None:
+    """Give a new table what CREATE TABLE ... LIKE leaves out, in the open transaction.
 
-    It has columns, defaults, checks, indexes, comments, grants, policies and owner of the other. It has no sequences,
-    triggers and foreign keys: these it gets with the name.
+    Comment, policies, owner, rights and replica identity. It has no sequences, triggers and foreign keys: these it
+    gets with the name.
     """
-    known, target = rows(conn, "table", old)[0], sql.Identifier(schema, name)
-    conn.execute(
-        sql.SQL(
-            "CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY) PARTITION BY RANGE ({})"
-        ).format(target, source, sql.Identifier(column))
-    )
-    new = number_of(conn, target)
-    indexes = [
-        _index(conn, each, schema, target, primary_key) for each in rows(conn, "indexes", old) if each["is_valid"]
-    ]
+    known = rows(conn, "table", old)[0]
     if known["identity"] in ("f", "n"):
         replica = sql.SQL("FULL" if known["identity"] == "f" else "NOTHING")
         conn.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY {}").format(target, replica))
@@ -89,21 +70,31 @@ def make(
             conn.execute(sql.SQL("ALTER TABLE {} {} ROW LEVEL SECURITY").format(target, sql.SQL(clause)))
     own(conn, sql.SQL("TABLE"), target, known["owner"])
     grant(conn, old, new, "TABLE", target.as_string(conn))
-    return new, indexes
 
 
-def add(
-    conn: Connection[Any], old: int, target: sql.Identifier, part: sql.Identifier, period: Period | None, type_: str
-) -> None:
-    """Give a table that nobody uses yet a partition, in the open transaction; without a period the default one."""
-    known = rows(conn, "table", old)[0]
-    bounds: sql.Composable = sql.SQL("DEFAULT")
-    if period is not None:
-        lower, upper = literal(period.start, type_), literal(period.end, type_)
-        bounds = sql.SQL("FOR VALUES FROM ({}) TO ({})").format(sql.SQL(lower), sql.SQL(upper))
-    conn.execute(sql.SQL("CREATE TABLE {} PARTITION OF {} {}").format(part, target, bounds))
-    store(conn, part, known["options"], known["identity"])
-    own(conn, sql.SQL("TABLE"), part, known["owner"])
+def index(
+    conn: Connection[Any], each: dict[str, Any], schema: str, target: sql.Identifier, primary_key: Sequence[str]
+) -> Copied:
+    """Make an index like another one, in the open transaction.
+
+    :param each: one of ``indexes``.
+    :param primary_key: the columns of the primary key, which may be more than those of the other.
+    """
+    name = sql.Identifier(staged(each["oid"]))
+    if each["constraint"] is not None:
+        definition = each["definition"]
+        if each["is_primary"] and set(primary_key) != set(each["columns"]):
+            columns = sql.SQL(", ").join(map(sql.Identifier, primary_key))
+            definition = sql.SQL("PRIMARY KEY ({})").format(columns).as_string(conn)
+        statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(target, name, sql.SQL(definition))
+    else:
+        unique = sql.SQL("UNIQUE " if each["is_unique"] else "")
+        statement = sql.SQL("CREATE {}INDEX {} ON {}{}").format(unique, name, target, sql.SQL(each["rest"]))
+    conn.execute(statement)
+    placed = sql.Identifier(schema, staged(each["oid"]))
+    comment(conn, sql.SQL("INDEX {}").format(placed), each["comment"])
+    comment(conn, sql.SQL("CONSTRAINT {} ON {}").format(name, target), each["constraint_comment"])
+    return Copied(each["oid"], number_of(conn, placed), each["name"])
 
 
 def store(conn: Connection[Any], part: sql.Identifier, options: Sequence[str] | None, identity: str) -> None:
@@ -132,22 +123,16 @@ def grant(conn: Connection[Any], source: int, target: int, kind: str, on: str) -
             conn.execute(statement.encode())
 
 
-def span(conn: Connection[Any], source: sql.Identifier, column: str, type_: str) -> tuple[date | None, date | None]:
-    """The first and the last day, in UTC, of the rows whose times the calendar knows; None without rows."""
-    zone = sql.SQL(" AT TIME ZONE 'UTC'" if type_ == "timestamp with time zone" else "")
-    name = sql.Identifier(column)
-    row = conn.execute(
-        sql.SQL(
-            "SELECT (min({0}){1})::date, (max({0}){1})::date FROM {2} WHERE {0} >= '0001-01-02' AND {0} < '9999-01-01'"
-        ).format(name, zone, source)
-    ).fetchone()
-    return (row[0], row[1]) if row else (None, None)
-
-
 def comment(conn: Connection[Any], on: sql.Composable, text: str | None) -> None:
     """Say something about an object, if there is something to say."""
     if text is not None:
         conn.execute(sql.SQL("COMMENT ON {} IS {}").format(on, sql.Literal(text)))
+
+
+def taken(conn: Connection[Any], schema: str, name: str) -> bool:
+    """Whether a relation or a type has this name."""
+    row = conn.execute(load("shape.taken"), {"schema": schema, "name": name}).fetchone()
+    return bool(row and row[0])
 
 
 def number_of(conn: Connection[Any], name: sql.Identifier) -> int:
@@ -155,23 +140,3 @@ def number_of(conn: Connection[Any], name: sql.Identifier) -> int:
     row = conn.execute("SELECT %s::pg_catalog.regclass::oid::bigint", (name.as_string(conn),)).fetchone()
     assert row is not None
     return int(row[0])
-
-
-def _index(
-    conn: Connection[Any], each: dict[str, Any], schema: str, target: sql.Identifier, primary_key: Sequence[str]
-) -> Copied:
-    name = sql.Identifier(staged(each["oid"]))
-    if each["constraint"] is not None:
-        definition = each["definition"]
-        if each["is_primary"] and set(primary_key) != set(each["columns"]):
-            columns = sql.SQL(", ").join(map(sql.Identifier, primary_key))
-            definition = sql.SQL("PRIMARY KEY ({})").format(columns).as_string(conn)
-        statement = sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(target, name, sql.SQL(definition))
-    else:
-        unique = sql.SQL("UNIQUE " if each["is_unique"] else "")
-        statement = sql.SQL("CREATE {}INDEX {} ON {}{}").format(unique, name, target, sql.SQL(each["rest"]))
-    conn.execute(statement)
-    placed = sql.Identifier(schema, staged(each["oid"]))
-    comment(conn, sql.SQL("INDEX {}").format(placed), each["comment"])
-    comment(conn, sql.SQL("CONSTRAINT {} ON {}").format(name, target), each["constraint_comment"])
-    return Copied(each["oid"], number_of(conn, placed), each["name"])

@@ -116,8 +116,13 @@ JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refob
 WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
   AND d.refobjid = %(oid)s AND d.deptype IN ('a', 'i') ORDER BY a.attnum
 
-
 -- name: lockable
 -- Those that this role may lock before it changes them; the others are locked when they are changed.
 SELECT t.name FROM unnest(%(names)s::text[]) WITH ORDINALITY AS t (name, place)
 WHERE pg_catalog.has_table_privilege(t.name, 'UPDATE, DELETE, TRUNCATE') ORDER BY t.place
+
+-- name: taken
+SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+               WHERE n.nspname = %(schema)s AND c.relname = %(name)s)
+    OR EXISTS (SELECT FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+               WHERE n.nspname = %(schema)s AND t.typname = %(name)s)

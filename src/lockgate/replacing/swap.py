@@ -1,4 +1,4 @@
-"""A partitioned table takes the name of the plain one, with all that hangs on the name; and gives it back.
+"""A table takes the name of another one, with all that hangs on the name; and gives it back.
 
 Everything happens in the caller's open transaction, which holds both tables. What PostgreSQL writes of a trigger, a
 view or a foreign key names the table, so that it is read before the names change, and run afterwards: then it speaks
@@ -14,9 +14,9 @@ from typing import Any
 from psycopg import Connection, sql
 
 from lockgate.catalog import relations
-from lockgate.partitioning import shape
-from lockgate.partitioning.queries import load
-from lockgate.partitioning.shape import Copied
+from lockgate.replacing import shape
+from lockgate.replacing.queries import load
+from lockgate.replacing.shape import Copied
 
 _FIRES = {"O": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
@@ -26,7 +26,7 @@ class Pair:
     """The two tables of a step, by number, and their names.
 
     :param name: of the table that the application uses, whichever it is.
-    :param staged: of the partitioned table before it has the name.
+    :param staged: of the new table before it has the name.
     :param aside: of the table of before afterwards.
     """
 
@@ -43,7 +43,7 @@ class Pair:
         return sql.Identifier(self.schema, self.name)
 
     def named_staged(self) -> sql.Identifier:
-        """The partitioned table before the swap."""
+        """The new table before the swap."""
         return sql.Identifier(self.schema, self.staged)
 
     def named_aside(self) -> sql.Identifier:
@@ -103,7 +103,7 @@ def locked(conn: Connection[Any], pair: Pair, table: int, other: sql.Identifier)
 
 
 def forth(conn: Connection[Any], pair: Pair) -> Moved:
-    """Give the name to the partitioned table.
+    """Give the name to the new table.
 
     Foreign keys are made NOT VALID, so that nothing is read; ``validate`` makes them whole.
     """
@@ -133,9 +133,9 @@ def forth(conn: Connection[Any], pair: Pair) -> Moved:
 
 
 def back(conn: Connection[Any], pair: Pair, moved: Moved) -> None:
-    """Give the name back to the table of before, and drop the partitioned one, all of whose rows it has.
+    """Give the name back to the table of before, and drop the new one, all of whose rows it has.
 
-    :raises psycopg.errors.DependentObjectsStillExist: if something hangs on the partitioned table that did not on
+    :raises psycopg.errors.DependentObjectsStillExist: if something hangs on the new table that did not on
         the other.
     """
     hanging = _read(conn, pair.new)
