@@ -22,6 +22,7 @@ from benchmarks import (
     latency,
     linting,
     retiring,
+    rewriting,
     synccost,
     transform,
 )
@@ -46,6 +47,7 @@ def _measures(size: float, rounds: int) -> dict[str, Callable[[], list[Figure]]]
         "draining": lambda: draining.measure(rows(1_000_000)),
         "latency": lambda: latency.measure(rows(300_000), pairs=max(3, rounds * 2), seconds=10.0 * min(1.0, size)),
         "retiring": lambda: retiring.measure(rows(500_000), rounds),
+        "rewriting": lambda: rewriting.measure(rows(550_000), max(20, 946 * size)),
         "footprint": lambda: footprint.measure(rows(500_000), rounds * 2),
         "hardening": lambda: hardening.measure(rows(1_726_374), rounds),
         "linting": lambda: linting.measure(max(20, int(1_000 * size)), max(100, int(10_000 * size)), rounds),

@@ -42,6 +42,7 @@ def _faults(conn: Connection[Any], table: Relation, column: str, primary_key: Se
     yield from _of_key(table, column, primary_key)
     yield from _of_indexes(conn, table, column)
     yield from _of_foreign_keys(conn, table, primary_key)
+    yield from fitness.of_constraints(conn, table)
     yield from fitness.of_foreign_keys(conn, table)
     yield from _of_triggers(conn, table)
     yield from fitness.of_others(conn, table)

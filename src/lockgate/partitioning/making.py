@@ -39,7 +39,7 @@ def make(conn: Connection[Any], family: Family, wanted: Wanted) -> int:
     plain = [each for each in family.ranges if each.kind == "r"]
     if plain:
         known = rows(conn, "table", plain[-1].oid)[0]
-        shape.store(conn, part, known["options"], known["identity"])
+        shape.store(conn, part, known)
     conn.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE").format(family.named()))
     moved = 0
     if family.default is not None:

@@ -30,7 +30,8 @@ def make(
     target = sql.Identifier(schema, name)
     conn.execute(
         sql.SQL(
-            "CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY) PARTITION BY RANGE ({})"
+            "CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY "
+            "EXCLUDING STATISTICS) PARTITION BY RANGE ({})"
         ).format(target, source, sql.Identifier(column))
     )
     new = shape.number_of(conn, target)
@@ -39,6 +40,7 @@ def make(
         for each in shape.rows(conn, "indexes", old)
         if each["is_valid"]
     ]
+    shape.tune(conn, old, target)
     shape.dress(conn, old, new, target)
     return new, indexes
 
@@ -53,7 +55,8 @@ def add(
         lower, upper = literal(period.start, type_), literal(period.end, type_)
         bounds = sql.SQL("FOR VALUES FROM ({}) TO ({})").format(sql.SQL(lower), sql.SQL(upper))
     conn.execute(sql.SQL("CREATE TABLE {} PARTITION OF {} {}").format(part, target, bounds))
-    shape.store(conn, part, known["options"], known["identity"])
+    shape.store(conn, part, known)
+    shape.tune(conn, old, part)
     shape.own(conn, sql.SQL("TABLE"), part, known["owner"])
 
 

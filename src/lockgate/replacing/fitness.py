@@ -47,6 +47,17 @@ def of_kind(conn: Connection[Any], table: Relation) -> Iterator[Fault]:
         yield Fault("table", "it is not a plain table", "It is partitioned, a partition, or typed or inherited.", "")
 
 
+def of_constraints(conn: Connection[Any], table: Relation) -> Iterator[Fault]:
+    """Whether its constraints and extended statistics can be made anew."""
+    for each in rows(conn, "unproven", table.oid):
+        what = f'constraint "{each["name"]}" does not hold for all rows'
+        yield Fault("table", what, "Made anew it would refuse those that break it.", "Validate or drop it before.")
+    for each in rows(conn, "statistics", table.oid):
+        if not each["allowed"]:
+            what = f"this role does not own the statistics {each['schema']}.{each['name']}"
+            yield Fault("table", what, "They are made anew on the new table.", "Be a member of their owner.")
+
+
 def of_identity(table: Relation, key: Sequence[str]) -> Iterator[Fault]:
     """Whether its values can be written as they are.
 
@@ -81,8 +92,19 @@ def of_foreign_keys(conn: Connection[Any], table: Relation) -> Iterator[Fault]:
             yield Fault("table", what, "The key is led to the new table.", "`lockgate grants` helps.")
 
 
-def of_others(conn: Connection[Any], table: Relation) -> Iterator[Fault]:
-    """Whether all else that hangs on it can be led to the new table."""
+def of_publications(conn: Connection[Any], table: Relation) -> Iterator[Fault]:
+    """Whether the publications that name it can name the new table instead."""
+    for each in rows(conn, "publications", table.oid):
+        if not each["allowed"]:
+            what = f"this role does not own publication {each['name']}, which names it"
+            yield Fault("table", what, "It is led to the new table.", "Be a member of its owner.")
+
+
+def of_others(conn: Connection[Any], table: Relation, *, published: bool = False) -> Iterator[Fault]:
+    """Whether all else that hangs on it can be led to the new table.
+
+    :param published: whether publications that name it are led there.
+    """
     views = rows(conn, "views", table.oid)
     solid = next((view["name"] for view in views if view["kind"] == "m"), None)
     if solid is not None:
@@ -100,7 +122,8 @@ def of_others(conn: Connection[Any], table: Relation) -> Iterator[Fault]:
     for one in dependents(conn, [table.oid], texts=False).found:
         called = one.kind == "function" and not one.oid
         own_policy = one.kind == "policy" and one.how == f"is on {row[0]}"
-        if one.kind in _MOVED or one.is_part or called or own_policy or not one.how.endswith(f" {row[0]}"):
+        led = one.kind in _MOVED or (published and one.kind == "publication")
+        if led or one.is_part or called or own_policy or not one.how.endswith(f" {row[0]}"):
             continue
         yield Fault(
             "table",

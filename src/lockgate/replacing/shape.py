@@ -51,6 +51,47 @@ def rows(conn: Connection[Any], query: str, oid: int, **given: Any) -> list[dict
         return cursor.execute(load(f"shape.{query}"), {"oid": oid, **given}).fetchall()
 
 
+def tune(conn: Connection[Any], old: int, target: sql.Identifier) -> None:
+    """Tell ANALYZE of a table's columns what it is told of another's, in the open transaction."""
+    for each in rows(conn, "tuning", old):
+        conn.execute(sql.SQL("ALTER TABLE {} {}").format(target, sql.SQL(each["change"])))
+
+
+def extend(conn: Connection[Any], old: int, target: sql.Identifier) -> tuple[Copied, ...]:
+    """Give a table the extended statistics of another one, in the open transaction."""
+    made = []
+    for each in rows(conn, "statistics", old):
+        name = sql.Identifier(each["schema"], staged(each["oid"]))
+        conn.execute(sql.SQL("CREATE STATISTICS {}{} FROM {}").format(name, sql.SQL(each["body"]), target))
+        if each["target"] >= 0:
+            conn.execute(sql.SQL("ALTER STATISTICS {} SET STATISTICS {}").format(name, sql.Literal(each["target"])))
+        comment(conn, sql.SQL("STATISTICS {}").format(name), each["comment"])
+        own(conn, sql.SQL("STATISTICS"), name, each["owner"])
+        row = conn.execute(
+            "SELECT e.oid::bigint FROM pg_catalog.pg_statistic_ext e JOIN pg_catalog.pg_namespace n "
+            "ON n.oid = e.stxnamespace WHERE n.nspname = %s AND e.stxname = %s",
+            (each["schema"], staged(each["oid"])),
+        ).fetchone()
+        assert row is not None
+        made.append(Copied(each["oid"], int(row[0]), each["name"]))
+    return tuple(made)
+
+
+def unlike(conn: Connection[Any], old: int, new: int, *, stored: bool) -> list[str]:
+    """In what two tables differ that must be alike: a line of each of the two for what is not the same.
+
+    :param stored: whether their rows are to be stored in the same way, too.
+    """
+    faces = [{row["line"] for row in rows(conn, "face", oid, stored=stored)} for oid in (old, new)]
+    return sorted(faces[0] ^ faces[1])
+
+
+def unpaired(conn: Connection[Any], old: int, indexes: Sequence[Copied]) -> list[dict[str, Any]]:
+    """The valid indexes of a table that another one has no counterpart of yet; as ``indexes`` tells them."""
+    known = {each.old for each in indexes}
+    return [each for each in rows(conn, "indexes", old) if each["is_valid"] and each["oid"] not in known]
+
+
 def dress(conn: Connection[Any], old: int, new: int, target: sql.Identifier) -> None:
     """Give a new table what CREATE TABLE ... LIKE leaves out, in the open transaction.
 
@@ -97,12 +138,17 @@ def index(
     return Copied(each["oid"], number_of(conn, placed), each["name"])
 
 
-def store(conn: Connection[Any], part: sql.Identifier, options: Sequence[str] | None, identity: str) -> None:
-    """Give a partition the storage parameters and the replica identity of another table."""
-    for name, _, value in (option.partition("=") for option in options or ()):
-        conn.execute(sql.SQL("ALTER TABLE {} SET ({} = {})").format(part, sql.Identifier(name), sql.Literal(value)))
-    if identity in ("f", "n"):
-        replica = sql.SQL("FULL" if identity == "f" else "NOTHING")
+def store(conn: Connection[Any], part: sql.Identifier, known: dict[str, Any]) -> None:
+    """Give a table that holds rows the storage parameters and the replica identity of another one.
+
+    :param known: what the query ``table`` told of that.
+    """
+    for prefix, options in (((), known["options"]), (("toast",), known["toast_options"])):
+        for name, _, value in (option.partition("=") for option in options or ()):
+            parameter = sql.Identifier(*prefix, name)
+            conn.execute(sql.SQL("ALTER TABLE {} SET ({} = {})").format(part, parameter, sql.Literal(value)))
+    if known["identity"] in ("f", "n"):
+        replica = sql.SQL("FULL" if known["identity"] == "f" else "NOTHING")
         conn.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY {}").format(part, replica))
 
 

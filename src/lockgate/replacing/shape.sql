@@ -2,14 +2,121 @@
 SELECT c.relkind::text AS kind, c.relispartition OR EXISTS (
            SELECT FROM pg_catalog.pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent)) AS inherits,
        pg_catalog.pg_get_userbyid(c.relowner) AS owner, c.relreplident::text AS identity, c.reloptions AS options,
+       x.reloptions AS toast_options, c.relpersistence::text AS persistence, m.amname AS method, s.spcname AS space,
        c.relrowsecurity AS secured, c.relforcerowsecurity AS forced, t.typname AS of_type,
        pg_catalog.obj_description(c.oid, 'pg_class') AS comment
-FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_type t ON t.oid = c.reloftype WHERE c.oid = %(oid)s
+FROM pg_catalog.pg_class c
+LEFT JOIN pg_catalog.pg_type t ON t.oid = c.reloftype
+LEFT JOIN pg_catalog.pg_class x ON x.oid = c.reltoastrelid
+LEFT JOIN pg_catalog.pg_am m ON m.oid = c.relam
+JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
+LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = coalesce(nullif(c.reltablespace, 0), d.dattablespace)
+WHERE c.oid = %(oid)s
+
+-- name: unproven
+-- Constraints that do not hold for all rows: made anew they would.
+SELECT c.conname AS name FROM pg_catalog.pg_constraint c
+WHERE c.conrelid = %(oid)s AND c.contype IN ('c', 'n') AND NOT c.convalidated ORDER BY 1
+
+-- name: tuning
+-- What ANALYZE is told of its columns.
+SELECT pg_catalog.format('ALTER COLUMN %%I SET STATISTICS %%s', a.attname, a.attstattarget) AS change
+FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped AND a.attstattarget >= 0
+UNION ALL
+SELECT pg_catalog.format('ALTER COLUMN %%I SET (%%s)', a.attname, pg_catalog.array_to_string(a.attoptions, ', '))
+FROM pg_catalog.pg_attribute a
+WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped AND a.attoptions IS NOT NULL
+ORDER BY 1
+
+-- name: statistics
+-- Its extended statistics; what stands between name and table in the statement that makes them: (ndistinct) ON a, b.
+SELECT e.oid::bigint AS oid, e.stxname AS name, n.nspname AS schema, pg_catalog.pg_get_userbyid(e.stxowner) AS owner,
+       coalesce((pg_catalog.to_jsonb(e) ->> 'stxstattarget')::int, -1) AS target,
+       pg_catalog.pg_has_role(e.stxowner, 'USAGE') AS allowed,
+       pg_catalog.substr(d.text, 1 + pg_catalog.length(o.head), greatest(0,
+           pg_catalog.length(d.text) - pg_catalog.length(o.head) - pg_catalog.length(o.tail))) AS body,
+       pg_catalog.obj_description(e.oid, 'pg_statistic_ext') AS comment
+FROM pg_catalog.pg_statistic_ext e
+JOIN pg_catalog.pg_namespace n ON n.oid = e.stxnamespace
+JOIN pg_catalog.pg_class r ON r.oid = e.stxrelid
+JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
+CROSS JOIN LATERAL (SELECT pg_catalog.pg_get_statisticsobjdef(e.oid)) AS d (text)
+CROSS JOIN LATERAL (SELECT pg_catalog.format('CREATE STATISTICS %%I.%%I', n.nspname, e.stxname),
+                           pg_catalog.format(' FROM %%I.%%I', rn.nspname, r.relname)) AS o (head, tail)
+WHERE e.stxrelid = %(oid)s ORDER BY n.nspname, e.stxname
+
+-- name: face
+-- What a table and the one that takes its place have alike, a line each; ``stored``: also how its rows are stored.
+WITH rights AS (
+    SELECT k.number, pg_catalog.string_agg(pg_catalog.concat_ws(' ', g.rolname, a.privilege_type, a.is_grantable), ', '
+               ORDER BY g.rolname, a.privilege_type) AS list
+    FROM (SELECT 0 AS number, coalesce(c.relacl, pg_catalog.acldefault('r', c.relowner)) AS acl, c.relowner
+          FROM pg_catalog.pg_class c WHERE c.oid = %(oid)s
+          UNION ALL
+          SELECT t.attnum, t.attacl, c.relowner FROM pg_catalog.pg_attribute t
+          JOIN pg_catalog.pg_class c ON c.oid = t.attrelid
+          WHERE t.attrelid = %(oid)s AND t.attnum > 0 AND NOT t.attisdropped) AS k
+    CROSS JOIN LATERAL pg_catalog.aclexplode(k.acl) AS a
+    LEFT JOIN pg_catalog.pg_roles g ON g.oid = a.grantee
+    WHERE a.grantee <> k.relowner OR k.number > 0
+    GROUP BY k.number)
+SELECT pg_catalog.concat_ws('; ', 'column ' || pg_catalog.quote_ident(a.attname),
+           pg_catalog.format_type(a.atttypid, a.atttypmod), l.collname, CASE WHEN a.attnotnull THEN 'not null' END,
+           'default ' || pg_catalog.pg_get_expr(d.adbin, d.adrelid), 'generated ' || nullif(a.attgenerated::text, ''),
+           'stored ' || a.attstorage::text, 'compressed ' || nullif(pg_catalog.to_jsonb(a) ->> 'attcompression', ''),
+           'analyzed ' || a.attstattarget, a.attoptions, rights.list,
+           pg_catalog.col_description(a.attrelid, a.attnum)) AS line
+FROM pg_catalog.pg_attribute a
+LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+LEFT JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+LEFT JOIN rights ON rights.number = a.attnum
+WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped
+UNION ALL
+SELECT pg_catalog.concat_ws('; ', 'constraint ' || pg_catalog.quote_ident(c.conname),
+           pg_catalog.pg_get_constraintdef(c.oid), pg_catalog.obj_description(c.oid, 'pg_constraint'))
+FROM pg_catalog.pg_constraint c WHERE c.conrelid = %(oid)s AND c.contype = 'c'
+UNION ALL
+SELECT pg_catalog.concat_ws('; ', 'policy ' || pg_catalog.quote_ident(p.polname), p.polpermissive, p.polcmd::text, p.polroles::text,
+           pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid),
+           pg_catalog.obj_description(p.oid, 'pg_policy'))
+FROM pg_catalog.pg_policy p WHERE p.polrelid = %(oid)s
+UNION ALL
+SELECT pg_catalog.concat_ws('; ', 'table', 'of ' || pg_catalog.pg_get_userbyid(c.relowner),
+           'row security ' || c.relrowsecurity, c.relforcerowsecurity,
+           'replica identity ' || nullif(nullif(c.relreplident::text, 'i'), 'd'), rights.list,
+           pg_catalog.obj_description(c.oid, 'pg_class'))
+FROM pg_catalog.pg_class c LEFT JOIN rights ON rights.number = 0 WHERE c.oid = %(oid)s
+UNION ALL
+SELECT pg_catalog.concat_ws('; ', 'storage', c.relpersistence::text, c.relam, c.reltablespace,
+           (SELECT pg_catalog.array_agg(o ORDER BY o) FROM pg_catalog.unnest(c.reloptions || x.reloptions) AS o))
+FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_class x ON x.oid = c.reltoastrelid
+WHERE c.oid = %(oid)s AND %(stored)s
+ORDER BY 1
+
+-- name: publications
+-- That name it, with the statement that adds another table in the same way.
+SELECT pg_catalog.quote_ident(p.pubname) AS name, pg_catalog.pg_has_role(p.pubowner, 'USAGE') AS allowed,
+       pg_catalog.concat(
+           (SELECT ' (' || pg_catalog.string_agg(pg_catalog.quote_ident(k.name), ', ' ORDER BY k.place) || ')'
+            FROM pg_catalog.jsonb_array_elements_text(pg_catalog.to_jsonb(v) -> 'attnames') WITH ORDINALITY AS k (name, place)
+            WHERE pg_catalog.to_jsonb(r) ->> 'prattrs' IS NOT NULL),
+           ' WHERE (' || (pg_catalog.to_jsonb(v) ->> 'rowfilter') || ')') AS part
+FROM pg_catalog.pg_publication_rel r
+JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid
+JOIN pg_catalog.pg_class c ON c.oid = r.prrelid
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_publication_tables v
+       ON v.pubname = p.pubname AND v.schemaname = n.nspname AND v.tablename = c.relname
+WHERE r.prrelid = %(oid)s ORDER BY 1
 
 -- name: indexes
 -- What stands behind the name of the table in the statement that makes one: USING btree (id).
 SELECT x.indexrelid::bigint AS oid, i.relname AS name, x.indisunique AS is_unique, x.indisprimary AS is_primary,
-       x.indisvalid AS is_valid, c.conname AS constraint, c.contype::text AS kind,
+       x.indisvalid AS is_valid, x.indisexclusion AS excludes, x.indisclustered AS clustered,
+       x.indisreplident AS replicates,
+       x.indimmediate AND x.indpred IS NULL AND x.indexprs IS NULL AS is_plain,
+       c.conname AS constraint, c.contype::text AS kind, c.condeferrable AS deferrable, c.condeferred AS deferred,
        pg_catalog.pg_get_constraintdef(c.oid) AS definition,
        pg_catalog.substr(pg_catalog.pg_get_indexdef(x.indexrelid), 1 + pg_catalog.length(
            CASE WHEN x.indisunique THEN 'CREATE UNIQUE INDEX ' ELSE 'CREATE INDEX ' END
@@ -17,12 +124,17 @@ SELECT x.indexrelid::bigint AS oid, i.relname AS name, x.indisunique AS is_uniqu
        ARRAY(SELECT a.attname::text FROM unnest(x.indkey) WITH ORDINALITY AS k (number, place)
              JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.number
              WHERE k.place <= x.indnkeyatts ORDER BY k.place) AS columns,
+       ARRAY(SELECT pg_catalog.format('ALTER COLUMN %%s SET STATISTICS %%s', a.attnum, a.attstattarget)
+             FROM pg_catalog.pg_attribute a WHERE a.attrelid = x.indexrelid AND a.attstattarget >= 0 ORDER BY 1) AS tuning,
+       s.spcname AS space,
        pg_catalog.obj_description(x.indexrelid, 'pg_class') AS comment,
        pg_catalog.obj_description(c.oid, 'pg_constraint') AS constraint_comment
 FROM pg_catalog.pg_index x
 JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
 JOIN pg_catalog.pg_class r ON r.oid = x.indrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+JOIN pg_catalog.pg_database d ON d.datname = pg_catalog.current_database()
+JOIN pg_catalog.pg_tablespace s ON s.oid = coalesce(nullif(i.reltablespace, 0), d.dattablespace)
 LEFT JOIN pg_catalog.pg_constraint c ON c.conindid = x.indexrelid AND c.conrelid = x.indrelid AND c.contype IN ('p', 'u', 'x')
 WHERE x.indrelid = %(oid)s AND i.relname NOT LIKE 'lockgate\_%%' ORDER BY NOT x.indisprimary, i.relname
 
@@ -126,3 +238,11 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n 
                WHERE n.nspname = %(schema)s AND c.relname = %(name)s)
     OR EXISTS (SELECT FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
                WHERE n.nspname = %(schema)s AND t.typname = %(name)s)
+
+-- name: index_now
+SELECT n.nspname AS schema, c.relname AS name FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = %(oid)s
+
+-- name: statistics_now
+SELECT n.nspname AS schema, e.stxname AS name FROM pg_catalog.pg_statistic_ext e
+JOIN pg_catalog.pg_namespace n ON n.oid = e.stxnamespace WHERE e.oid = %(oid)s

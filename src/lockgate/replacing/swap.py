@@ -7,7 +7,7 @@ of the other table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ class Pair:
     :param name: of the table that the application uses, whichever it is.
     :param staged: of the new table before it has the name.
     :param aside: of the table of before afterwards.
+    :param statistics: the extended ones.
     """
 
     old: int
@@ -37,6 +38,7 @@ class Pair:
     staged: str
     aside: str
     indexes: tuple[Copied, ...]
+    statistics: tuple[Copied, ...] = ()
 
     def named(self) -> sql.Identifier:
         """The table that the application uses."""
@@ -57,7 +59,8 @@ class Pair:
     @staticmethod
     def load(value: dict[str, Any]) -> Pair:
         """Read it back."""
-        return Pair(**{**value, "indexes": tuple(Copied(**index) for index in value["indexes"])})
+        copied = {key: tuple(Copied(**each) for each in value.get(key, ())) for key in ("indexes", "statistics")}
+        return Pair(**{**value, **copied})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class Hanging:
     views: list[dict[str, Any]]
     referring: list[dict[str, Any]]
     sequences: list[dict[str, Any]]
+    publications: list[dict[str, Any]]
 
 
 def others(conn: Connection[Any], table: int) -> list[str]:
@@ -114,10 +118,11 @@ def forth(conn: Connection[Any], pair: Pair) -> Moved:
     for trigger in triggers:
         name = sql.Identifier(trigger["name"])
         conn.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER {}").format(pair.named(), name))
-    _rename_indexes(conn, pair, {index.old: index.aside for index in pair.indexes})
+    _rename_own(conn, pair, lambda each: (each.old, each.aside))
     _rename(conn, pair.named(), pair.aside)
-    _rename_indexes(conn, pair, {index.new: index.name for index in pair.indexes})
+    _rename_own(conn, pair, lambda each: (each.new, each.name))
     _rename(conn, pair.named_staged(), pair.name)
+    _publish(conn, hanging, pair.named_aside(), pair.named())
     _move_sequences(conn, hanging.sequences, pair.named_aside(), pair.named())
     leaves = relations.leaves(conn, pair.new)
     for key in own_keys:
@@ -142,9 +147,10 @@ def back(conn: Connection[Any], pair: Pair, moved: Moved) -> None:
     conn.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(pair.named_aside()))
     _drop_keys(conn, pair.named(), [], hanging)
     _rename(conn, pair.named(), pair.staged)
-    _rename_indexes(conn, pair, {index.new: index.staged for index in pair.indexes})
+    _rename_own(conn, pair, lambda each: (each.new, each.staged))
     _rename(conn, pair.named_aside(), pair.name)
-    _rename_indexes(conn, pair, {index.old: index.name for index in pair.indexes})
+    _rename_own(conn, pair, lambda each: (each.old, each.name))
+    _publish(conn, hanging, pair.named_staged(), pair.named())
     _move_sequences(conn, hanging.sequences, pair.named_staged(), pair.named())
     for key in moved.foreign_keys:
         _add_key(conn, pair.named(), key)
@@ -185,7 +191,7 @@ def join_key(conn: Connection[Any], pair: Pair, key: dict[str, Any]) -> None:
 
 
 def _read(conn: Connection[Any], table: int) -> Hanging:
-    found = Hanging(*(shape.rows(conn, query, table) for query in ("views", "referring", "sequences")))
+    found = Hanging(*(shape.rows(conn, query, table) for query in ("views", "referring", "sequences", "publications")))
     for each in found.sequences:
         row = conn.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(sql.SQL(each["name"]))).fetchone()
         assert row is not None
@@ -250,13 +256,29 @@ def _rename(conn: Connection[Any], table: sql.Composable, name: str) -> None:
     conn.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(table, sql.Identifier(name)))
 
 
-def _rename_indexes(conn: Connection[Any], pair: Pair, names: dict[int, str]) -> None:
-    """Give indexes names, whatever they are called now; one that somebody dropped is passed over."""
-    for oid, name in names.items():
-        row = conn.execute("SELECT relname FROM pg_catalog.pg_class WHERE oid = %s", (oid,)).fetchone()
-        if row is not None and row[0] != name:
-            now = sql.Identifier(pair.schema, str(row[0]))
-            conn.execute(sql.SQL("ALTER INDEX {} RENAME TO {}").format(now, sql.Identifier(name)))
+def _rename_own(conn: Connection[Any], pair: Pair, wanted: Callable[[Copied], tuple[int, str]]) -> None:
+    """Give indexes and statistics names, whatever they are called now; what somebody dropped is passed over.
+
+    :param wanted: the number of one of the two, and the name that it gets.
+    """
+    for kind, query, copied in (
+        ("INDEX", "index_now", pair.indexes),
+        ("STATISTICS", "statistics_now", pair.statistics),
+    ):
+        for oid, name in map(wanted, copied):
+            for each in shape.rows(conn, query, oid):
+                if each["name"] != name:
+                    now = sql.Identifier(each["schema"], each["name"])
+                    conn.execute(sql.SQL("ALTER {} {} RENAME TO {}").format(sql.SQL(kind), now, sql.Identifier(name)))
+
+
+def _publish(conn: Connection[Any], hanging: Hanging, source: sql.Composable, target: sql.Composable) -> None:
+    """Let publications name the other table; their subscribers know it by its name."""
+    for each in hanging.publications:
+        change = sql.SQL("ALTER PUBLICATION {} {} TABLE {}{}")
+        name, part = sql.SQL(each["name"]), sql.SQL(each["part"])
+        conn.execute(change.format(name, sql.SQL("DROP"), source, sql.SQL("")))
+        conn.execute(change.format(name, sql.SQL("ADD"), target, part))
 
 
 def _fire(conn: Connection[Any], tables: Sequence[sql.Composable], trigger: str, enabled: str) -> None:

@@ -16,6 +16,7 @@ from lockgate.plan.models import (
     MeasureStep,
     MigrateStep,
     PartitionStep,
+    RewriteStep,
     SqlStep,
     TransformStep,
 )
@@ -33,6 +34,7 @@ from lockgate.steps import (
     measure,
     migrate,
     partition,
+    rewrite,
     sql,
 )
 from lockgate.steps.base import StepRunner
@@ -51,6 +53,7 @@ REGISTRY: dict[type, StepRunner] = {
     MeasureStep: measure.Runner(),
     MigrateStep: migrate.Runner(),
     PartitionStep: partition.Runner(),
+    RewriteStep: rewrite.Runner(),
     SqlStep: sql.Runner(),
     TransformStep: filling.Runner(),
 }

@@ -15,6 +15,7 @@ from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.engine.recording import own_role
 from lockgate.errors import CheckFailed, RollbackRefused
+from lockgate.indexing.notes import Notes
 from lockgate.ledger import chunks, steps
 from lockgate.mapping import changelog, install, removal
 from lockgate.replacing import swap
@@ -41,10 +42,13 @@ def take_back(ctx: StepContext, lose_rows: bool) -> StepResult:
             return StepResult("nothing was made yet")
         pair, moved = known(ctx, conn)
         found = record.find(conn, ctx.plan, ctx.step_id)
-        if found is not None and found.state == "over":
+        dropped = found is not None and found.state == "over" and not found.closed
+        if found is not None and found.state == "over" and not dropped:
             _swap_back(ctx, conn, found, pair, moved, lose_rows)
         fault("giveback.swapped")
         _clear(ctx, conn, pair)
+    if dropped:
+        return StepResult(f"{ctx.step.table} stays: it is what it was before, but for the space")
     return StepResult(f"{ctx.step.table} is the table of before again")
 
 
@@ -148,6 +152,7 @@ def _clear(ctx: StepContext, conn: Connection[Any], pair: Pair) -> None:
         if found is not None:
             record.forget(conn, found.id)
         steps.record(conn, ctx.step_row.id, detail={"pair": None, "moved": None, "files": None})
+        Notes(ctx).clear(conn)
 
 
 def _drop_staged(ctx: StepContext, conn: Connection[Any], pair: Pair) -> None:

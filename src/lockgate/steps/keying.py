@@ -38,7 +38,7 @@ def build_key(ctx: StepContext, pair: Pair, key: Sequence[str]) -> None:
     columns = sql.SQL(", ").join(map(sql.Identifier, key))
     name = sql.Identifier(_name(pair))
     drop_key(ctx, pair, invalid_only=True)
-    _alone(ctx, sql.SQL("CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({})").format(name, pair.named(), columns))
+    alone(ctx, sql.SQL("CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({})").format(name, pair.named(), columns))
     fault("partition.indexed")
 
 
@@ -48,7 +48,7 @@ def drop_key(ctx: StepContext, pair: Pair, *, invalid_only: bool = False) -> Non
     with ctx.sessions.open("replace") as conn:
         row = conn.execute(_STATE, (name.as_string(conn),)).fetchone()
     if row is not None and not (invalid_only and row[0]):
-        _alone(ctx, sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(name))
+        alone(ctx, sql.SQL("DROP INDEX CONCURRENTLY IF EXISTS {}").format(name))
 
 
 def validate_keys(ctx: StepContext, conn: Connection[Any], table: int, point: str) -> None:
@@ -67,7 +67,7 @@ def validate_keys(ctx: StepContext, conn: Connection[Any], table: int, point: st
         fault(point)
 
 
-def _alone(ctx: StepContext, statement: sql.Composed) -> None:
+def alone(ctx: StepContext, statement: sql.Composed) -> None:
     """Run what waits for older transactions, with nobody behind it."""
     with ctx.sessions.open("replace") as conn:
         conn.execute("SET lock_timeout = 0")

@@ -72,7 +72,8 @@ class Runner(Replacing):
             new, indexes = staging.make(conn, table.oid, source, table.schema, staged, column.name, key)
             for name, period in (*parts, (default, None)):
                 staging.add(conn, table.oid, target, sql.Identifier(table.schema, name), period, type_)
-            pair = Pair(table.oid, new, table.schema, table.name, staged, before, tuple(indexes))
+            statistics = shape.extend(conn, table.oid, target)
+            pair = Pair(table.oid, new, table.schema, table.name, staged, before, tuple(indexes), statistics)
             steps.record(conn, ctx.step_row.id, detail={"pair": pair.dump(), "moved": None})
             fault("replacing.make")
         ctx.progress.event(f"{table.label}: {len(parts)} partitions are made, and one for what fits none")

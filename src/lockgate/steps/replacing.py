@@ -6,12 +6,12 @@ called otherwise then, is kept in step: the undo swaps the names back and loses 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from lockgate.archive.queries import load as archive_query
 from lockgate.catalog import relations
@@ -27,7 +27,7 @@ from lockgate.errors import PlanError
 from lockgate.ledger import steps
 from lockgate.mapping import changelog, group, install, removal
 from lockgate.mapping.definition import Definition, from_step
-from lockgate.plan.models import MapStep, PartitionStep, Phase
+from lockgate.plan.models import MapStep, Phase, ReplacingStep
 from lockgate.plan.steps import step_name, way_back_of
 from lockgate.plan.values import split_name
 from lockgate.replacing import fitness, shape, swap
@@ -38,6 +38,7 @@ from lockgate.steps import filling, giveback
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.handover import Handover
 from lockgate.steps.holding import drop_logs, hold_all
+from lockgate.steps.keying import alone
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
@@ -48,6 +49,8 @@ class Replacing:
 
     done = ""
     """What is done to the table: ``partitioned``."""
+    stored = False
+    """Whether the rows of the new table are stored as those of the other."""
 
     # --- what a kind of step says -----------------------------------------------------------------------------
 
@@ -93,8 +96,10 @@ class Replacing:
                 key = self._key(ctx.step, relations.read(conn, pair.old))
                 filled = filling.Runner().run(replace(ctx, step=_forth(ctx, conn, pair, key)))
                 pair = self._ready(ctx, conn, pair)
+                # A table without statistics, and whose pages nobody knows to be visible, would be read in worse ways.
+                alone(ctx, sql.SQL("VACUUM (ANALYZE) {}").format(pair.named_staged()))
                 fault("replacing.filled")
-                found = _Swap(ctx, conn, pair, key).do()
+                found = _Swap(ctx, conn, pair, key, partial(self._refuse_unlike, ctx)).do()
                 ctx.progress.event(f"{ctx.step.table}: {filled.summary}")
             fault("replacing.swapped")
             pair, moved = giveback.known(ctx, conn)
@@ -140,6 +145,20 @@ class Replacing:
             )
         return self._make(ctx, conn, table)
 
+    def _refuse_unlike(self, ctx: StepContext, conn: Connection[Any], pair: Pair) -> None:
+        """:raises PlanError: if the new table is not what the other one is by now."""
+        differs = shape.unlike(conn, pair.old, pair.new, stored=self.stored)
+        differs += [f"index {each['name']}" for each in shape.unpaired(conn, pair.old, pair.indexes)]
+        there = {each["oid"] for each in shape.rows(conn, "indexes", pair.old)}
+        differs += [f"index {each.name}, dropped" for each in pair.indexes if each.old not in there]
+        if differs:
+            raise PlanError(
+                f"{ctx.step.table} was changed since the new table was made",
+                where=place(ctx.loaded, ctx.phase, ctx.step, "table"),
+                why="One of the two has: " + " | ".join(differs),
+                hint="Take this phase back with `lockgate rollback`, and apply it again; nothing was swapped.",
+            )
+
     def _fit(self, conn: Connection[Any], step: Any, where: Any) -> Relation:
         """The table of the step.
 
@@ -155,12 +174,21 @@ class _Swap(Handover):
     """Hands over to the new table by the swap of the names.
 
     :param key: by which rows are told apart.
+    :param refuse_unlike: raises if the new table is not what the other one is.
     """
 
-    def __init__(self, ctx: StepContext, conn: Connection[Any], pair: Pair, key: Sequence[str]) -> None:
+    def __init__(
+        self,
+        ctx: StepContext,
+        conn: Connection[Any],
+        pair: Pair,
+        key: Sequence[str],
+        refuse_unlike: Callable[[Connection[Any], Pair], None],
+    ) -> None:
         super().__init__(ctx, conn)
         self._pair = pair
         self._key = key
+        self._refuse_unlike = refuse_unlike
 
     def _scope(self) -> Scope:
         target = install.target_of(self._conn, self._ctx.plan, self._ctx.step_id)
@@ -180,6 +208,7 @@ class _Swap(Handover):
             ([*cutover.targets, *cutover.back],),
         )
         hold_all(ctx, conn, swap.locked(conn, pair, pair.old, pair.named_staged()), begun)
+        self._refuse_unlike(conn, pair)
         forth = _forth(ctx, conn, pair, key, swapped=True)
         back = _back(ctx, conn, pair, key, swapped=True)
         moved = swap.forth(conn, pair)
@@ -211,7 +240,7 @@ def refuse_names(conn: Connection[Any], table: Relation, names: Sequence[str], w
             )
 
 
-def aside(step: PartitionStep, table: str) -> str:
+def aside(step: ReplacingStep, table: str) -> str:
     """The name of the table of before, afterwards."""
     return unquoted(step.aside) if step.aside is not None else shape.suffixed(table, "_before")
 
