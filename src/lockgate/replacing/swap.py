@@ -91,7 +91,8 @@ class Hanging:
 
 def others(conn: Connection[Any], table: int) -> list[str]:
     """The names, in SQL, of the tables and views that are locked besides: they refer to it, it to them, or read it."""
-    found = [key["other"] for query in ("referring", "foreign_keys") for key in shape.rows(conn, query, table)]
+    keys = [key for query in ("referring", "foreign_keys") for key in shape.rows(conn, query, table)]
+    found = [key["other"] for key in keys if not key.get("to_itself")]
     found += [view["name"] for view in shape.rows(conn, "views", table)]
     return sorted(set(found))
 

@@ -207,6 +207,7 @@ class _Swap(Handover):
             "SELECT FROM lockgate.sync_targets WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE",
             ([*cutover.targets, *cutover.back],),
         )
+        self._alone_since = ctx.clock.monotonic()
         hold_all(ctx, conn, swap.locked(conn, pair, pair.old, pair.named_staged()), begun)
         self._refuse_unlike(conn, pair)
         forth = _forth(ctx, conn, pair, key, swapped=True)
