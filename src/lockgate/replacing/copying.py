@@ -31,15 +31,9 @@ def make(
     known = shape.rows(conn, "table", table.oid)[0]
     conn.execute(
         sql.SQL(
-            "CREATE {}TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING STATISTICS) "
+            "CREATE TABLE {} (LIKE {} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY EXCLUDING STATISTICS) "
             "USING {} TABLESPACE {}"
-        ).format(
-            sql.SQL("UNLOGGED " if known["persistence"] == "u" else ""),
-            target,
-            source,
-            sql.Identifier(known["method"]),
-            sql.Identifier(known["space"]),
-        )
+        ).format(target, source, sql.Identifier(known["method"]), sql.Identifier(known["space"]))
     )
     new = shape.number_of(conn, target)
     columns = sql.SQL(", ").join(map(sql.Identifier, key))

@@ -45,6 +45,8 @@ def of_kind(conn: Connection[Any], table: Relation) -> Iterator[Fault]:
     known = rows(conn, "table", table.oid)[0]
     if known["kind"] != "r" or known["inherits"] or known["of_type"]:
         yield Fault("table", "it is not a plain table", "It is partitioned, a partition, or typed or inherited.", "")
+    if known["persistence"] != "p":
+        yield Fault("table", "it is not logged", "A crash empties it, which no log tells.", "Make it LOGGED before.")
 
 
 def of_constraints(conn: Connection[Any], table: Relation) -> Iterator[Fault]:

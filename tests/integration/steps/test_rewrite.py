@@ -21,11 +21,11 @@ from tests.integration.engine.plans import one, rows, sessions
 from tests.integration.steps.cutovers import act, apply, rollback
 from tests.integration.steps.partitioned import MESSAGES, Application
 from tests.integration.steps.rewritten import BEFORE, SETUP, bloat, plan
-from tests.killing import Due, call, every_point
+from tests.killing import Due, call
 
 NOTES = """
 CREATE SCHEMA core;
-CREATE UNLOGGED TABLE core.notes (a int NOT NULL, "B ä" text NOT NULL, v text, d int GENERATED ALWAYS AS (a * 2) STORED,
+CREATE TABLE core.notes (a int NOT NULL, "B ä" text NOT NULL, v text, d int GENERATED ALWAYS AS (a * 2) STORED,
     CONSTRAINT one UNIQUE ("B ä", a) INCLUDE (v), FOREIGN KEY ("B ä", a) REFERENCES core.notes ("B ä", a));
 """
 NOTES_PLAN = """
@@ -172,14 +172,14 @@ def test_a_run_that_is_killed_anywhere_goes_on_and_so_does_the_way_back(filled: 
             assert ended.code == 0, ended.err
             # What the mapping and the cutover do by themselves is killed in their own tests.
             own = ("replacing.", "rewrite.", "giveback.", "index.", "alone.", "cutover.commit")
-            passed[name] = [point for point in every_point(ended.points, 2) if point.startswith(own)]
+            passed[name] = [f"{point}:1" for point in dict.fromkeys(ended.points) if point.startswith(own)]
         assert len(passed["forth"]) >= 12
         assert len(passed["back"]) >= 4
         for name, points in passed.items():
             # Each run goes on where the one before was killed.
             chosen = list(due(points))
             killed = [call(f"{TARGET}:{name}", filled, folder, fault=point).killed for point in chosen]
-            assert killed.count(True) >= len(chosen) / 2  # what is done is not passed again
+            assert killed.count(True) >= len(chosen) - 1
             ended = call(f"{TARGET}:{name}", filled, folder)
             assert ended.code == 0, ended.err
     assert application.failures == []
@@ -198,7 +198,7 @@ def test_a_close_that_is_killed_drops_the_table_once(filled: str, tmp_path: Path
     assert evidence(filled, "given_back:messages")["total"] > 0
 
 
-def test_a_key_that_is_no_primary_key_an_unlogged_table_and_an_empty_one(dsn: str, tmp_path: Path) -> None:
+def test_a_key_that_is_no_primary_key_and_an_empty_table(dsn: str, tmp_path: Path) -> None:
     act(dsn, NOTES)
     before = schema(dsn)
     loaded = plan(tmp_path, NOTES_PLAN)
@@ -209,7 +209,6 @@ def test_a_key_that_is_no_primary_key_an_unlogged_table_and_an_empty_one(dsn: st
     act(dsn, *bloat("core.notes", "a"))
     apply(dsn, loaded)
     assert schema(dsn) == before
-    assert one(dsn, "SELECT relpersistence::text FROM pg_class WHERE oid = 'core.notes'::regclass") == "u"
     assert one(dsn, "SELECT sum(d) FROM core.notes") == 420
     assert one(dsn, "SELECT array_agg(convalidated) FROM pg_constraint WHERE contype = 'f'") == [True]
 
@@ -304,6 +303,7 @@ SELECT pg_total_relation_size(reltoastrelid) FROM pg_class WHERE oid = 'core.fre
     ("change", "what"),
     [
         ("ALTER TABLE core.notes DROP CONSTRAINT one CASCADE", "has no primary key"),
+        ("ALTER TABLE core.notes SET UNLOGGED", "is not logged"),
         ("ALTER TABLE core.notes ADD CHECK (a > 0) NOT VALID", "does not hold for all rows"),
         ("CREATE TABLE core.heir () INHERITS (core.notes)", "not a plain table"),
         ("CREATE MATERIALIZED VIEW core.m AS SELECT a FROM core.notes", "materialized view core.m"),
