@@ -16,6 +16,7 @@ from lockgate.engine.clock import SystemClock
 from lockgate.errors import PlanError, RollbackRefused
 from lockgate.replacing import room
 from lockgate.safety.database import amount
+from lockgate.steps import rewrite
 from tests.copies import EMPTY
 from tests.integration.engine.plans import one, rows, sessions
 from tests.integration.steps.cutovers import act, apply, rollback
@@ -328,3 +329,57 @@ def test_what_cannot_be_moved_is_refused_before_anything_is_changed(
     assert what in f"{caught.value.what} {caught.value.why}"
     assert "plan.yaml:" in str(caught.value.where)
     assert schema(dsn) == before
+
+
+SMALL = """
+CREATE SCHEMA core;
+CREATE TABLE core.notes (a int PRIMARY KEY, v text UNIQUE, w int) WITH (autovacuum_enabled = false);
+CREATE INDEX places ON core.notes (w);
+INSERT INTO core.notes SELECT n, 'v' || n, n FROM generate_series(1, 50) n;
+"""
+
+
+def small(dsn: str, folder: str) -> None:
+    """Called in a process of its own."""
+    apply(dsn, plan(Path(folder), NOTES_PLAN), "smaller")
+
+
+@pytest.mark.one_server
+def test_an_index_in_which_a_value_stands_twice_for_a_moment_is_built_anew(
+    dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    act(dsn, SMALL)
+    assert call(f"{TARGET}:small", dsn, str(tmp_path), fault="index.built:1").killed
+    # As if a row had been given the value of another one, whose change is still on its way.
+    act(dsn, "INSERT INTO core.notes_rewritten VALUES (51, 'v1')")
+    waited = []
+
+    def arrives(*given: object) -> None:
+        waited.append(one(dsn, "SELECT count(*) FROM pg_index WHERE NOT indisvalid"))
+        act(dsn, "DELETE FROM core.notes_rewritten WHERE a = 51")
+
+    monkeypatch.setattr(rewrite, "settle", arrives)
+    small(dsn, str(tmp_path))
+    assert waited == [0]
+    assert one(dsn, "SELECT count(*) FROM core.notes") == 50
+    with psycopg.connect(dsn) as conn, pytest.raises(psycopg.errors.UniqueViolation):
+        conn.execute("INSERT INTO core.notes VALUES (60, 'v1')")
+
+
+@pytest.mark.one_server
+def test_table_and_indexes_stay_in_their_tablespaces(dsn: str, tmp_path: Path) -> None:
+    first, second = (f"space_{token_hex(4)}" for _ in range(2))
+    for name in (first, second):
+        act(dsn, "SET allow_in_place_tablespaces = on", f"CREATE TABLESPACE {name} LOCATION ''")
+    act(
+        dsn, SMALL, f"ALTER TABLE core.notes SET TABLESPACE {first}", f"ALTER INDEX core.places SET TABLESPACE {second}"
+    )
+    where = (
+        "SELECT c.relname, t.spcname FROM pg_class c LEFT JOIN pg_tablespace t ON t.oid = c.reltablespace "
+        "WHERE c.relname IN ('notes', 'notes_pkey', 'places') ORDER BY 1"
+    )
+    before = rows(dsn, where)
+    assert before == [("notes", first), ("notes_pkey", None), ("places", second)]
+    apply(dsn, plan(tmp_path, NOTES_PLAN))
+    assert rows(dsn, where) == before
+    act(dsn, "DROP SCHEMA core CASCADE", f"DROP TABLESPACE {first}", f"DROP TABLESPACE {second}")
