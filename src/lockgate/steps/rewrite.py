@@ -79,13 +79,11 @@ class Runner(Replacing):
         where = partial(place, ctx.loaded, ctx.phase, ctx.step)
         staged, before = _staged(table), aside(ctx.step, table.name)
         refuse_names(conn, table, [staged, before], where)
-        for each in shape.rows(conn, "indexes", table.oid):
-            _wanted(table.schema, staged, each, where("table")).built()  # refused now, if it cannot be written
-        before_ = room.sizes(conn, table.oid)
+        _refuse_unwritten(conn, table, where("table"))
         with ctx.fenced(conn):
             new, indexes, statistics = copying.make(conn, table, staged, self._key(ctx.step, table))
             pair = Pair(table.oid, new, table.schema, table.name, staged, before, indexes, statistics)
-            note = {"pair": pair.dump(), "moved": None, "before": before_}
+            note = {"pair": pair.dump(), "moved": None, "before": room.sizes(conn, table.oid)}
             steps.record(conn, ctx.step_row.id, detail=note)
             fault("replacing.make")
         ctx.progress.event(f"{table.label}: a fresh table is made")
@@ -107,7 +105,8 @@ class Runner(Replacing):
         def attempt(on: Connection[Any]) -> None:
             with ctx.fenced(on):
                 now = Pair.load(steps.get(on, ctx.step_row.id).detail["pair"])
-                left = shape.unpaired(on, now.old, now.indexes)
+                built = {each["oid"] for each in missing}  # one that somebody has made since is noticed at the swap
+                left = [each for each in shape.unpaired(on, now.old, now.indexes) if each["oid"] in built]
                 made = copying.attach(on, now.schema, now.named_staged(), left)
                 steps.record(on, ctx.step_row.id, detail={"pair": replace(now, indexes=(*now.indexes, *made)).dump()})
                 fault("rewrite.attach")
@@ -136,8 +135,7 @@ class Runner(Replacing):
 
     def _lines(self, conn: Connection[Any], step: RewriteStep, table: Relation, where: Any) -> list[str]:
         key = self._key(step, table)
-        for each in shape.rows(conn, "indexes", table.oid):
-            _wanted(table.schema, _staged(table), each, where("table")).built()
+        _refuse_unwritten(conn, table, where("table"))
         now, then = room.Room.of(room.sizes(conn, table.oid)), room.anew(conn, table, key)
         back = max(0, now.total - then.room.total)
         lines = [
@@ -159,6 +157,12 @@ class Runner(Replacing):
 
 def _staged(table: Relation) -> str:
     return shape.suffixed(table.name, "_rewritten")
+
+
+def _refuse_unwritten(conn: Connection[Any], table: Relation, where: str) -> None:
+    """:raises PlanError: if an index is one whose definition cannot be written back exactly."""
+    for each in shape.unpaired(conn, table.oid, ()):
+        _wanted(table.schema, _staged(table), each, where).built()
 
 
 def _is_key(index: dict[str, Any], key: set[str]) -> bool:
