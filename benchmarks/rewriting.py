@@ -78,7 +78,7 @@ class Writers:
             known = [
                 str(row[0])
                 for row in conn.execute(
-                    "SELECT entity_id FROM app.entities WHERE hashtext(entity_id::text) % %s = %s LIMIT 20000",
+                    "SELECT entity_id FROM app.entities WHERE hashtext(entity_id::text) %% %s = %s LIMIT 20000",
                     (self.count, number),
                 )
             ]

@@ -19,8 +19,8 @@ _HEAD, _POINTER, _ENTRY = 24, 4, 8
 """Bytes of a row's head, of the place on its page that points to it, and of an index entry's head."""
 _OUTSIDE, _REFERENCE = 2_000, 18
 """A value of more bytes is stored outside of the row, and referred to in so many."""
-_TOAST = 1.05
-"""How much more room values that are stored outside take there, with the index of their pieces."""
+_PIECE, _PIECES, _PLACE = 1_996, 4, 27
+"""Bytes of a piece of such a value, how many of them a block holds, and the bytes of a piece's entry in their index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def anew(conn: Connection[Any], table: Relation, key: Sequence[str]) -> Anew:
         return Anew(Room(0, 0, 0), 0)
     share = min(100.0, 100.0 * _BLOCKS / blocks)
     columns = _rows(conn, "columns", table.oid)
-    widths, outside, rows = _sample(conn, table, columns, share)
+    widths, pieces, rows = _sample(conn, table, columns, share)
     scale = 100.0 / share
     count = rows * scale
     row = _aligned(_HEAD + sum(widths.values())) + _POINTER
@@ -93,13 +93,16 @@ def anew(conn: Connection[Any], table: Relation, key: Sequence[str]) -> Anew:
         fresh = _index(count, [widths[name] for name in each["columns"]], each["fill"], block)
         indexes += min(fresh, each["bytes"]) if each["is_plain"] else each["bytes"]
     twice = _index(count, [widths[name] for name in key], 90, block)
-    return Anew(Room(_whole(heap, block), round(indexes), _whole(outside * scale * _TOAST, block)), round(twice))
+    return Anew(
+        Room(_whole(heap, block), round(indexes), _whole(pieces * scale * (block / _PIECES + _PLACE), block)),
+        round(twice),
+    )
 
 
 def _sample(
     conn: Connection[Any], table: Relation, columns: Iterable[dict[str, Any]], share: float
 ) -> tuple[dict[str, float], float, int]:
-    """The mean bytes of each column within a row, the bytes that all have outside, and the number of rows."""
+    """The mean bytes of each column within a row, the pieces that all have outside, and the number of rows."""
     names = [str(each["name"]) for each in columns]
     sizes = [sql.SQL("pg_catalog.pg_column_size(o.{})").format(sql.Identifier(name)) for name in names]
     out = [size if each["goes_out"] else sql.SQL("NULL::int") for size, each in zip(sizes, columns, strict=True)]
@@ -110,7 +113,10 @@ def _sample(
         for each, size in zip(out, sizes, strict=True)
     ]
     beyond = [
-        sql.SQL("coalesce(sum({0}) FILTER (WHERE {0} > {1}), 0)").format(each, sql.Literal(_OUTSIDE)) for each in out
+        sql.SQL("coalesce(sum(ceil({0} / {2}.0)) FILTER (WHERE {0} > {1}), 0)").format(
+            each, sql.Literal(_OUTSIDE), sql.Literal(_PIECE)
+        )
+        for each in out
     ]
     total = sql.SQL(" + ").join([sql.SQL("0"), *beyond])
     query = sql.SQL("SELECT {} FROM {} AS o TABLESAMPLE SYSTEM ({}) REPEATABLE (1)").format(
