@@ -12,7 +12,7 @@ from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.engine.settling import settle
 from lockgate.errors import PlanError
-from lockgate.plan.models import CloseStep, Phase, RewriteStep
+from lockgate.plan.models import CloseStep, Phase
 from lockgate.script.running import between_batches
 from lockgate.steps import discarding
 from lockgate.steps.base import StepResult, place
@@ -37,13 +37,13 @@ class Runner:
                 between_batches(ctx, conn, lambda: targets.close(conn, found.back))
             fault("close.closed")
             drop_logs(ctx, conn, found.back)
-            if _drops(ctx.loaded, ctx.step):
+            if discarding.rewritten(ctx.loaded, ctx.step) is not None:
                 return discarding.discard(ctx, conn, found)
         return StepResult(f"the way back of {ctx.step.close} is closed")
 
     def describe(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: CloseStep) -> list[str]:
         """What ends."""
-        if _drops(loaded, step):
+        if discarding.rewritten(loaded, step) is not None:
             return [
                 "the table of before is dropped and gives its space back: ACCESS EXCLUSIVE on it, which nobody uses",
                 f"a rollback over {step.close} changes nothing then: the rows are in the table that has the name",
@@ -74,9 +74,3 @@ class Runner:
                 hint="Run its phase first.",
             )
         return found
-
-
-def _drops(loaded: LoadedPlan, step: CloseStep) -> bool:
-    """Whether it is a rewrite's way back: the table of before holds nothing but the space that is wanted."""
-    every = (each for phase in loaded.plan.phases for each in phase.steps)
-    return any(isinstance(each, RewriteStep) and each.rewrite == step.close for each in every)

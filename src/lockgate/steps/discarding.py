@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
@@ -13,10 +13,34 @@ from lockgate.engine.context import StepContext
 from lockgate.engine.evidence import Evidence
 from lockgate.engine.faults import fault
 from lockgate.ledger import steps
+from lockgate.plan.models import CloseStep, Phase, RewriteStep
+from lockgate.plan.values import split_name
 from lockgate.replacing import room
 from lockgate.safety.database import amount
 from lockgate.script.running import strong_lock
+from lockgate.sql.ddl import dotted
 from lockgate.steps.base import StepResult, place
+from lockgate.steps.replacing import aside
+
+if TYPE_CHECKING:
+    from lockgate.plan.load import LoadedPlan
+
+
+def rewritten(loaded: LoadedPlan, step: CloseStep) -> RewriteStep | None:
+    """The rewrite whose way back a step closes, if it is one: then it drops the table of before, too."""
+    every = (each for phase in loaded.plan.phases for each in phase.steps)
+    return next((each for each in every if isinstance(each, RewriteStep) and each.rewrite == step.close), None)
+
+
+def discarded(loaded: LoadedPlan, phase: Phase) -> set[str]:
+    """The tables, in SQL, that a phase drops so: an undo does not bring them back, and nobody misses them."""
+    found = set()
+    for step in phase.steps:
+        of = rewritten(loaded, step) if isinstance(step, CloseStep) else None
+        table = split_name(of.table) if of is not None else None
+        if of is not None and table is not None:
+            found.add(dotted((table[0], aside(of, table[1]))))
+    return found
 
 
 def discard(ctx: StepContext, conn: Connection[Any], cutover: Cutover) -> StepResult:
