@@ -133,7 +133,7 @@ class PartitionStep(AnyStep):
 class RewriteStep(AnyStep):
     """Give a bloated table its space back while the application goes on: copied into a fresh one, swapped by name."""
 
-    rewrite: Identifier = Field(description="Name of the step, unique in the plan; `close` and `verify` know it by it.")
+    rewrite: Identifier = Field(description="Name of the step, unique in the plan; `close` knows it by it.")
     table: RelationName = Field(description="The table.")
     aside: ColumnName | None = Field(
         None,
