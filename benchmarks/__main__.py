@@ -23,6 +23,7 @@ from benchmarks import (
     linting,
     normalising,
     retiring,
+    rewriting,
     synccost,
     transform,
 )
@@ -47,6 +48,7 @@ def _measures(size: float, rounds: int) -> dict[str, Callable[[], list[Figure]]]
         "draining": lambda: draining.measure(rows(1_000_000)),
         "latency": lambda: latency.measure(rows(300_000), pairs=max(3, rounds * 2), seconds=10.0 * min(1.0, size)),
         "retiring": lambda: retiring.measure(rows(500_000), rounds),
+        "rewriting": lambda: rewriting.measure(rows(550_000), max(20, 946 * size)),
         "footprint": lambda: footprint.measure(rows(500_000), rounds * 2),
         "normalising": lambda: normalising.measure(rows(200_000), rows(500_000), rounds),
         "hardening": lambda: hardening.measure(rows(1_726_374), rounds),

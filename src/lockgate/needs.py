@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from lockgate.plan.models import CutoverStep, MapStep, PartitionStep, Plan, TransformStep
+from lockgate.plan.models import CutoverStep, MapStep, Plan, ReplacingStep, TransformStep
 from lockgate.plan.values import split_name
 from lockgate.sql.select import Select
 from lockgate.sql.shape import ShapeRefused
@@ -26,12 +26,12 @@ ORDER BY 1
 
 
 def tables(plan: Plan) -> list[tuple[str, str]]:
-    """Schema and name of every table that the plan's mappings read or fill, and that it closes or partitions, once."""
+    """Schema and name of every table that the plan's mappings read or fill, or that it closes or replaces, once."""
     found: dict[tuple[str, str], None] = {}
     for step in (step for phase in plan.phases for step in phase.steps):
         if isinstance(step, CutoverStep):
             found.update(dict.fromkeys(_names(step.old)))
-        if isinstance(step, PartitionStep):
+        if isinstance(step, ReplacingStep):
             found.update(dict.fromkeys(_names([step.table])))
         for mapping in step.back if isinstance(step, CutoverStep) else (step,):
             if isinstance(mapping, MapStep | TransformStep):

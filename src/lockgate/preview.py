@@ -219,7 +219,7 @@ def _undo(phase: Phase) -> str:
         return "none once a table is dropped; its rows are in backups"
     count = len(phase.undo or ())
     own = f"{count} piece{'' if count == 1 else 's'} of SQL" if count else ""
-    derived = "derived from the mappings" if kinds & {"map", "transform", "partition"} else ""
+    derived = "derived from the mappings" if kinds & {"map", "transform", "partition", "rewrite"} else ""
     copied = "derived from the copy" if "copy" in kinds else ""
     values = "the values of before" if "normalise" in kinds else ""
     migrated = "the down scripts of its migrations" if "migrate" in kinds else ""

@@ -33,6 +33,7 @@ from lockgate.partitioning.deciding import Decision, Wanted
 from lockgate.partitioning.family import Family
 from lockgate.partitioning.retiring import Leaving
 from lockgate.plan.models import Partitions
+from lockgate.replacing import shape
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
@@ -189,7 +190,7 @@ class _Care:
 
     def _make(self, conn: Connection[Any], wanted: Wanted, tended: Tended) -> None:
         known = family.read(conn, self._care.table, self._where)
-        if family.taken(conn, known.schema, wanted.name):
+        if shape.taken(conn, known.schema, wanted.name):
             raise PlanError(f"something else is called {known.schema}.{wanted.name}", where=self._where)
         others = [known.default.named().as_string(conn)] if known.default is not None else []
 

@@ -83,6 +83,11 @@ def taken_back(conn: Connection[Any], cutover: int) -> None:
     conn.execute(load("record.reopen"), {"id": cutover})
 
 
+def discarded(conn: Connection[Any], cutover: int) -> None:
+    """The tables that it has closed are gone, in the open transaction that drops them: they are missed no more."""
+    conn.execute(load("record.reopen"), {"id": cutover})
+
+
 def forget(conn: Connection[Any], cutover: int) -> None:
     """Nothing is left of it."""
     conn.execute(load("record.forget"), {"id": cutover})

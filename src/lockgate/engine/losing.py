@@ -20,7 +20,7 @@ from lockgate.mapping import dependants, removal, stakes, unfit
 from lockgate.mapping.group import Group
 from lockgate.mapping.unfit import Unfit
 from lockgate.migrating import planned, rehearsing
-from lockgate.plan.models import CloseStep, CopyStep, CutoverStep, MapStep, PartitionStep, Phase, Step, TransformStep
+from lockgate.plan.models import CloseStep, CopyStep, CutoverStep, MapStep, Phase, ReplacingStep, Step, TransformStep
 from lockgate.plan.steps import step_name
 from lockgate.script.located import located
 from lockgate.script.statements import changes_rows, dropped_schemas, dropped_tables, empties_others
@@ -195,7 +195,7 @@ def _filled(conn: Connection[Any], loaded: LoadedPlan, phases: Sequence[Phase]) 
     for turn, phase in enumerate(phases):
         for number, _ in begun_steps(conn, loaded, phase):
             step = phase.steps[number]
-            if isinstance(step, MapStep | TransformStep | PartitionStep):
+            if isinstance(step, MapStep | TransformStep | ReplacingStep):
                 name = step_name(step)
                 group = removal.load(conn, loaded.plan.plan, name)
                 if group is not None:
@@ -238,7 +238,7 @@ def _handed_over_by(step: Step) -> str | None:
     """The name of the step by which the application took a model over, which this one is or ends the way back of."""
     if isinstance(step, CloseStep):
         return step.close
-    return step_name(step) if isinstance(step, CutoverStep | PartitionStep) else None
+    return step_name(step) if isinstance(step, CutoverStep | ReplacingStep) else None
 
 
 def _refuse_missing(conn: Connection[Any], cutover: int, where: str) -> None:

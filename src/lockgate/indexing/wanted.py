@@ -57,10 +57,14 @@ class Wanted:
         return Located(statement, shape(statement), partial(_always, self.where))
 
 
-def again(definition: str, where: str) -> Wanted:
-    """The index of a definition that the catalog gave."""
+def again(definition: str, where: str, tablespace: str = "") -> Wanted:
+    """The index of a definition that the catalog gave.
+
+    :param tablespace: where it is to be; empty: where the server puts it.
+    """
     node = _copy(unwrap(parse_one(definition).stmt))
     node.relation.inh = True
+    node.table_space = tablespace
     return _of(node, where)
 
 

@@ -125,11 +125,5 @@ def read_parts(conn: Connection[Any], oid: int) -> tuple[Part, ...]:
         return tuple(cursor.execute(load("family.parts"), {"oid": oid}).fetchall())
 
 
-def taken(conn: Connection[Any], schema: str, name: str) -> bool:
-    """Whether a relation or a type has this name."""
-    row = conn.execute(load("family.taken"), {"schema": schema, "name": name}).fetchone()
-    return bool(row and row[0])
-
-
 def _midnight(day: Any) -> datetime:
     return datetime(day.year, day.month, day.day)  # bounds are compared in UTC

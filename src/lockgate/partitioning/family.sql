@@ -22,9 +22,3 @@ FROM (SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.rel
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE i.inhparent = %(oid)s) AS b
 ORDER BY lower, b.name
-
--- name: taken
-SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-               WHERE n.nspname = %(schema)s AND c.relname = %(name)s)
-    OR EXISTS (SELECT FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
-               WHERE n.nspname = %(schema)s AND t.typname = %(name)s)

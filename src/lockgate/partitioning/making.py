@@ -7,12 +7,12 @@ from typing import Any
 from psycopg import Connection, sql
 
 from lockgate.errors import CheckFailed
-from lockgate.partitioning import shape
 from lockgate.partitioning.calendar import literal
 from lockgate.partitioning.deciding import Wanted
 from lockgate.partitioning.family import Family, Part
 from lockgate.partitioning.queries import load
-from lockgate.partitioning.shape import rows
+from lockgate.replacing import shape
+from lockgate.replacing.shape import rows
 
 _BOUNDS = sql.Identifier("lockgate_bounds")
 _FIRES = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
@@ -39,7 +39,7 @@ def make(conn: Connection[Any], family: Family, wanted: Wanted) -> int:
     plain = [each for each in family.ranges if each.kind == "r"]
     if plain:
         known = rows(conn, "table", plain[-1].oid)[0]
-        shape.store(conn, part, known["options"], known["identity"])
+        shape.store(conn, part, known)
     conn.execute(sql.SQL("LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE").format(family.named()))
     moved = 0
     if family.default is not None:

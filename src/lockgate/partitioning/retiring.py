@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from lockgate.archive.tables import Table
 from lockgate.partitioning.family import Family, Part
 from lockgate.partitioning.queries import load
-from lockgate.partitioning.shape import rows
+from lockgate.replacing.shape import rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from lockgate.plan.values import is_identifier, split_name
 from lockgate.suggest import did_you_mean
 
 _NUMBERED = ("analyze", "archive", "close", "constraint", "dedupe", "drop", "index", "migrate")
-_PLAN_WIDE = ("map", "transform", "copy", "normalise", "measure", "cutover", "partition")
+_PLAN_WIDE = ("map", "transform", "copy", "normalise", "measure", "cutover", "partition", "rewrite")
+_REPLACING = ("partition", "rewrite")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +132,9 @@ def _plan_wide(data: Any) -> Iterator[tuple[int, Path, str]]:
 def _ways_back(data: Any) -> Iterator[tuple[Path, str]]:
     """The mappings by which a cutover is taken back, with the places of their names."""
     for phase, index, step in _each(data, "steps"):
-        if isinstance(step.get("partition"), str):
-            yield ("phases", phase, "steps", index, "partition"), way_back_of(step["partition"])
+        for kind in _REPLACING:
+            if isinstance(step.get(kind), str):
+                yield ("phases", phase, "steps", index, kind), way_back_of(step[kind])
         back = step.get("back")
         for number, item in enumerate(back if isinstance(back, tuple) else ()):
             if isinstance(item, dict) and isinstance(item.get("map"), str):
@@ -201,7 +203,7 @@ def _reconciles(data: Any, phases: Mapping[int, str]) -> Iterator[Finding]:
 def _closes(data: Any) -> Iterator[Finding]:
     known: list[str] = []
     for phase, index, step in _each(data, "steps"):
-        known += [step[kind] for kind in ("cutover", "partition") if isinstance(step.get(kind), str)]
+        known += [step[kind] for kind in ("cutover", *_REPLACING) if isinstance(step.get(kind), str)]
         name = step.get("close")
         if isinstance(name, str) and is_identifier(name) and name not in known:
             what = f"no cutover before this step is called `{name}`{did_you_mean(name, known)}"

@@ -126,6 +126,10 @@ EXAMPLES = {
   interval: month
   primary_key: [id, created_at]
 """,
+    "rewrite step": """\
+- rewrite: entities
+  table: core.entities
+""",
     "close step": """\
 - close: to_parties
 """,

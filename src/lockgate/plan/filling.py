@@ -130,6 +130,24 @@ class PartitionStep(AnyStep):
         return date.fromisoformat(self.start) if self.start is not None else date.min
 
 
+class RewriteStep(AnyStep):
+    """Give a bloated table its space back while the application goes on: copied into a fresh one, swapped by name."""
+
+    rewrite: Identifier = Field(description="Name of the step, unique in the plan; `close` knows it by it.")
+    table: RelationName = Field(description="The table.")
+    aside: ColumnName | None = Field(
+        None,
+        description="The name that the table of before has until `close` drops it; left out: `<table>_before`.",
+    )
+    hold: PositiveDuration = Field(
+        timedelta(seconds=2), description="Longest time in which the table's readers and writers wait, in one try."
+    )
+
+
+ReplacingStep = PartitionStep | RewriteStep
+"""What puts another table in a table's place."""
+
+
 class CopyStep(AnyStep):
     """Copy tables of another database into this one, and copy again what differs until nothing does."""
 

@@ -29,7 +29,7 @@ from lockgate.plan.conditions import (
     Soak,
     SoakGate,
 )
-from lockgate.plan.filling import CopyStep, MapStep, PartitionStep, TransformStep
+from lockgate.plan.filling import CopyStep, MapStep, PartitionStep, ReplacingStep, RewriteStep, TransformStep
 from lockgate.plan.foresight import Checked, CheckedGate, Rehearsed, RehearsedGate
 from lockgate.plan.hardening import ConstraintStep, DedupeStep, IndexStep
 from lockgate.plan.normalising import Normalised, NormaliseStep
@@ -102,7 +102,9 @@ __all__ = [
     "Reference",
     "Rehearsed",
     "RehearsedGate",
+    "ReplacingStep",
     "RetainedGate",
+    "RewriteStep",
     "Scalar",
     "Settings",
     "Soak",

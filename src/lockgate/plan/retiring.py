@@ -107,9 +107,9 @@ class CutoverStep(AnyStep):
 
 
 class CloseStep(AnyStep):
-    """Close the way back: from here on the old model is kept in step no more."""
+    """Close the way back: the old model is kept in step no more, and the table of before a `rewrite` is dropped."""
 
-    close: Identifier = Field(description="Name of the cutover.")
+    close: Identifier = Field(description="Name of the cutover, or of the step `partition` or `rewrite`.")
     id: Identifier | None = Field(
         None, description="Name in the ledger; left out: `close-N`, N its place in the phase."
     )

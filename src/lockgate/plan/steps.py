@@ -7,7 +7,7 @@ from typing import Annotated, assert_never
 from pydantic import Field, Tag
 
 from lockgate.plan.base import Kinds, told_apart_by
-from lockgate.plan.filling import CopyStep, MapStep, PartitionStep, TransformStep
+from lockgate.plan.filling import CopyStep, MapStep, PartitionStep, RewriteStep, TransformStep
 from lockgate.plan.hardening import ConstraintStep, DedupeStep, IndexStep
 from lockgate.plan.normalising import NormaliseStep
 from lockgate.plan.retiring import ArchiveStep, CloseStep, CutoverStep, DropStep
@@ -79,6 +79,7 @@ Step = Annotated[
     | Annotated[MeasureStep, Tag("measure")]
     | Annotated[CutoverStep, Tag("cutover")]
     | Annotated[PartitionStep, Tag("partition")]
+    | Annotated[RewriteStep, Tag("rewrite")]
     | Annotated[CloseStep, Tag("close")]
     | Annotated[ArchiveStep, Tag("archive")]
     | Annotated[DropStep, Tag("drop")],
@@ -96,6 +97,7 @@ Step = Annotated[
         "measure",
         "cutover",
         "partition",
+        "rewrite",
         "close",
         "archive",
         "drop",
@@ -121,6 +123,8 @@ def step_name(step: Step) -> str:
             name = step.cutover
         case PartitionStep():
             name = step.partition
+        case RewriteStep():
+            name = step.rewrite
         case SqlStep() | MigrateStep() | DedupeStep() | IndexStep() | ConstraintStep() | AnalyzeStep():
             name = step.id
         case ArchiveStep() | CloseStep() | DropStep():
@@ -132,9 +136,9 @@ def step_name(step: Step) -> str:
     return name
 
 
-def way_back_of(partition: str) -> str:
-    """The name of the mapping that keeps the table of before in step with the partitioned one."""
-    return f"{partition[:58]}-back"
+def way_back_of(step: str) -> str:
+    """The name of the mapping that keeps the table of before in step with the one that took its place."""
+    return f"{step[:58]}-back"
 
 
 def mappings_of(step: Step) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from lockgate.rehearse.forecasting import PhaseTime, Scaled, Stopwatch
 from lockgate.rehearse.passing import CheckSpared, GatePassed, passing, sparing
 from lockgate.rehearse.tracing import Trace, TracedSessions
 from lockgate.rehearse.traffic import Traffic
+from lockgate.steps.discarding import discarded
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
@@ -291,12 +292,14 @@ class _Rehearsal:
             return Undo(phase.id, False, why=" ".join(filter(None, (f"{error.what}.", error.why))))
         if result.outcome is Outcome.INTERRUPTED:
             raise Interrupted("The rehearsal was stopped; its copy is gone", hint="Start it again.")
-        return Undo(phase.id, True, left=_lines(before, self._schema()))
+        return Undo(phase.id, True, left=_lines(before, self._schema(), discarded(self._loaded, phase)))
 
     def _schema(self) -> Document:
         with self._copy.sessions.open("rehearsal") as conn:
             return document.read(conn, passing=False)
 
 
-def _lines(expected: Document, found: Document) -> tuple[str, ...]:
-    return tuple(str(one) for one in differences(expected, found) if not one.note)
+def _lines(expected: Document, found: Document, gone: Collection[str] = ()) -> tuple[str, ...]:
+    """:param gone: tables that are not to be there any more, in SQL."""
+    told = [one for one in differences(expected, found) if not one.note]
+    return tuple(str(one) for one in told if not (one.kind == "table" and one.name in gone))

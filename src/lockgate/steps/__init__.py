@@ -17,6 +17,7 @@ from lockgate.plan.models import (
     MigrateStep,
     NormaliseStep,
     PartitionStep,
+    RewriteStep,
     SqlStep,
     TransformStep,
 )
@@ -35,6 +36,7 @@ from lockgate.steps import (
     migrate,
     normalise,
     partition,
+    rewrite,
     sql,
 )
 from lockgate.steps.base import StepRunner
@@ -54,6 +56,7 @@ REGISTRY: dict[type, StepRunner] = {
     MigrateStep: migrate.Runner(),
     NormaliseStep: normalise.Runner(),
     PartitionStep: partition.Runner(),
+    RewriteStep: rewrite.Runner(),
     SqlStep: sql.Runner(),
     TransformStep: filling.Runner(),
 }

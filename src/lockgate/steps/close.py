@@ -1,4 +1,4 @@
-"""Step ``close``: the way back of a cutover is closed, and its logs go."""
+"""Step ``close``: the way back of a cutover is closed, and its logs go; of a rewrite also the table of before."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from lockgate.engine.settling import settle
 from lockgate.errors import PlanError
 from lockgate.plan.models import CloseStep, Phase
 from lockgate.script.running import between_batches
+from lockgate.steps import discarding
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.holding import drain, drop_logs
 
@@ -36,10 +37,17 @@ class Runner:
                 between_batches(ctx, conn, lambda: targets.close(conn, found.back))
             fault("close.closed")
             drop_logs(ctx, conn, found.back)
+            if discarding.rewritten(ctx.loaded, ctx.step) is not None:
+                return discarding.discard(ctx, conn, found)
         return StepResult(f"the way back of {ctx.step.close} is closed")
 
     def describe(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: CloseStep) -> list[str]:
         """What ends."""
+        if discarding.rewritten(loaded, step) is not None:
+            return [
+                "the table of before is dropped and gives its space back: ACCESS EXCLUSIVE on it, which nobody uses",
+                f"a rollback over {step.close} changes nothing then: the rows are in the table that has the name",
+            ]
         return [f"the old model is kept in step no more: a rollback over {step.close} has to compare all of it first"]
 
     def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
@@ -48,6 +56,8 @@ class Runner:
             found = self._found(ctx, conn)
             if not found.back:
                 return StepResult("there was no way back")
+            if not found.closed:
+                return StepResult("the table of before was dropped: there is no way back to open")
             if "closed" in targets.states(conn, found.back):
                 between_batches(ctx, conn, lambda: targets.go_back(conn, found.back))
             fault("close.opened")

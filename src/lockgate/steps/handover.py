@@ -36,6 +36,8 @@ class Handover:
         self._ctx = ctx
         self._conn = conn
         self._place = partial(place, ctx.loaded, ctx.phase, ctx.step)
+        self._longest = 0.0
+        self._alone_since: float | None = None
 
     def _scope(self) -> Scope:
         """What is closed, and what the application takes over.
@@ -131,6 +133,12 @@ class Handover:
         def attempt(conn: Connection[Any]) -> None:
             drain(self._ctx, self._conn, cutover.targets)
             begun = ctx.clock.monotonic()
+            try:
+                hand_over(conn, begun)
+            finally:
+                self._longest = max(self._longest, ctx.clock.monotonic() - begun)
+
+        def hand_over(conn: Connection[Any], begun: float) -> None:
             with ctx.fenced(conn):
                 known = record.find(conn, ctx.plan, ctx.step_id)
                 if known is not None and known.state == "over":
@@ -150,14 +158,26 @@ class Handover:
                 targets.hand_over(conn, cutover.targets)
                 targets.go_back(conn, cutover.back)
                 record.over(conn, cutover.id, closed, ctx.clock.of(conn))
-                held = {"milliseconds": round((ctx.clock.monotonic() - begun) * 1000)}
-                query = "the runner's clock, from before the first lock to the commit"
+                held = self._held(begun)
+                query = "the runner's clock, from before the first lock to the commit; of tries before, to their end"
                 proof = Evidence(f"held:{ctx.step_id}", query, held)
                 recording.evidence(conn, ctx.plan, ctx.phase.id, ctx.step_id, (proof,), run_id=ctx.run_id)
                 fault("cutover.commit")
             ctx.progress.event(f"the new model is the one; writers waited for {held['milliseconds']} ms at most")
 
         strong_lock(ctx, self._place("old"), [table.sql for table in found.old]).do(attempt)
+
+    def _held(self, begun: float) -> dict[str, int]:
+        """Milliseconds for which writers waited, and in the longest try of this run that was given up, if one was.
+
+        Where readers waited, too, ``exclusive``: since before the lock that they waited for was asked for.
+        """
+        now = self._ctx.clock.monotonic()
+        since = {"milliseconds": begun}
+        if self._alone_since is not None:
+            since["exclusive"] = self._alone_since
+        held = {name: round((now - moment) * 1000) for name, moment in since.items()}
+        return held | ({"given_up": round(self._longest * 1000)} if self._longest else {})
 
 
 class CutoverHandover(Handover):

@@ -19,7 +19,7 @@ from lockgate.errors import CheckFailed, DatabaseError, Interrupted
 from lockgate.mapping import changelog, group, install, removal
 from lockgate.mapping.changelog import ChangeLog
 from lockgate.mapping.group import Group
-from lockgate.plan.models import CutoverStep, PartitionStep
+from lockgate.plan.models import CutoverStep, ReplacingStep
 from lockgate.script.located import allowed
 from lockgate.script.running import execute, strong_lock
 from lockgate.sql.tree import literal
@@ -189,7 +189,7 @@ def set_sequences(conn: Connection[Any], of: Iterable[Numbering]) -> None:
 
 
 def _hold(ctx: StepContext) -> float:
-    step: CutoverStep | PartitionStep = ctx.step
+    step: CutoverStep | ReplacingStep = ctx.step
     return step.hold.total_seconds()
 
 

@@ -421,6 +421,21 @@ def test_what_traffic_writes_keeps_no_transform_from_being_taken_back(dsn: str, 
     assert felt.statements > 0
 
 
+def test_the_table_of_before_a_rewrite_is_not_missed(shop: str, tmp_path: Path) -> None:
+    plan = """
+    phases:
+      - id: smaller
+        steps: [{rewrite: customers, table: 'public."Customer"'}]
+      - id: settled
+        steps: [{close: customers}]
+    """
+    found = run(write_plan(tmp_path, plan), shop)
+    assert (found.failure, found.faults) == (None, ())
+    assert [(each.phase, each.undone) for each in found.undone] == [("smaller", True), ("settled", True)]
+    locked = {lock.relation for lock in step(found, "customers").locks if lock.mode == "AccessExclusiveLock"}
+    assert {'public."Customer"', "public.orders"} <= locked
+
+
 def test_tables_are_dropped_with_real_backups_of_the_copy(dsn: str, tmp_path: Path) -> None:
     """Its one undo that there is not is told, and the phase behind it is still rehearsed."""
     with psycopg.connect(dsn, autocommit=True) as conn:

@@ -173,8 +173,8 @@ _VALUES = frozenset({"A_Const", "ParamRef", "TypeCast"})
     on=("VacuumStmt", "ClusterStmt"),
     hazard="Nobody reads or writes the table until it and all of its indexes are written anew, and as much disk space "
     "is needed once more.",
-    instead="Use pg_repack or pg_squeeze, or REPACK (CONCURRENTLY) from PostgreSQL 19 on; plain VACUUM mostly is "
-    "enough.",
+    instead="Use the step `rewrite` of a plan, pg_repack or pg_squeeze, or REPACK (CONCURRENTLY) from PostgreSQL 19 "
+    "on; plain VACUUM mostly is enough.",
     rows=(6,),
     catalog="how large the table is",
 )

@@ -1,4 +1,4 @@
-"""The undo of a ``partition`` step: the table of before gets its name back, with every row of the partitioned one."""
+"""The undo of a step that put another table in a table's place: that one gets its name back, with every row."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.engine.recording import own_role
 from lockgate.errors import CheckFailed, RollbackRefused
+from lockgate.indexing.notes import Notes
 from lockgate.ledger import chunks, steps
 from lockgate.mapping import changelog, install, removal
-from lockgate.partitioning import swap
-from lockgate.partitioning.swap import Moved, Pair
+from lockgate.replacing import swap
+from lockgate.replacing.swap import Moved, Pair
 from lockgate.script.running import between_batches, strong_lock
 from lockgate.steps.base import StepResult, place
 from lockgate.steps.holding import await_last, drain, drop_logs, hold_all, hold_writers
-from lockgate.steps.keying import drop_key
+from lockgate.steps.keying import drop_key, validate_keys
 
 
 def known(ctx: StepContext, conn: Connection[Any]) -> tuple[Pair, Moved]:
@@ -36,15 +37,18 @@ def take_back(ctx: StepContext, lose_rows: bool) -> StepResult:
 
     :raises RollbackRefused: if rows or columns would be lost, and nobody said that they may be.
     """
-    with ctx.sessions.open("partition") as conn:
+    with ctx.sessions.open("replace") as conn:
         if not steps.get(conn, ctx.step_row.id).detail.get("pair"):
             return StepResult("nothing was made yet")
         pair, moved = known(ctx, conn)
         found = record.find(conn, ctx.plan, ctx.step_id)
-        if found is not None and found.state == "over":
+        dropped = found is not None and found.state == "over" and not found.closed
+        if found is not None and found.state == "over" and not dropped:
             _swap_back(ctx, conn, found, pair, moved, lose_rows)
-        fault("unpartition.swapped")
+        fault("giveback.swapped")
         _clear(ctx, conn, pair)
+    if dropped:
+        return StepResult(f"{ctx.step.table} stays: it is what it was before, but for the space")
     return StepResult(f"{ctx.step.table} is the table of before again")
 
 
@@ -88,14 +92,14 @@ def _swap_back(
             closing.forget(on, closing.of_old(found.id))
             targets.close(on, [*found.back, *found.targets])
             record.taken_back(on, found.id)
-            fault("unpartition.commit")
+            fault("giveback.commit")
 
     strong_lock(ctx, _at(ctx), (new.sql,)).do(attempt)
     ctx.progress.event(f"{pair.schema}.{pair.name} is the table of before again")
 
 
 def _refuse_columns(ctx: StepContext, conn: Connection[Any], pair: Pair, new: Relation) -> None:
-    """:raises RollbackRefused: if the partitioned table has got columns that the other has not."""
+    """:raises RollbackRefused: if the new table has got columns that the other has not."""
     before = relations.read(conn, pair.old)
     added = [
         column.name for column in new.columns if (of := before.column(column.name)) is None or of.type != column.type
@@ -121,7 +125,7 @@ def _compare(ctx: StepContext, conn: Connection[Any], found: Cutover) -> None:
             raise CheckFailed(
                 f"{compared.table} lacks {compared.added} rows, and has {compared.changed} otherwise",
                 where=_at(ctx),
-                why="It is not what the partitioned table is, and nothing is on its way.",
+                why="It is not what the new table is, and nothing is on its way.",
                 hint="`lockgate status` and `lockgate doctor` show what was refused or not followed.",
             )
 
@@ -135,25 +139,24 @@ def _clear(ctx: StepContext, conn: Connection[Any], pair: Pair) -> None:
         chunks.clear(conn, ctx.step_row.id)
     for target in made:
         between_batches(ctx, conn, partial(removal.stop_applying, conn, target))
-    fault("unpartition.stopped")
+    fault("giveback.stopped")
     for target in made:
         drop_logs(ctx, conn, [target])
         with ctx.fenced(conn):
             wayback.forget(conn, target)
-        fault("unpartition.forgotten")
+        fault("giveback.forgotten")
     _drop_staged(ctx, conn, pair)
     drop_key(ctx, pair)
-    for on, name in swap.unvalidated(conn, pair.old):
-        strong_lock(ctx, _at(ctx), (on,)).do(lambda each, on=on, name=name: swap.validate(each, on, name))  # type: ignore[misc]
-        fault("unpartition.validated")
+    validate_keys(ctx, conn, pair.old, "giveback.validated")
     with ctx.fenced(conn):
         if found is not None:
             record.forget(conn, found.id)
         steps.record(conn, ctx.step_row.id, detail={"pair": None, "moved": None, "files": None})
+        Notes(ctx).clear(conn)
 
 
 def _drop_staged(ctx: StepContext, conn: Connection[Any], pair: Pair) -> None:
-    """A partitioned table that has never had the name: all of it is a copy."""
+    """A new table that has never had the name: all of it is a copy."""
     row = conn.execute("SELECT relname FROM pg_catalog.pg_class WHERE oid = %s", (pair.new,)).fetchone()
     if row is None or row[0] != pair.staged:
         return

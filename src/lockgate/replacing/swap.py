@@ -1,4 +1,4 @@
-"""A partitioned table takes the name of the plain one, with all that hangs on the name; and gives it back.
+"""A table takes the name of another one, with all that hangs on the name; and gives it back.
 
 Everything happens in the caller's open transaction, which holds both tables. What PostgreSQL writes of a trigger, a
 view or a foreign key names the table, so that it is read before the names change, and run afterwards: then it speaks
@@ -7,16 +7,16 @@ of the other table.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from psycopg import Connection, sql
 
 from lockgate.catalog import relations
-from lockgate.partitioning import shape
-from lockgate.partitioning.queries import load
-from lockgate.partitioning.shape import Copied
+from lockgate.replacing import shape
+from lockgate.replacing.queries import load
+from lockgate.replacing.shape import Copied
 
 _FIRES = {"O": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
@@ -26,8 +26,9 @@ class Pair:
     """The two tables of a step, by number, and their names.
 
     :param name: of the table that the application uses, whichever it is.
-    :param staged: of the partitioned table before it has the name.
+    :param staged: of the new table before it has the name.
     :param aside: of the table of before afterwards.
+    :param statistics: the extended ones.
     """
 
     old: int
@@ -37,13 +38,14 @@ class Pair:
     staged: str
     aside: str
     indexes: tuple[Copied, ...]
+    statistics: tuple[Copied, ...] = ()
 
     def named(self) -> sql.Identifier:
         """The table that the application uses."""
         return sql.Identifier(self.schema, self.name)
 
     def named_staged(self) -> sql.Identifier:
-        """The partitioned table before the swap."""
+        """The new table before the swap."""
         return sql.Identifier(self.schema, self.staged)
 
     def named_aside(self) -> sql.Identifier:
@@ -57,7 +59,8 @@ class Pair:
     @staticmethod
     def load(value: dict[str, Any]) -> Pair:
         """Read it back."""
-        return Pair(**{**value, "indexes": tuple(Copied(**index) for index in value["indexes"])})
+        copied = {key: tuple(Copied(**each) for each in value.get(key, ())) for key in ("indexes", "statistics")}
+        return Pair(**{**value, **copied})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +86,13 @@ class Hanging:
     views: list[dict[str, Any]]
     referring: list[dict[str, Any]]
     sequences: list[dict[str, Any]]
+    publications: list[dict[str, Any]]
 
 
 def others(conn: Connection[Any], table: int) -> list[str]:
     """The names, in SQL, of the tables and views that are locked besides: they refer to it, it to them, or read it."""
-    found = [key["other"] for query in ("referring", "foreign_keys") for key in shape.rows(conn, query, table)]
+    keys = [key for query in ("referring", "foreign_keys") for key in shape.rows(conn, query, table)]
+    found = [key["other"] for key in keys if not key.get("to_itself")]
     found += [view["name"] for view in shape.rows(conn, "views", table)]
     return sorted(set(found))
 
@@ -103,7 +108,7 @@ def locked(conn: Connection[Any], pair: Pair, table: int, other: sql.Identifier)
 
 
 def forth(conn: Connection[Any], pair: Pair) -> Moved:
-    """Give the name to the partitioned table.
+    """Give the name to the new table.
 
     Foreign keys are made NOT VALID, so that nothing is read; ``validate`` makes them whole.
     """
@@ -114,10 +119,11 @@ def forth(conn: Connection[Any], pair: Pair) -> Moved:
     for trigger in triggers:
         name = sql.Identifier(trigger["name"])
         conn.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER {}").format(pair.named(), name))
-    _rename_indexes(conn, pair, {index.old: index.aside for index in pair.indexes})
+    _rename_own(conn, pair, lambda each: (each.old, each.aside))
     _rename(conn, pair.named(), pair.aside)
-    _rename_indexes(conn, pair, {index.new: index.name for index in pair.indexes})
+    _rename_own(conn, pair, lambda each: (each.new, each.name))
     _rename(conn, pair.named_staged(), pair.name)
+    _publish(conn, hanging, pair.named_aside(), pair.named())
     _move_sequences(conn, hanging.sequences, pair.named_aside(), pair.named())
     leaves = relations.leaves(conn, pair.new)
     for key in own_keys:
@@ -133,18 +139,19 @@ def forth(conn: Connection[Any], pair: Pair) -> Moved:
 
 
 def back(conn: Connection[Any], pair: Pair, moved: Moved) -> None:
-    """Give the name back to the table of before, and drop the partitioned one, all of whose rows it has.
+    """Give the name back to the table of before, and drop the new one, all of whose rows it has.
 
-    :raises psycopg.errors.DependentObjectsStillExist: if something hangs on the partitioned table that did not on
+    :raises psycopg.errors.DependentObjectsStillExist: if something hangs on the new table that did not on
         the other.
     """
     hanging = _read(conn, pair.new)
     conn.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(pair.named_aside()))
     _drop_keys(conn, pair.named(), [], hanging)
     _rename(conn, pair.named(), pair.staged)
-    _rename_indexes(conn, pair, {index.new: index.staged for index in pair.indexes})
+    _rename_own(conn, pair, lambda each: (each.new, each.staged))
     _rename(conn, pair.named_aside(), pair.name)
-    _rename_indexes(conn, pair, {index.old: index.name for index in pair.indexes})
+    _rename_own(conn, pair, lambda each: (each.old, each.name))
+    _publish(conn, hanging, pair.named_staged(), pair.named())
     _move_sequences(conn, hanging.sequences, pair.named_staged(), pair.named())
     for key in moved.foreign_keys:
         _add_key(conn, pair.named(), key)
@@ -185,7 +192,7 @@ def join_key(conn: Connection[Any], pair: Pair, key: dict[str, Any]) -> None:
 
 
 def _read(conn: Connection[Any], table: int) -> Hanging:
-    found = Hanging(*(shape.rows(conn, query, table) for query in ("views", "referring", "sequences")))
+    found = Hanging(*(shape.rows(conn, query, table) for query in ("views", "referring", "sequences", "publications")))
     for each in found.sequences:
         row = conn.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(sql.SQL(each["name"]))).fetchone()
         assert row is not None
@@ -250,13 +257,29 @@ def _rename(conn: Connection[Any], table: sql.Composable, name: str) -> None:
     conn.execute(sql.SQL("ALTER TABLE {} RENAME TO {}").format(table, sql.Identifier(name)))
 
 
-def _rename_indexes(conn: Connection[Any], pair: Pair, names: dict[int, str]) -> None:
-    """Give indexes names, whatever they are called now; one that somebody dropped is passed over."""
-    for oid, name in names.items():
-        row = conn.execute("SELECT relname FROM pg_catalog.pg_class WHERE oid = %s", (oid,)).fetchone()
-        if row is not None and row[0] != name:
-            now = sql.Identifier(pair.schema, str(row[0]))
-            conn.execute(sql.SQL("ALTER INDEX {} RENAME TO {}").format(now, sql.Identifier(name)))
+def _rename_own(conn: Connection[Any], pair: Pair, wanted: Callable[[Copied], tuple[int, str]]) -> None:
+    """Give indexes and statistics names, whatever they are called now; what somebody dropped is passed over.
+
+    :param wanted: the number of one of the two, and the name that it gets.
+    """
+    for kind, query, copied in (
+        ("INDEX", "index_now", pair.indexes),
+        ("STATISTICS", "statistics_now", pair.statistics),
+    ):
+        for oid, name in map(wanted, copied):
+            for each in shape.rows(conn, query, oid):
+                if each["name"] != name:
+                    now = sql.Identifier(each["schema"], each["name"])
+                    conn.execute(sql.SQL("ALTER {} {} RENAME TO {}").format(sql.SQL(kind), now, sql.Identifier(name)))
+
+
+def _publish(conn: Connection[Any], hanging: Hanging, source: sql.Composable, target: sql.Composable) -> None:
+    """Let publications name the other table; their subscribers know it by its name."""
+    for each in hanging.publications:
+        change = sql.SQL("ALTER PUBLICATION {} {} TABLE {}{}")
+        name, part = sql.SQL(each["name"]), sql.SQL(each["part"])
+        conn.execute(change.format(name, sql.SQL("DROP"), source, sql.SQL("")))
+        conn.execute(change.format(name, sql.SQL("ADD"), target, part))
 
 
 def _fire(conn: Connection[Any], tables: Sequence[sql.Composable], trigger: str, enabled: str) -> None:
