@@ -236,6 +236,11 @@ def test_a_query_that_takes_too_long_is_stopped_and_the_others_are_made(bench: B
     ) == [0]
 
 
+def test_the_server_itself_ends_a_statement_that_takes_too_long(bench: Bench) -> None:
+    told = "{query: \"SELECT current_setting('statement_timeout')\", equals: 200ms}"
+    assert outcomes(bench.run(bench.plan(f"- {{id: limit, within: 200ms, check: {told}}}\n"))) == ["holds"]
+
+
 def test_many_short_statements_have_one_time_together(bench: Bench) -> None:
     loaded = bench.plan(
         "- {id: slow, within: 300ms, check: {explain: SELECT 1 FROM pg_sleep(0.1), at_most: 1m, runs: 100}}\n"
@@ -277,23 +282,24 @@ def test_a_check_gives_way_to_a_runner_that_needs_a_lock_and_is_made_again(bench
     loaded = bench.plan(
         """\
         - id: long
+          within: 20m
           check:
             query: |
               SELECT count(*) FROM public.t, LATERAL (
-                SELECT CASE WHEN to_regclass('public.go') IS NULL THEN pg_sleep(50) END) AS waits
+                SELECT CASE WHEN to_regclass('public.go') IS NULL THEN pg_sleep(600) END) AS waits
             equals: 1
         """
     )
     bench.sql("INSERT INTO public.t VALUES (1)")
     runs: list[Run] = []
-    thread = threading.Thread(target=lambda: runs.append(bench.run(loaded, clock=SystemClock())))
+    thread = threading.Thread(target=lambda: runs.append(bench.run(loaded, clock=SystemClock())), daemon=True)
     thread.start()
     asleep = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
     wait_until(lambda: bench.values(asleep) == [1], what="the check is at work")
     ours = sessions(bench.dsn, QUICK)
     lock = StrongLock(
         sessions=ours,
-        policy=Policy(30),
+        policy=Policy(10),
         clock=SystemClock(),
         progress=Told(),
         stop=threading.Event(),
