@@ -138,7 +138,9 @@ async def _store_lead(request: Request, lead_id: str, people: Mapping[str, Mappi
             async with _pool(request).connection() as conn:
                 person, written = await store_enriched_person_with_lead(conn, cpf, payload, lead_id, model)
                 models.add(written)
-                if person is not None:
+                if person is None:
+                    model = Model.NONE  # of all the lead, even if storing is switched on in its midst
+                else:
                     stored[cpf] = str(person)
         except (KeyError, TypeError, ValueError) as error:
             failed[cpf] = str(error) if isinstance(error, InvalidCpfError) else "not to be read"

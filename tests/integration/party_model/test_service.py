@@ -94,10 +94,29 @@ def test_while_storing_is_switched_off_a_lead_is_answered_and_nothing_is_stored(
     assert _stored(both_models, OLD_EMAILS) == ["eu@aqui.example"]
 
 
+def test_a_lead_in_whose_midst_storing_is_switched_on_is_not_stored_by_half(
+    client: httpx.Client, both_models: Connection
+) -> None:
+    both_models.execute("CREATE SEQUENCE core.looks")
+    both_models.execute("ALTER TABLE core.service_settings RENAME TO settings")
+    both_models.execute(
+        "CREATE VIEW core.service_settings AS"
+        " SELECT 'model' AS name, CASE nextval('core.looks') WHEN 1 THEN 'none' ELSE 'old' END AS value"
+    )
+    lead = _lead({"cpf": CPF}, {"cpf": cpfs.of_load(8)})
+    answer = client.post(LEAD, json=lead)
+    assert (answer.headers["x-model"], answer.json()["stored_in_db"]) == ("none", 0)
+    answer = client.post(LEAD, json=lead)
+    assert (answer.headers["x-model"], answer.json()["stored_in_db"]) == ("old", 2)
+
+
 def test_what_is_stored_of_an_address_says_how_sure_it_is(client: httpx.Client, both_models: Connection) -> None:
     people = [cpfs.of_load(number) for number in range(20)]
-    for cpf in people:
-        assert client.post(LEAD, json=_lead({"cpf": cpf})).json()["stored_in_db"] == 1
+    # The second time it is said of rows that are there and say nothing.
+    for _ in range(2):
+        both_models.execute("UPDATE core.entity_addresses SET confidence_score = NULL")
+        for cpf in people:
+            assert client.post(LEAD, json=_lead({"cpf": cpf})).json()["stored_in_db"] == 1
     scores = both_models.execute(
         "SELECT DISTINCT a.is_primary, a.confidence_score::text FROM core.entity_addresses a"
         " JOIN core.entities e USING (entity_id) WHERE e.national_id = ANY (%s) ORDER BY 1",
