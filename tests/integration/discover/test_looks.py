@@ -40,6 +40,7 @@ def test_foreign_and_temporary_tables_are_left_out_and_partitions_are_one_table(
     conn.execute("INSERT INTO parted SELECT n, 'a' || n / 2 * 2 || '@b.example' FROM generate_series(0, 9) n")
     conn.execute("INSERT INTO parted SELECT n, 'a' || n || '@b.example' FROM generate_series(20, 999) n")
     analyze(conn)
+    conn.execute("CREATE TABLE parted_3 PARTITION OF parted FOR VALUES FROM (1000) TO (2000)")
     outcome = look(dsn)
     assert [(each.table, each.rows, each.exact) for each in outcome.tables] == [("public.parted", 990, True)]
     assert short(outcome.findings) == {"DB201 public.parted (email) 5"}
