@@ -39,7 +39,7 @@ CREATE TABLE app.entities (
 """
 _ROWS = """
 INSERT INTO app.entities (national_id, name, kind, attributes)
-SELECT lpad((n * 7919 % 100000000000)::text, 11, '0'), 'Name ' || md5(n::text), (ARRAY['person', 'company'])[1 + n % 2],
+SELECT lpad((n::bigint * 7919)::text, 11, '0'), 'Name ' || md5(n::text), (ARRAY['person', 'company'])[1 + n % 2],
        jsonb_build_object('city', left(md5((n % 900)::text), 12), 'origin', repeat('x', 40), 'rank', n % 100)
 FROM generate_series(1, {rows}) n
 """
