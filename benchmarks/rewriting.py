@@ -113,10 +113,10 @@ def _fill(here: Lab, rows: int, bloated: float) -> None:
     here.run("CREATE SCHEMA app", _TABLE, _ROWS.format(rows=rows))
     here.run(*(f"CREATE INDEX ON app.entities {columns}" for columns in _INDEXES))
     here.run("ALTER TABLE app.entities SET (autovacuum_enabled = false)")
-    part = 0
-    while here.one(_SIZE.format("app.entities")) < bloated:
-        here.run(f"UPDATE app.entities SET updated_at = now() WHERE hashtext(national_id) % 20 = {part % 20}")
-        part += 1
+    first = here.one(_SIZE.format("app.entities"))
+    while (missing := bloated - here.one(_SIZE.format("app.entities"))) > bloated / 100:
+        share = min(100, max(1, round(100 * missing / first)))
+        here.run(f"UPDATE app.entities SET updated_at = now() WHERE abs(hashtext(national_id)::bigint) % 100 < {share}")
     # From here on the server takes care of it as of any other.
     here.run("ALTER TABLE app.entities RESET (autovacuum_enabled)", "CHECKPOINT")
 
