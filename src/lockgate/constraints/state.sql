@@ -14,13 +14,13 @@ WHERE t.isleaf AND t.relid <> %(table)s
 ORDER BY c.oid
 
 -- name: constraint
-SELECT k.conname AS name, k.contype::text AS type, k.convalidated AS validated,
+SELECT k.conname AS constraint, k.convalidated AS validated,
        pg_catalog.pg_get_constraintdef(k.oid) AS definition
 FROM pg_catalog.pg_constraint k
 WHERE k.conrelid = pg_catalog.to_regclass(%(table)s) AND k.conname = %(name)s
 
 -- name: column
-SELECT a.attname AS name, a.attnotnull AS not_null
+SELECT a.attname AS column, a.attnotnull AS not_null
 FROM pg_catalog.pg_attribute a
 WHERE a.attrelid = pg_catalog.to_regclass(%(table)s) AND a.attname = %(name)s
   AND a.attnum > 0 AND NOT a.attisdropped

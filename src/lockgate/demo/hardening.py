@@ -238,7 +238,7 @@ class _Demo:
             report = collect(conn, stage.name, show_values=True)  # all of them were made up
         quarantined, of_desk = self._quarantined(report)
         self._differ({"rows in quarantine": (quarantined, self.defects.planted.surplus_phones)})
-        skipped = {name: str(found["reason"]) for name, found in exhibits(report, "skipped:")}
+        skipped = {name: str(found["skipped_because"]) for name, found in exhibits(report, "skipped:")}
         plain = stage.result(
             self.options,
             report,

@@ -53,7 +53,9 @@ class Runner:
                 else:
                     reason = _reason(ctx.step, each)
                     skipped[each.name] = reason
-                    evidence.append(Evidence(missing.name, missing.query, {**missing.result, "reason": reason}))
+                    evidence.append(
+                        Evidence(missing.name, missing.query, {**missing.result, "skipped_because": reason})
+                    )
         return StepResult(
             _count(len(done)) + " added" + "".join(f"; {name} skipped: {why}" for name, why in skipped.items()),
             facts={"added": [each.title for each in done], "skipped": skipped},

@@ -95,7 +95,7 @@ def test_everything_comes_out_as_the_team_wrote_it_down_and_goes_back_byte_for_b
     report = team.report()
     ((table, kept),) = exhibits(report, "quarantined:")
     assert (table, kept["rows"]) == ("core.entity_phones", wrong.surplus_phones)
-    skipped = {name: found["reason"] for name, found in exhibits(report, "skipped:")}
+    skipped = {name: found["skipped_because"] for name, found in exhibits(report, "skipped:")}
     assert skipped == {
         "fk_property_type": "ref.property_types does not exist yet",
         "fk_street_type": "ref.street_type_catalog does not exist yet",

@@ -133,7 +133,7 @@ def test_constraints_are_added_proved_and_taken_back(filled: str, tmp_path: Path
     assert len(facts["added"]) == 9
     with psycopg.connect(filled) as conn:
         (told,) = conn.execute(EVIDENCE, ("skipped:notes_type",)).fetchone() or ()
-    assert told == {"refers to": "core.types", "referenced": None, "reason": "the types come later"}
+    assert told == {"refers to": "core.types", "referenced": None, "skipped_because": "the types come later"}
     back(filled, str(tmp_path))
     assert state(filled) == before
     forth(filled, str(tmp_path))
