@@ -313,8 +313,15 @@ def test_a_check_gives_way_to_a_runner_that_needs_a_lock_and_is_made_again(bench
             conn.execute("ALTER TABLE public.t ADD COLUMN more int")
             conn.execute("CREATE TABLE public.go ()")
 
-    lock.do(alter)
-    thread.join(30)
+    try:
+        lock.do(alter)
+        thread.join(30)
+    finally:
+        bench.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'lockgate:standing' AND datname = current_database()"
+        )
+        thread.join()
     assert outcomes(runs[0]) == ["holds"]
 
 
