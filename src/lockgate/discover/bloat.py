@@ -137,8 +137,8 @@ def _told(table: Table, need: Need, waste: int, query: str, pages: str) -> Findi
         f"hold nothing.{dead}{pages}",
         query,
         Mend(
-            "Rewrite it without a long exclusive lock (pg_repack, or a copy and a cutover); VACUUM only stops its "
-            "growth."
+            f"Rewrite it while it is used: a step `rewrite` with `table: {table.label}`, and `close` when the table of "
+            "before may go; there must be room for both until then. VACUUM only stops its growth."
         ),
         count=waste,
         of=heap,
