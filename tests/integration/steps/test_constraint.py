@@ -140,6 +140,7 @@ def test_constraints_are_added_proved_and_taken_back(filled: str, tmp_path: Path
     assert state(filled) == after
 
 
+@pytest.mark.slow
 @pytest.mark.sampled
 @pytest.mark.one_server
 def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_path: Path, due: Due) -> None:
@@ -152,11 +153,12 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
     gone = call(f"{HERE}:back", filled, folder, log=tmp_path / "gone")
     assert gone.code == 0, gone.err
     mine = ("constraint.", "index.", "alone.")
-    points = [point for point in every_point(there.points, most=4) if point.startswith(mine)]
+    points = [point for point in every_point(there.points, most=2) if point.startswith(mine)]
     names = {point.split(":")[0] for point in points}
     assert {f"constraint.{name}" for name in ("added", "proved", "standing_in", "stood_in", "whole")} <= names
-    for point in due(points):
-        for finish in (forth, back):
+    every = due("abc") == "abc"
+    for number, point in enumerate(due(points)):
+        for finish in (forth, back) if every else (forth, back)[number % 2 :][:1]:
             assert call(f"{HERE}:forth", filled, folder, fault=point).killed, point
             act(filled, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
             finish(filled, folder)
@@ -164,7 +166,7 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
                 assert state(filled) == after, point
                 back(filled, folder)
             assert state(filled) == before, point
-    for point in due([point for point in every_point(gone.points, most=4) if point.startswith(mine)]):
+    for point in due([point for point in every_point(gone.points, most=2) if point.startswith(mine)]):
         forth(filled, folder)
         assert call(f"{HERE}:back", filled, folder, fault=point).killed, point
         act(filled, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")

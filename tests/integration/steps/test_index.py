@@ -126,6 +126,7 @@ def _renamed(before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]) -> boo
     return plain(before) == plain(after)
 
 
+@pytest.mark.slow
 @pytest.mark.sampled
 @pytest.mark.one_server
 def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_path: Path, due: Due) -> None:
@@ -139,8 +140,9 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
     assert gone.code == 0, gone.err
     points = [point for point in every_point(there.points) if point.startswith(("index.", "alone."))]
     assert {"index.parent:2", "index.attached:4", "index.noted:2", "index.dropped:2"} <= set(points)
-    for point in due(points):
-        for finish in (forth, back):
+    every = due("abc") == "abc"
+    for number, point in enumerate(due(points)):
+        for finish in (forth, back) if every else (forth, back)[number % 2 :][:1]:
             assert call(f"{HERE}:forth", filled, folder, fault=point).killed, point
             act(filled, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
             finish(filled, folder)
