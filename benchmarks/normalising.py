@@ -76,7 +76,7 @@ def _step(here: Lab, rows: int, workers: int) -> float:
         "DROP SCHEMA IF EXISTS app CASCADE",
         "CREATE SCHEMA app",
         "CREATE TABLE app.phones (id bigint PRIMARY KEY, person bigint, phone text, e164 text)",
-        f"INSERT INTO app.phones SELECT g, g / 2, {_PHONE} FROM generate_series(1, {rows}) g",
+        f"INSERT INTO app.phones SELECT g, g / 2, {_PHONE} FROM generate_series(1, {rows}::bigint) g",
         "VACUUM ANALYZE app.phones",
         "CHECKPOINT",
     )
