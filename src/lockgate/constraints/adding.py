@@ -42,6 +42,10 @@ class Adder:
         self._builder = Builder(ctx)
         self._violations: Violations | None = None
 
+    def added(self, conn: Connection[Any], wanted: Wanted, table: Table) -> bool:
+        """Whether the step added it; a column may have been NOT NULL before."""
+        return _key(table, wanted) in self._notes.added(conn)
+
     def add(self, conn: Connection[Any], wanted: Wanted) -> Table:
         """Add a constraint, or do what is left of that; its table.
 

@@ -76,19 +76,27 @@ class Remover:
     # --- a pass ---------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        if self._detail("references") is not None:
+        kept = [
+            {
+                "name": each.name,
+                "child": each.child.oid,
+                "columns": [column.number for column in each.columns],
+                "key": [column.number for column in each.key],
+            }
+            for each in self._alike.references
+        ]
+        begun = self._detail("references")
+        if begun is not None:
+            if (begun, self._detail("table")) != (kept, self._alike.table.oid):
+                raise DatabaseError(
+                    f"What refers to {self._alike.table.label} is not what it was when the step began",
+                    where=self._where,
+                    why="Rows that were made to refer to another one could not be told apart any more.",
+                    hint="Take the phase back with `lockgate rollback`, then apply it again.",
+                )
             return
         with self._ctx.fenced(self._conn):
             places.create(self._conn, self._places, self._alike)
-            kept = [
-                {
-                    "name": each.name,
-                    "child": each.child.oid,
-                    "columns": [column.number for column in each.columns],
-                    "key": [column.number for column in each.key],
-                }
-                for each in self._alike.references
-            ]
             self._record(references=kept, table=self._alike.table.oid)
         fault("dedupe.prepared")
 

@@ -48,7 +48,8 @@ class Runner:
                 missing = state.missing(conn, each) if each.kind is Kind.FOREIGN_KEY else None
                 if missing is None:
                     table = adder.add(conn, each)
-                    done.append(each)
+                    if adder.added(conn, each, table):
+                        done.append(each)
                     evidence.extend(filter(None, [state.evidence(conn, each.kind, table.sql, each.name)]))
                 else:
                     reason = _reason(ctx.step, each)

@@ -289,6 +289,8 @@ def test_what_is_not_null_already_stays_so_when_the_step_is_taken_back(filled: s
     forth(filled, str(tmp_path))
     back(filled, str(tmp_path))
     assert state(filled) == before
+    runner.apply(plan(tmp_path / "again", "ALTER TABLE core.notes ALTER day SET NOT NULL"), sessions(filled))
+    assert rows(filled, f"{FACTS} ORDER BY seq DESC LIMIT 1")[0][0]["added"] == []
 
 
 def test_the_plan_says_what_would_be_done(filled: str, tmp_path: Path) -> None:

@@ -163,6 +163,19 @@ def test_rows_that_come_meanwhile_are_removed_and_changed_ones_count(filled: str
     assert one(filled, "SELECT count(*) FROM core.\"Phone ä\" WHERE number LIKE 'own%'") > 5
 
 
+def test_a_foreign_key_that_comes_in_between_is_said(filled: str, tmp_path: Path) -> None:
+    before = state(filled)
+    write_plan(tmp_path, PLAN)
+    assert call(f"{HERE}:forth", filled, str(tmp_path), fault="dedupe.batch:1").killed
+    act(filled, 'CREATE TABLE core.more (id int PRIMARY KEY, phone int REFERENCES core."Phone ä")', EXPIRE)
+    with pytest.raises(DatabaseError, match="not what it was"):
+        forth(filled, str(tmp_path))
+    back(filled, str(tmp_path))
+    assert state(filled) == before
+    forth(filled, str(tmp_path))
+    assert one(filled, SURPLUS) == 0
+
+
 def test_writers_in_the_middle_lose_nothing(filled: str, tmp_path: Path) -> None:
     """A row that is written while its group is removed is asked for as it is then."""
     write_plan(tmp_path, PLAN)
