@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +13,7 @@ from psycopg import Connection
 
 from lockgate.engine import sqlerrors
 from lockgate.engine.clock import Clock
+from lockgate.engine.crew import Crew, name_of
 from lockgate.engine.faults import fault
 from lockgate.engine.governor import Governor
 from lockgate.engine.retry import Policy, lost_connection, passing
@@ -24,7 +22,7 @@ from lockgate.engine.sweeping import Sweeper
 from lockgate.engine.underway import Underway
 from lockgate.errors import ConnectionFailed
 from lockgate.ledger import chunks, lease
-from lockgate.ledger.chunks import Chunk, ChunkProgress
+from lockgate.ledger.chunks import Chunk
 from lockgate.mapping import backfill, group, status
 from lockgate.mapping.group import Group
 from lockgate.mapping.poison import is_occupied, is_refusal
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
 _PATIENCE = Policy(retries=60, base=0.05, cap=2.0)
 _CANCELED = "57014"
-_REPORT_EVERY = 0.5
 _POLL = 0.05
 _MOVES = 5
 _LAG = 60.0  # seconds
@@ -65,7 +62,7 @@ class _Worker:
     stop: threading.Event
     name: str
     retired: Callable[[], bool]
-    written: Callable[[int, int, float], None]
+    written: Callable[[int, int], None]
     underway: Underway
     _conn: Connection[Any] | None = None
     _group: Group | None = None
@@ -119,7 +116,7 @@ class _Worker:
         fault("chunk.done")
         self._last = chunk.id
         seconds = self.clock.monotonic() - started
-        self.written(done.read, done.written, seconds)
+        self.written(done.read, done.written)
         self.governor.after_chunk(rows, seconds, self.stop)
         return True
 
@@ -192,95 +189,35 @@ class _Worker:
         self._conn = None
 
 
-@dataclass(slots=True)
-class Crew:
-    """The workers of one process for one task; their number follows what `lockgate tune` says.
+def crew(
+    sessions: Sessions,
+    task: Task,
+    clock: Clock,
+    governor: Governor,
+    progress: Progress,
+    stop: threading.Event,
+    sweeper: Sweeper | None = None,
+) -> Crew:
+    """The workers of one process for one task.
 
     :param sweeper: gives the space of changed rows back; None where rows are only added.
     """
+    underway = Underway()
 
-    sessions: Sessions
-    task: Task
-    clock: Clock
-    governor: Governor
-    progress: Progress
-    stop: threading.Event
-    sweeper: Sweeper | None = None
-    _threads: list[threading.Thread] = field(default_factory=list)
-    _errors: list[BaseException] = field(default_factory=list)
-    _underway: Underway = field(default_factory=Underway)
-    _read: int = 0
-    _written: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def hire(crew: Crew, number: int) -> _Worker:
+        return _Worker(
+            sessions=sessions,
+            task=task,
+            clock=clock,
+            governor=governor,
+            stop=stop,
+            name=name_of(number),
+            retired=partial(crew.retired, number),
+            written=crew.count,
+            underway=underway,
+        )
 
-    def run(self) -> ChunkProgress:
-        """Work until no chunk is left, or until told to stop.
-
-        :raises LockgateError: why a worker gave up.
-        """
-        started = self.clock.monotonic()
-        with self.sessions.open("progress") as conn:
-            while True:
-                self._hire()
-                self._report(conn, started)
-                alive = [thread for thread in self._threads if thread.is_alive()]
-                for thread in alive[:1]:
-                    thread.join(_REPORT_EVERY)
-                if not alive or self._errors:
-                    break
-            for thread in self._threads:
-                thread.join()
-            if self._errors:
-                raise self._errors[0]
-            return chunks.progress(conn, self.task.step_id)
-
-    def _hire(self) -> None:
-        wanted = self.governor.workers()
-        while len(self._threads) < wanted and not self._errors and not (self._threads and self._nobody()):
-            number = len(self._threads)
-            worker = _Worker(
-                sessions=self.sessions,
-                task=self.task,
-                clock=self.clock,
-                governor=self.governor,
-                stop=self.stop,
-                name=f"{socket.gethostname()}:{os.getpid()}:{number}",
-                retired=partial(self._retired, number),
-                written=self._count,
-                underway=self._underway,
-            )
-            thread = threading.Thread(target=self._work, args=(worker,), name=f"lockgate-worker-{number}", daemon=True)
-            self._threads.append(thread)
-            thread.start()
-
-    def _retired(self, number: int) -> bool:
-        return bool(self._errors) or number >= self.governor.workers()
-
-    def _nobody(self) -> bool:
-        return not any(thread.is_alive() for thread in self._threads)
-
-    def _work(self, worker: _Worker) -> None:
-        try:
-            worker.run()
-        except BaseException as error:  # told to whoever runs the crew
-            self._errors.append(error)
-
-    def _count(self, read: int, written: int, seconds: float) -> None:
-        with self._lock:
-            self._read += read
-            self._written += written
-        if self.sweeper is not None:
-            self.sweeper.changed(written)
-
-    def _report(self, conn: Connection[Any], started: float) -> None:
-        made = chunks.progress(conn, self.task.step_id)
-        spent = max(self.clock.monotonic() - started, 1e-3)
-        rate = self._read / spent
-        left = made.rows_read / made.blocks_done * (made.blocks_total - made.blocks_done) if made.blocks_done else None
-        low = high = None
-        if left is not None and rate > 0:
-            low, high = timedelta(seconds=left / rate * 0.8), timedelta(seconds=left / rate * 1.5)
-        self.progress.chunks(made, rate, low, high)
+    return Crew(sessions, task.step_id, clock, governor, progress, stop, hire, sweeper)
 
 
 def work(sessions: Sessions, plan: str, clock: Clock, stop: threading.Event, on_event: Callable[[str], None]) -> None:
@@ -299,7 +236,7 @@ def work(sessions: Sessions, plan: str, clock: Clock, stop: threading.Event, on_
                 clock.wait(stop, 0.5)
                 continue
             on_event(f"works on mapping {task.mapping}")
-            Crew(sessions, task, clock, governor, progress, stop).run()
+            crew(sessions, task, clock, governor, progress, stop).run()
             on_event(f"no chunk of mapping {task.mapping} is free any more")
             clock.wait(stop, 0.5)
 

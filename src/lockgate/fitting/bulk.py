@@ -7,12 +7,8 @@ read to one that was read is found by the passes that follow, which look at the 
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -22,6 +18,7 @@ from psycopg import Connection
 from lockgate.catalog.relations import Leaf
 from lockgate.engine import sqlerrors
 from lockgate.engine.context import StepContext
+from lockgate.engine.crew import Crew, name_of
 from lockgate.engine.faults import fault
 from lockgate.engine.retry import Policy, lost_connection, passing
 from lockgate.engine.sweeping import Sweeper
@@ -36,7 +33,6 @@ from lockgate.mapping.manners import behave
 
 _PATIENCE = Policy(retries=60, base=0.05, cap=2.0)
 _CANCELED = "57014"
-_REPORT_EVERY = 0.5
 _POLL = 0.05
 _COARSE = 4
 _DENSITY = 80.0
@@ -76,6 +72,7 @@ class _Worker:
     """One thread with a connection of its own, chunk after chunk until none is left."""
 
     bulk: Bulk
+    crew: Crew
     number: int
     _conn: Connection[Any] | None = None
     _chunk: Chunk | None = None
@@ -86,7 +83,7 @@ class _Worker:
         """:raises psycopg.Error, ConnectionFailed: if trying again does not help."""
         ctx = self.bulk.ctx
         try:
-            while not self.bulk.retired(self.number) and ctx.health.permit(ctx.stop):
+            while not self.crew.retired(self.number) and ctx.health.permit(ctx.stop):
                 self._chunk = None
                 try:
                     if not self._next(self._connection()):
@@ -111,7 +108,7 @@ class _Worker:
                 chunk = self._fitted(conn, chunk)
                 read, written = self._fit(conn, leaf, chunk) if leaf is not None else (0, 0)
                 seconds = ctx.clock.monotonic() - started
-                chunks.finish(conn, chunk.id, read, written, _name(self.number), seconds)
+                chunks.finish(conn, chunk.id, read, written, name_of(self.number), seconds)
                 fault("normalise.batch")
         if chunk is None:
             if not chunks.pending(conn, ctx.step_row.id):
@@ -121,7 +118,7 @@ class _Worker:
         fault("normalise.batch_done")
         self._last = chunk.id
         seconds = ctx.clock.monotonic() - started
-        bulk.count(read, written)
+        self.crew.count(read, written)
         ctx.health.after_chunk(read, seconds, ctx.stop)
         return True
 
@@ -164,10 +161,6 @@ class _Worker:
         self._conn = None
 
 
-def _name(number: int) -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{number}"
-
-
 def _leave(change: Change, error: psycopg.Error) -> None:
     """What the table refuses is met again by the passes, which keep it with the reason."""
 
@@ -181,11 +174,6 @@ class Bulk:
     of: Normalisation
     where: str
     leaves: Mapping[int, Leaf] = field(init=False)
-    _sweeper: Sweeper | None = None
-    _threads: list[threading.Thread] = field(default_factory=list)
-    _errors: list[BaseException] = field(default_factory=list)
-    _read: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.leaves = {leaf.oid: leaf for leaf in self.fitting.table.leaves}
@@ -195,60 +183,11 @@ class Bulk:
 
         :raises LockgateError: why a worker gave up.
         """
-        ctx = self.ctx
-        started = ctx.clock.monotonic()
-        with ctx.sessions.open("progress") as conn, Sweeper(ctx.sessions, self.fitting.table, ctx.stop) as sweeper:
-            self._sweeper = sweeper
-            while True:
-                self._hire()
-                self._report(conn, started)
-                alive = [thread for thread in self._threads if thread.is_alive()]
-                for thread in alive[:1]:
-                    thread.join(_REPORT_EVERY)
-                if not alive or self._errors:
-                    break
-            for thread in self._threads:
-                thread.join()
-            if self._errors:
-                raise self._explained(self._errors[0])
-            return chunks.progress(conn, ctx.step_row.id)
-
-    def retired(self, number: int) -> bool:
-        """Whether a worker is one too many, or another one has failed."""
-        return bool(self._errors) or number >= self.ctx.health.workers()
-
-    def count(self, read: int, written: int) -> None:
-        """A worker has read and written so much."""
-        with self._lock:
-            self._read += read
-        if self._sweeper is not None:
-            self._sweeper.changed(written)
-
-    def _hire(self) -> None:
-        if self._threads and not any(thread.is_alive() for thread in self._threads):
-            return
-        while len(self._threads) < self.ctx.health.workers() and not self._errors:
-            work = partial(self._work, _Worker(self, len(self._threads)))
-            name = f"lockgate-normalise-{len(self._threads)}"
-            self._threads.append(threading.Thread(target=work, name=name, daemon=True))
-            self._threads[-1].start()
-
-    def _work(self, worker: _Worker) -> None:
-        try:
-            worker.run()
-        except BaseException as error:  # told to whoever runs the workers
-            self._errors.append(error)
-
-    def _explained(self, error: BaseException) -> BaseException:
-        if isinstance(error, psycopg.Error):
-            return sqlerrors.explain(error, self.where, f"{self.fitting.table.label} cannot be normalised")
-        return error
-
-    def _report(self, conn: Connection[Any], started: float) -> None:
-        made = chunks.progress(conn, self.ctx.step_row.id)
-        rate = self._read / max(self.ctx.clock.monotonic() - started, 1e-3)
-        left = made.rows_read / made.blocks_done * (made.blocks_total - made.blocks_done) if made.blocks_done else None
-        low = high = None
-        if left is not None and rate > 0:
-            low, high = timedelta(seconds=left / rate * 0.8), timedelta(seconds=left / rate * 1.5)
-        self.ctx.progress.chunks(made, rate, low, high)
+        ctx, table = self.ctx, self.fitting.table
+        hire = partial(_Worker, self)
+        with Sweeper(ctx.sessions, table, ctx.stop) as sweeper:
+            crew = Crew(ctx.sessions, ctx.step_row.id, ctx.clock, ctx.health, ctx.progress, ctx.stop, hire, sweeper)
+            try:
+                return crew.run()
+            except psycopg.Error as error:
+                raise sqlerrors.explain(error, self.where, f"{table.label} cannot be normalised") from error

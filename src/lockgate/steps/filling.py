@@ -15,7 +15,7 @@ from lockgate.engine.evidence import Evidence
 from lockgate.engine.faults import fault
 from lockgate.engine.settling import settle
 from lockgate.engine.sweeping import Sweeper
-from lockgate.engine.workers import Crew, Task
+from lockgate.engine.workers import Task, crew
 from lockgate.errors import Interrupted, PlanError, RollbackRefused
 from lockgate.ledger import chunks, lease, steps
 from lockgate.mapping import backfill, changelog, group, install, removal, stakes, unfit, updating
@@ -124,7 +124,7 @@ class Runner:
         task = Task(ctx.step_row.id, target_id, compiled.name, ctx.epoch, where)
         while True:
             with _sweeping(ctx, compiled) as sweeper:
-                Crew(ctx.sessions, task, ctx.clock, ctx.health, ctx.progress, ctx.stop, sweeper).run()
+                crew(ctx.sessions, task, ctx.clock, ctx.health, ctx.progress, ctx.stop, sweeper).run()
             if ctx.stop.is_set():
                 raise Interrupted("Stopped between two chunks", where=where, hint="`lockgate apply` goes on there.")
             with ctx.sessions.open("map") as conn:
