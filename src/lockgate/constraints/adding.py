@@ -18,17 +18,17 @@ from psycopg import Connection
 
 from lockgate.constraints import state
 from lockgate.constraints.notes import Added, Notes, StandIn
-from lockgate.constraints.state import Table
 from lockgate.constraints.violations import Violations
 from lockgate.constraints.wanted import Kind, Wanted, dropped, not_null
 from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
 from lockgate.engine.locks import Watch
 from lockgate.errors import DatabaseError, Interrupted, LockgateError
-from lockgate.indexing import state as indexes
 from lockgate.indexing.building import Builder
+from lockgate.indexing.state import Table, look_for
 from lockgate.script.located import Located
 from lockgate.script.running import execute, strong_lock
+from lockgate.sql.ddl import free
 
 _One = Callable[[Connection[Any], Wanted, Table], None]
 
@@ -80,12 +80,12 @@ class Adder:
         """Drop what the step added, the last first, and what was built for what did not come to be; how many."""
         added = self._notes.added(conn)
         for each in reversed(added):
-            if state.look_for(conn, each.table) is not None:
+            if look_for(conn, each.table) is not None:
                 item = dropped(each.kind, each.table, each.name, where)
                 self._locked(item, each, partial(self._notes.dropped_now, added=each), gone=True)
                 fault("constraint.dropped")
         for stand_in in self._notes.stand_ins(conn):
-            if state.look_for(conn, stand_in.table) is not None:
+            if look_for(conn, stand_in.table) is not None:
                 self._drop_stand_in(stand_in, where)
         for schema, name in self._builder.ours(conn):
             self._builder.drop(conn, schema, name, where)
@@ -180,7 +180,7 @@ class Adder:
         for leaf in leaves:
             name = wanted.name
             if wanted.kind.indexed:
-                name = self._builder.name_of_part(conn, name, indexes.Table(*leaf))
+                name = self._builder.name_of_part(conn, name, leaf)
             one(conn, wanted.on(leaf.schema, leaf.name, name), leaf)
         self._whole(wanted.added(), _key(table, wanted))
 
@@ -274,10 +274,4 @@ def _refuse_foreign(wanted: Wanted, table: Table, leaf: Table) -> None:
 
 def _free_name(conn: Connection[Any], table: Table, wanted: str) -> str:
     """A name that no constraint of the table has."""
-    number = 0
-    while True:
-        end = f"_{number}" if number else ""
-        name = wanted.encode()[: 63 - len(end)].decode(errors="ignore") + end
-        if state.evidence(conn, Kind.CHECK, table.sql, name) is None:
-            return name
-        number += 1
+    return free(wanted, lambda name: state.evidence(conn, Kind.CHECK, table.sql, name) is not None)

@@ -8,6 +8,7 @@ from psycopg import Connection
 
 from lockgate.constraints import state
 from lockgate.constraints.wanted import Kind, Wanted, not_null
+from lockgate.indexing.state import look_for
 from lockgate.script.located import Located
 
 
@@ -32,7 +33,7 @@ def statements(wanted: Wanted, conn: Connection[Any] | None = None) -> list[Loca
 
 def _nullable(conn: Connection[Any], wanted: Wanted) -> list[Located]:
     """What a primary key needs before, of columns that may hold a NULL."""
-    table = state.look_for(conn, wanted.table)
+    table = look_for(conn, wanted.table)
     if table is None:
         return []
     found = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import class_row, dict_row
@@ -11,44 +11,19 @@ from lockgate.constraints.queries import load
 from lockgate.constraints.wanted import Kind, Wanted
 from lockgate.engine.evidence import Evidence
 from lockgate.errors import PlanError
-from lockgate.sql.ddl import dotted
+from lockgate.indexing.state import Table, look_for
 
-
-class Table(NamedTuple):
-    """A table that gets a constraint.
-
-    :param kind: ``pg_class.relkind``.
-    """
-
-    oid: int
-    schema: str
-    name: str
-    kind: str
-
-    @property
-    def partitioned(self) -> bool:
-        """Whether its rows are in partitions."""
-        return self.kind == "p"
-
-    @property
-    def sql(self) -> str:
-        """Its quoted name."""
-        return dotted((self.schema, self.name))
+_TABLES = {"r", "p", "f"}
 
 
 def table(conn: Connection[Any], wanted: Wanted) -> Table:
     """:raises PlanError: if it is not there."""
     found = look_for(conn, wanted.table)
-    if found is None:
+    if found is None or found.kind not in _TABLES:
         raise PlanError(
             f"There is no table {wanted.table}", where=wanted.where, hint="Write its schema, too: schema.table."
         )
     return found
-
-
-def look_for(conn: Connection[Any], name: str) -> Table | None:
-    """A table by its name; None if it is not there (yet)."""
-    return conn.cursor(row_factory=class_row(Table)).execute(load("state.table"), {"name": name}).fetchone()
 
 
 def leaves(conn: Connection[Any], parent: Table) -> list[Table]:

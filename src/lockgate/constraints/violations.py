@@ -9,9 +9,9 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from lockgate.constraints.state import Table
 from lockgate.constraints.wanted import Kind, Wanted
 from lockgate.errors import DatabaseError
+from lockgate.indexing.state import Table
 from lockgate.safety import snapshot
 from lockgate.safety.facts import Facts
 from lockgate.safety.probes import keys, rows

@@ -10,7 +10,7 @@ from lockgate.errors import PlanError
 from lockgate.indexing import wanted as indexes
 from lockgate.script.located import Located, located
 from lockgate.sql.ddl import dotted, ident, relation, written
-from lockgate.sql.tree import Node, enum, parse_one, strings, unwrap
+from lockgate.sql.tree import Node, copied, enum, parse_one, strings, unwrap
 
 _PUT = "Put it into a step of its own: `- sql: ...`."
 
@@ -86,7 +86,7 @@ class Wanted:
         """
         if self.kind is Kind.NOT_NULL:
             return not_null(dotted((schema, table)), self.name, self.where)
-        node = _copy(self.node)
+        node = copied(self.node)
         node.conname = name
         return Wanted(self.kind, name, dotted((schema, table)), node, self.where)
 
@@ -96,17 +96,17 @@ class Wanted:
         """The statement that adds it as it stands: all rows are read, unless something proves it already."""
         if self.kind is Kind.NOT_NULL:
             return _statement(f"ALTER TABLE {self.table} ALTER COLUMN {ident(self.name)} SET NOT NULL", self.where)
-        return self._adding(_copy(self.node))
+        return self._adding(copied(self.node))
 
     def added_unproved(self) -> Located:
         """The statement that adds it for the rows that are written from now on."""
-        node = _copy(self.node)
+        node = copied(self.node)
         node.skip_validation, node.initially_valid = True, False
         return self._adding(node)
 
     def added_on_index(self) -> Located:
         """The statement that makes the constraint of its index."""
-        node = _copy(self.node)
+        node = copied(self.node)
         for field in ("keys", "including", "options", "indexspace", "nulls_not_distinct"):
             node.ClearField(field)
         node.indexname = self.name
@@ -119,7 +119,7 @@ class Wanted:
     def index(self) -> indexes.Wanted:
         """The index that it will rest on."""
         keys = ", ".join(map(ident, self.columns))
-        node = _copy(unwrap(parse_one(f"CREATE UNIQUE INDEX {ident(self.name)} ON {self.table} ({keys})").stmt))
+        node = copied(unwrap(parse_one(f"CREATE UNIQUE INDEX {ident(self.name)} ON {self.table} ({keys})").stmt))
         node.nulls_not_distinct = self.node.nulls_not_distinct
         node.table_space = self.node.indexspace
         node.options.extend(self.node.options)
@@ -141,7 +141,7 @@ class Wanted:
         return Wanted(Kind.CHECK, name, self.table, node, self.where)
 
     def _adding(self, node: Node) -> Located:
-        alter = _copy(unwrap(parse_one(f"ALTER TABLE {self.table} ADD CONSTRAINT a CHECK (true)").stmt))
+        alter = copied(unwrap(parse_one(f"ALTER TABLE {self.table} ADD CONSTRAINT a CHECK (true)").stmt))
         getattr(unwrap(alter.cmds[0]), "def").constraint.CopyFrom(node)
         text = written(alter, values=True)
         if not text:
@@ -251,9 +251,3 @@ def _statement(text: str, where: str) -> Located:
     # A character of what was written anew is nowhere in the plan: what is wrong with it is at the statement.
     (item,) = located(text, lambda offset: where)
     return item
-
-
-def _copy(node: Node) -> Node:
-    copy = type(node)()
-    copy.CopyFrom(node)
-    return copy

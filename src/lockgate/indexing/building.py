@@ -43,7 +43,7 @@ class Builder:
         :raises LockgateError: with its place; an index that was left INVALID is dropped first.
         """
         table = state.table(conn, wanted.table, wanted.where)
-        if table.kind == "p":
+        if table.partitioned:
             _refuse_foreign(conn, wanted, table)
             self._of_partitioned(conn, wanted, table, wanted.name)
         else:
@@ -110,7 +110,7 @@ class Builder:
         for part in state.lacking(conn, table.oid, parent.oid):
             name = self.name_of_part(conn, whole, part)
             piece = wanted.on(part.schema, part.name, name)
-            if part.kind == "p":
+            if part.partitioned:
                 self._of_partitioned(conn, piece, part, whole)
             else:
                 self._of_table(conn, piece, part)
@@ -168,7 +168,7 @@ def _refuse_foreign(conn: Connection[Any], wanted: Wanted, table: Table) -> None
         raise DatabaseError(
             f"{dotted((foreign.schema, foreign.name))} cannot have an index",
             where=wanted.where,
-            why=f"It is a foreign table, and a partition of {dotted((table.schema, table.name))}.",
+            why=f"It is a foreign table, and a partition of {table.sql}.",
             hint="Build the index on the other partitions, each by itself.",
         )
 

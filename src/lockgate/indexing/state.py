@@ -9,10 +9,11 @@ from psycopg.rows import class_row
 
 from lockgate.errors import PlanError
 from lockgate.indexing.queries import load
+from lockgate.sql.ddl import dotted, free
 
 
 class Table(NamedTuple):
-    """A table that gets an index.
+    """A table that gets an index, or a constraint.
 
     :param kind: ``pg_class.relkind``.
     """
@@ -21,6 +22,16 @@ class Table(NamedTuple):
     schema: str
     name: str
     kind: str
+
+    @property
+    def sql(self) -> str:
+        """Its quoted name."""
+        return dotted((self.schema, self.name))
+
+    @property
+    def partitioned(self) -> bool:
+        """Whether its rows are in partitions."""
+        return self.kind == "p"
 
 
 class Known(NamedTuple):
@@ -78,15 +89,12 @@ def find(conn: Connection[Any], schema: str, name: str) -> Known | None:
 
 def free_name(conn: Connection[Any], schema: str, wanted: str) -> str:
     """A name that no relation of a schema has: the wanted one, cut to 63 bytes, or with a number at its end."""
-    number = 0
-    while True:
-        end = f"_{number}" if number else ""
-        name = wanted.encode()[: 63 - len(end)].decode(errors="ignore") + end
-        taken = conn.execute(
+
+    def taken(name: str) -> bool:
+        query = (
             "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE n.nspname = %s AND c.relname = %s",
-            (schema, name),
-        ).fetchone()
-        if taken is None:
-            return name
-        number += 1
+            "WHERE n.nspname = %s AND c.relname = %s"
+        )
+        return conn.execute(query, (schema, name)).fetchone() is not None
+
+    return free(wanted, taken)

@@ -11,7 +11,7 @@ from lockgate.script.located import Located, located
 from lockgate.script.statements import shape
 from lockgate.sql.ddl import dotted, written
 from lockgate.sql.split import split
-from lockgate.sql.tree import Node, parse_one, unwrap
+from lockgate.sql.tree import Node, copied, parse_one, unwrap
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,12 @@ class Wanted:
 
     def on(self, schema: str, table: str, name: str) -> Wanted:
         """The same index on a partition, under a name of its own."""
-        node = _copy(self.node)
+        node = copied(self.node)
         node.relation.schemaname, node.relation.relname, node.idxname = schema, table, name
         return Wanted(name, dotted((schema, table)), node, self.where)
 
     def _statement(self, *, concurrent: bool = False, only: bool = False) -> Located:
-        node = _copy(self.node)
+        node = copied(self.node)
         node.concurrent = concurrent
         node.relation.inh = not only
         text = written(node, values=True)
@@ -62,7 +62,7 @@ def again(definition: str, where: str, tablespace: str = "") -> Wanted:
 
     :param tablespace: where it is to be; empty: where the server puts it.
     """
-    node = _copy(unwrap(parse_one(definition).stmt))
+    node = copied(unwrap(parse_one(definition).stmt))
     node.relation.inh = True
     node.table_space = tablespace
     return _of(node, where)
@@ -75,12 +75,6 @@ def _of(node: Node, where: str) -> Wanted:
 
 def _always(where: str, offset: int) -> str:
     return where
-
-
-def _copy(node: Node) -> Node:
-    copy = type(node)()
-    copy.CopyFrom(node)
-    return copy
 
 
 def wanted(text: str, at: Callable[..., str]) -> list[Wanted]:

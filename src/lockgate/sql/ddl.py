@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, lru_cache
 
 from lockgate.errors import PlanError
@@ -47,6 +47,17 @@ def ident(name: str) -> str:
 def dotted(names: Iterable[str]) -> str:
     """A qualified name as one would write it."""
     return ".".join(ident(name) for name in names if name)
+
+
+def free(wanted: str, taken: Callable[[str], bool]) -> str:
+    """A name that is not taken: the wanted one, cut to 63 bytes, or with a number at its end."""
+    number = 0
+    while True:
+        end = f"_{number}" if number else ""
+        name = wanted.encode()[: 63 - len(end)].decode(errors="ignore") + end
+        if not taken(name):
+            return name
+        number += 1
 
 
 def relation(node: Node) -> str:

@@ -140,6 +140,13 @@ _PLACES = frozenset(
 )
 
 
+def copied(node: Node) -> Node:
+    """A copy that may be changed."""
+    copy = type(node)()
+    copy.CopyFrom(node)
+    return copy
+
+
 def strip_locations(node: Node) -> Node:
     """Return a copy without source offsets, so that two trees can be compared."""
     copy = type(node)()

@@ -16,6 +16,7 @@ from lockgate.engine.context import StepContext
 from lockgate.engine.evidence import Evidence
 from lockgate.errors import DatabaseError, PlanError
 from lockgate.indexing.notes import Notes as IndexNotes
+from lockgate.indexing.state import look_for
 from lockgate.plan.models import ConstraintStep, Phase
 from lockgate.script import foreseen
 from lockgate.steps.base import StepResult, place
@@ -74,7 +75,7 @@ class Runner:
                 lines.append(item.statement.text)
                 (told,) = foreseen.told(conn, [item])
                 lines.extend(f"  {line}" for line in told)
-            table = state.look_for(conn, each.table)
+            table = look_for(conn, each.table)
             if table is not None and table.partitioned and each.kind is not Kind.CHECK:
                 lines.append("  on each partition by itself first; then the whole table takes it over")
         return lines

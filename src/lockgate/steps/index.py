@@ -61,7 +61,7 @@ class Runner:
             item = each.built()
             lines.append(item.statement.text)
             table = state.look_for(conn, each.table)
-            if table is not None and table.kind == "p":
+            if table is not None and table.partitioned:
                 lines.append("  on each partition by itself, then attached; it is valid with the last one")
             else:
                 (told,) = foreseen.told(conn, [item])

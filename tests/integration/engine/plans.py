@@ -10,7 +10,9 @@ from typing import Any
 
 import psycopg
 
+from lockgate.engine import runner
 from lockgate.engine.session import Sessions
+from lockgate.engine.undoing import BEGINNING
 from lockgate.ledger.chunks import ChunkProgress
 from lockgate.plan.load import LoadedPlan, load_plan
 from lockgate.plan.models import Settings
@@ -53,6 +55,28 @@ def write_plan(folder: Path, text: str, **files: str) -> LoadedPlan:
     for name, content in files.items():
         (folder / f"{name}.sql").write_text(dedent(content))
     return load_plan(folder)
+
+
+def act(dsn: str, *statements: str) -> None:
+    """Execute statements, each in a transaction of its own."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        for statement in statements:
+            conn.execute(statement.encode())
+
+
+def forth(dsn: str, folder: str) -> None:
+    """Apply the plan of a folder; may be called in a process of its own."""
+    runner.apply(load_plan(Path(folder)), sessions(dsn, QUICK))
+
+
+def back(dsn: str, folder: str) -> None:
+    """Take all of it back; may be called in a process of its own."""
+    runner.rollback(load_plan(Path(folder)), sessions(dsn, QUICK), to=BEGINNING)
+
+
+def expire(dsn: str) -> None:
+    """Let the lease of a killed run be over."""
+    act(dsn, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
 
 
 def sessions(dsn: str, settings: Settings | None = None) -> Sessions:

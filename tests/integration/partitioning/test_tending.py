@@ -17,8 +17,7 @@ from lockgate.errors import LeaseHeld, PlanError
 from lockgate.ledger import install, lease
 from lockgate.report.collect import collect
 from lockgate.tending import Tended, look, tend
-from tests.integration.engine.plans import one, rows, sessions, write_plan
-from tests.integration.steps.cutovers import act
+from tests.integration.engine.plans import act, one, rows, sessions, write_plan
 from tests.killing import call, every_point
 from tests.waiting import wait_until
 

@@ -137,13 +137,6 @@ def rollback(
     return runner.rollback(loaded, sessions(dsn, loaded.plan.settings), to=to, lose_rows=lose_rows, progress=told)
 
 
-def act(dsn: str, *statements: str) -> None:
-    """What the application does, each in a transaction of its own."""
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        for statement in statements:
-            conn.execute(statement.encode())
-
-
 @dataclass
 class Application:
     """Writers that follow the flag. Each has people of its own, so that its last write says how they must be.

@@ -14,15 +14,14 @@ import pytest
 
 from lockgate.engine import runner
 from lockgate.engine.strong import StrongLock
-from lockgate.engine.undoing import BEGINNING
 from lockgate.errors import DatabaseError, PlanError
 from lockgate.gates import hazards
-from lockgate.plan.load import LoadedPlan, load_plan
+from lockgate.plan.load import LoadedPlan
 from lockgate.steps import REGISTRY
-from tests.integration.engine.plans import QUICK, one, rows, sessions, write_plan
+from tests.integration.engine.plans import QUICK, act, back, expire, forth, one, rows, sessions, write_plan
 from tests.killing import Due, call, every_point
 
-HERE = "tests.integration.steps.test_constraint"
+PLANS = "tests.integration.engine.plans"
 TABLES = """
 CREATE SCHEMA core;
 CREATE TABLE core.kinds (code text PRIMARY KEY);
@@ -83,24 +82,10 @@ def filled(dsn: str) -> str:
     return dsn
 
 
-def act(dsn: str, *statements: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        for statement in statements:
-            conn.execute(statement.encode())
-
-
 def plan(folder: Path, sql: str, skip: str = "{}") -> LoadedPlan:
     text = "\n".join(f"          {line}" for line in sql.splitlines())
     head = "phases:\n  - id: sounder\n    steps:\n      - constraint: |\n"
     return write_plan(folder, f"{head}{text}\n        skip_missing: {skip}\n")
-
-
-def forth(dsn: str, folder: str) -> None:
-    runner.apply(load_plan(Path(folder)), sessions(dsn, QUICK))
-
-
-def back(dsn: str, folder: str) -> None:
-    runner.rollback(load_plan(Path(folder)), sessions(dsn, QUICK), to=BEGINNING)
 
 
 def state(dsn: str) -> list[list[tuple[Any, ...]]]:
@@ -147,10 +132,10 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
     before = state(filled)
     write_plan(tmp_path / "plan", PLAN)
     folder = str(tmp_path / "plan")
-    there = call(f"{HERE}:forth", filled, folder, log=tmp_path / "there")
+    there = call(f"{PLANS}:forth", filled, folder, log=tmp_path / "there")
     assert there.code == 0, there.err
     after = state(filled)
-    gone = call(f"{HERE}:back", filled, folder, log=tmp_path / "gone")
+    gone = call(f"{PLANS}:back", filled, folder, log=tmp_path / "gone")
     assert gone.code == 0, gone.err
     mine = ("constraint.", "index.", "alone.")
     points = [point for point in every_point(there.points, most=2) if point.startswith(mine)]
@@ -159,8 +144,8 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
     every = due("abc") == "abc"
     for number, point in enumerate(due(points)):
         for finish in (forth, back) if every else (forth, back)[number % 2 :][:1]:
-            assert call(f"{HERE}:forth", filled, folder, fault=point).killed, point
-            act(filled, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
+            assert call(f"{PLANS}:forth", filled, folder, fault=point).killed, point
+            expire(filled)
             finish(filled, folder)
             if finish is forth:
                 assert state(filled) == after, point
@@ -168,8 +153,8 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
             assert state(filled) == before, point
     for point in due([point for point in every_point(gone.points, most=2) if point.startswith(mine)]):
         forth(filled, folder)
-        assert call(f"{HERE}:back", filled, folder, fault=point).killed, point
-        act(filled, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
+        assert call(f"{PLANS}:back", filled, folder, fault=point).killed, point
+        expire(filled)
         back(filled, folder)
         assert state(filled) == before, point
 

@@ -27,7 +27,7 @@ from lockgate.mapping import changelog, upkeep
 from lockgate.plan.load import LoadedPlan
 from lockgate.steps import cutback, handover
 from tests.copies import EMPTY
-from tests.integration.engine.plans import Told, one, rows, sessions
+from tests.integration.engine.plans import Told, act, one, rows, sessions
 from tests.integration.steps.cutovers import (
     BACK,
     PLAN,
@@ -35,7 +35,6 @@ from tests.integration.steps.cutovers import (
     WITH_BACK,
     WITHOUT_BACK,
     Application,
-    act,
     apply,
     known,
     plan,

@@ -11,15 +11,14 @@ import psycopg
 import pytest
 
 from lockgate.engine import runner
-from lockgate.engine.undoing import BEGINNING
 from lockgate.engine.uninstall import uninstall
 from lockgate.errors import DatabaseError, LockgateError, PlanError
-from lockgate.plan.load import LoadedPlan, load_plan
+from lockgate.plan.load import LoadedPlan
 from lockgate.steps import REGISTRY
-from tests.integration.engine.plans import QUICK, one, rows, sessions, write_plan
+from tests.integration.engine.plans import QUICK, act, back, expire, forth, one, rows, sessions, write_plan
 from tests.killing import Due, call, every_point
 
-HERE = "tests.integration.steps.test_dedupe"
+PLANS = "tests.integration.engine.plans"
 TABLES = """
 CREATE SCHEMA core;
 CREATE TABLE core."Phone ä" (
@@ -59,27 +58,12 @@ PLACED = """
 SURPLUS = f"SELECT count(*) FROM ({PLACED}) AS p WHERE n > 1 AND NOT alone"
 STAY = f"SELECT id FROM ({PLACED}) AS p WHERE n = 1 OR alone ORDER BY 1"
 FACTS = "SELECT payload -> 'facts' FROM lockgate.chain WHERE kind = 'step' AND payload ->> 'state' = 'done'"
-EXPIRE = "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'"
 
 
 @pytest.fixture
 def filled(dsn: str) -> str:
     act(dsn, TABLES)
     return dsn
-
-
-def act(dsn: str, *statements: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        for statement in statements:
-            conn.execute(statement.encode())
-
-
-def forth(dsn: str, folder: str) -> None:
-    runner.apply(load_plan(Path(folder)), sessions(dsn, QUICK))
-
-
-def back(dsn: str, folder: str) -> None:
-    runner.rollback(load_plan(Path(folder)), sessions(dsn, QUICK), to=BEGINNING)
 
 
 def state(dsn: str) -> list[list[tuple[Any, ...]]]:
@@ -127,17 +111,17 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
     before = state(filled)
     write_plan(tmp_path / "plan", PLAN)
     folder = str(tmp_path / "plan")
-    there = call(f"{HERE}:forth", filled, folder, log=tmp_path / "there")
+    there = call(f"{PLANS}:forth", filled, folder, log=tmp_path / "there")
     assert there.code == 0, there.err
     after = state(filled)
-    gone = call(f"{HERE}:back", filled, folder, log=tmp_path / "gone")
+    gone = call(f"{PLANS}:back", filled, folder, log=tmp_path / "gone")
     assert gone.code == 0, gone.err
     points = [point for point in every_point(there.points, most=3) if point.startswith("dedupe.")]
     assert len({point.split(":")[0] for point in points}) == 4
     for point in due(points):
         for finish in (forth, back):
-            assert call(f"{HERE}:forth", filled, folder, fault=point).killed, point
-            act(filled, EXPIRE)
+            assert call(f"{PLANS}:forth", filled, folder, fault=point).killed, point
+            expire(filled)
             finish(filled, folder)
             if finish is forth:
                 assert state(filled) == after, point
@@ -146,8 +130,8 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
             assert leftovers(filled) == [], point
     for point in due([point for point in every_point(gone.points, most=3) if point.startswith("dedupe.")]):
         forth(filled, folder)
-        assert call(f"{HERE}:back", filled, folder, fault=point).killed, point
-        act(filled, EXPIRE)
+        assert call(f"{PLANS}:back", filled, folder, fault=point).killed, point
+        expire(filled)
         back(filled, folder)
         assert state(filled) == before, point
 
@@ -155,9 +139,10 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
 def test_rows_that_come_meanwhile_are_removed_and_changed_ones_count(filled: str, tmp_path: Path) -> None:
     write_plan(tmp_path, PLAN)
     folder = str(tmp_path)
-    assert call(f"{HERE}:forth", filled, folder, fault="dedupe.batch:1").killed
+    assert call(f"{PLANS}:forth", filled, folder, fault="dedupe.batch:1").killed
     act(filled, 'INSERT INTO core."Phone ä" (person, number) SELECT person, number FROM core."Phone ä" WHERE id < 5')
-    act(filled, "UPDATE core.\"Phone ä\" SET number = 'own' || id WHERE id > 290 AND number IS NOT NULL", EXPIRE)
+    act(filled, "UPDATE core.\"Phone ä\" SET number = 'own' || id WHERE id > 290 AND number IS NOT NULL")
+    expire(filled)
     forth(filled, folder)
     assert one(filled, SURPLUS) == 0
     assert one(filled, "SELECT count(*) FROM core.\"Phone ä\" WHERE number LIKE 'own%'") > 5
@@ -166,8 +151,9 @@ def test_rows_that_come_meanwhile_are_removed_and_changed_ones_count(filled: str
 def test_a_foreign_key_that_comes_in_between_is_said(filled: str, tmp_path: Path) -> None:
     before = state(filled)
     write_plan(tmp_path, PLAN)
-    assert call(f"{HERE}:forth", filled, str(tmp_path), fault="dedupe.batch:1").killed
-    act(filled, 'CREATE TABLE core.more (id int PRIMARY KEY, phone int REFERENCES core."Phone ä")', EXPIRE)
+    assert call(f"{PLANS}:forth", filled, str(tmp_path), fault="dedupe.batch:1").killed
+    act(filled, 'CREATE TABLE core.more (id int PRIMARY KEY, phone int REFERENCES core."Phone ä")')
+    expire(filled)
     with pytest.raises(DatabaseError, match="not what it was"):
         forth(filled, str(tmp_path))
     back(filled, str(tmp_path))

@@ -28,7 +28,7 @@ from lockgate.errors import (
 )
 from lockgate.ledger import audit
 from tests.integration.backup.shop import back_up
-from tests.integration.engine.plans import QUICK, Told, one, rows, sessions, write_plan
+from tests.integration.engine.plans import QUICK, Told, act, one, rows, sessions, write_plan
 from tests.killing import call
 
 PLAN = """
@@ -67,12 +67,6 @@ def filled(dsn: str, tmp_path: Path) -> str:
         conn.execute(SETUP.encode())
     runner.apply(write_plan(tmp_path, PLAN), sessions(dsn, QUICK))
     return dsn
-
-
-def act(dsn: str, *statements: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        for statement in statements:
-            conn.execute(statement.encode())
 
 
 def erase(dsn: str, wanted: Wanted = WANTED) -> Erased:

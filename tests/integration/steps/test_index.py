@@ -13,14 +13,13 @@ import pytest
 
 from lockgate.engine import runner
 from lockgate.engine.strong import StrongLock
-from lockgate.engine.undoing import BEGINNING
 from lockgate.errors import DatabaseError, LockgateError, PlanError
-from lockgate.plan.load import LoadedPlan, load_plan
+from lockgate.plan.load import LoadedPlan
 from lockgate.steps import REGISTRY
-from tests.integration.engine.plans import QUICK, Told, one, rows, sessions, write_plan
+from tests.integration.engine.plans import QUICK, Told, act, back, expire, forth, one, rows, sessions, write_plan
 from tests.killing import Due, call, every_point
 
-HERE = "tests.integration.steps.test_index"
+PLANS = "tests.integration.engine.plans"
 TABLES = """
 CREATE SCHEMA core;
 CREATE TABLE core."Phone ä" (id int PRIMARY KEY, person int, number text);
@@ -61,24 +60,10 @@ def filled(dsn: str) -> str:
     return dsn
 
 
-def act(dsn: str, *statements: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        for statement in statements:
-            conn.execute(statement.encode())
-
-
 def plan(folder: Path, sql: str, replaces: str = "[]") -> LoadedPlan:
     text = "\n".join(f"          {line}" for line in sql.splitlines())
     head = "phases:\n  - id: faster\n    steps:\n      - index: |\n"
     return write_plan(folder, f"{head}{text}\n        replaces: {replaces}\n")
-
-
-def forth(dsn: str, folder: str) -> None:
-    runner.apply(load_plan(Path(folder)), sessions(dsn, QUICK))
-
-
-def back(dsn: str, folder: str) -> None:
-    runner.rollback(load_plan(Path(folder)), sessions(dsn, QUICK), to=BEGINNING)
 
 
 def indexes(dsn: str) -> list[tuple[Any, ...]]:
@@ -133,18 +118,18 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
     before = indexes(filled)
     write_plan(tmp_path / "plan", PLAN)
     folder = str(tmp_path / "plan")
-    there = call(f"{HERE}:forth", filled, folder, log=tmp_path / "there")
+    there = call(f"{PLANS}:forth", filled, folder, log=tmp_path / "there")
     assert there.code == 0, there.err
     after = indexes(filled)
-    gone = call(f"{HERE}:back", filled, folder, log=tmp_path / "gone")
+    gone = call(f"{PLANS}:back", filled, folder, log=tmp_path / "gone")
     assert gone.code == 0, gone.err
     points = [point for point in every_point(there.points) if point.startswith(("index.", "alone."))]
     assert {"index.parent:2", "index.attached:4", "index.noted:2", "index.dropped:2"} <= set(points)
     every = due("abc") == "abc"
     for number, point in enumerate(due(points)):
         for finish in (forth, back) if every else (forth, back)[number % 2 :][:1]:
-            assert call(f"{HERE}:forth", filled, folder, fault=point).killed, point
-            act(filled, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
+            assert call(f"{PLANS}:forth", filled, folder, fault=point).killed, point
+            expire(filled)
             finish(filled, folder)
             if finish is forth:
                 assert indexes(filled) == after, point
@@ -152,17 +137,17 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
             assert _renamed(before, indexes(filled)), point
     for point in due([point for point in every_point(gone.points) if point.startswith(("index.", "alone."))]):
         forth(filled, folder)
-        assert call(f"{HERE}:back", filled, folder, fault=point).killed, point
-        act(filled, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
+        assert call(f"{PLANS}:back", filled, folder, fault=point).killed, point
+        expire(filled)
         back(filled, folder)
         assert _renamed(before, indexes(filled)), point
 
 
 def test_a_partition_that_comes_meanwhile_has_its_part(filled: str, tmp_path: Path) -> None:
     write_plan(tmp_path / "plan", PLAN)
-    assert call(f"{HERE}:forth", filled, str(tmp_path / "plan"), fault="index.attached:1").killed
+    assert call(f"{PLANS}:forth", filled, str(tmp_path / "plan"), fault="index.attached:1").killed
     act(filled, "CREATE TABLE core.notes_3 PARTITION OF core.notes FOR VALUES FROM ('2026-03-01') TO ('2026-04-01')")
-    act(filled, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
+    expire(filled)
     forth(filled, str(tmp_path / "plan"))
     assert one(filled, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'core.notes_body'::regclass") is True
     assert "core.notes_3_body_idx" in names(filled)

@@ -20,7 +20,7 @@ from lockgate.engine.uninstall import uninstall
 from lockgate.errors import LockgateError, PlanError
 from lockgate.preview import preview
 from tests.copies import EMPTY
-from tests.integration.engine.plans import QUICK, one, rows, sessions, write_plan
+from tests.integration.engine.plans import QUICK, act, one, rows, sessions, write_plan
 from tests.waiting import wait_until
 
 OLD = 'core."E ""mails ä"'
@@ -86,12 +86,6 @@ phases:
     steps:
       - close: to_contacts
 """
-
-
-def act(dsn: str, *statements: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        for statement in statements:
-            conn.execute(statement.encode())
 
 
 @pytest.fixture

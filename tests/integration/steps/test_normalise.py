@@ -14,10 +14,8 @@ from psycopg.conninfo import make_conninfo
 
 from lockgate import erasure, verification
 from lockgate.checks.base import CheckResult
-from lockgate.engine import runner
 from lockgate.engine.clock import SystemClock
 from lockgate.engine.context import Silent
-from lockgate.engine.undoing import BEGINNING
 from lockgate.errors import CheckFailed, LockgateError, PlanError, PrivilegeMissing
 from lockgate.fitting import passes, writing
 from lockgate.fitting import rows as reading
@@ -27,10 +25,10 @@ from lockgate.plan.load import load_plan
 from lockgate.plan.models import NormaliseStep
 from lockgate.report.listings import collect
 from lockgate.steps import REGISTRY
-from tests.integration.engine.plans import QUICK, one, rows, sessions, write_plan
+from tests.integration.engine.plans import QUICK, act, back, expire, forth, one, rows, sessions, write_plan
 from tests.killing import Due, call, every_point
 
-HERE = "tests.integration.steps.test_normalise"
+PLANS = "tests.integration.engine.plans"
 TABLE = """
 CREATE SCHEMA core;
 CREATE TABLE core."Phone ä" (
@@ -68,26 +66,12 @@ def filled(dsn: str) -> str:
     return dsn
 
 
-def act(dsn: str, *statements: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        for statement in statements:
-            conn.execute(statement.encode())
-
-
 def evidence(dsn: str, name: str) -> dict[str, Any]:
     with psycopg.connect(dsn) as conn:
         row = conn.execute(EVIDENCE.encode(), (name,)).fetchone()
     assert row is not None
     found: dict[str, Any] = row[0]
     return found
-
-
-def forth(dsn: str, folder: str) -> None:
-    runner.apply(load_plan(Path(folder)), sessions(dsn, QUICK))
-
-
-def back(dsn: str, folder: str) -> None:
-    runner.rollback(load_plan(Path(folder)), sessions(dsn, QUICK), to=BEGINNING)
 
 
 def verified(dsn: str, folder: Path) -> CheckResult:
@@ -475,8 +459,8 @@ def test_triggers_must_be_acknowledged(filled: str, tmp_path: Path) -> None:
 
 def test_a_step_that_was_changed_after_it_began_is_not_gone_on_with(filled: str, tmp_path: Path) -> None:
     folder = plan(tmp_path)
-    assert call(f"{HERE}:forth", filled, folder, fault="normalise.begun").killed
-    act(filled, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
+    assert call(f"{PLANS}:forth", filled, folder, fault="normalise.begun").killed
+    expire(filled)
     plan(tmp_path, "        on_unfit: clear\n")
     with pytest.raises(LockgateError, match="changed"):
         forth(filled, folder)
@@ -498,10 +482,10 @@ def test_the_plan_says_what_would_be_done(filled: str, tmp_path: Path) -> None:
 def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_path: Path, due: Due) -> None:
     before = rows(filled, CONTENT)
     folder = plan(tmp_path / "plan", "        unique: [e164]\n")
-    there = call(f"{HERE}:forth", filled, folder, log=tmp_path / "there")
+    there = call(f"{PLANS}:forth", filled, folder, log=tmp_path / "there")
     assert there.code == 0, there.err
     after, listed = rows(filled, CONTENT), rows(filled, QUARANTINE)
-    gone = call(f"{HERE}:back", filled, folder, log=tmp_path / "gone")
+    gone = call(f"{PLANS}:back", filled, folder, log=tmp_path / "gone")
     assert gone.code == 0, gone.err
     points = [point for point in every_point(there.points, 3) if point.startswith("normalise.")]
     names = {point.split(":")[0] for point in points}
@@ -510,8 +494,8 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
     }
     for point in due(points):
         for finish in (forth, back):
-            assert call(f"{HERE}:forth", filled, folder, fault=point).killed, point
-            act(filled, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
+            assert call(f"{PLANS}:forth", filled, folder, fault=point).killed, point
+            expire(filled)
             finish(filled, folder)
             if finish is forth:
                 assert rows(filled, CONTENT) == after, point
@@ -524,7 +508,7 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
     }
     for point in due(points):
         forth(filled, folder)
-        assert call(f"{HERE}:back", filled, folder, fault=point).killed, point
-        act(filled, "UPDATE lockgate.lease SET expires_at = now() - interval '1 second'")
+        assert call(f"{PLANS}:back", filled, folder, fault=point).killed, point
+        expire(filled)
         back(filled, folder)
         assert rows(filled, CONTENT) == before, point

@@ -12,8 +12,8 @@ from psycopg.conninfo import make_conninfo
 from lockgate.catalog import document
 from lockgate.errors import LockgateError, PlanError, RollbackRefused
 from tests.copies import EMPTY
-from tests.integration.engine.plans import one, rows
-from tests.integration.steps.cutovers import act, apply, rollback
+from tests.integration.engine.plans import act, one, rows
+from tests.integration.steps.cutovers import apply, rollback
 from tests.integration.steps.partitioned import MESSAGES, PLAN, SETUP, Application, plan
 from tests.killing import call, every_point
 

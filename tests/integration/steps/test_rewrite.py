@@ -18,8 +18,8 @@ from lockgate.replacing import room
 from lockgate.safety.database import amount
 from lockgate.steps import rewrite
 from tests.copies import EMPTY
-from tests.integration.engine.plans import one, rows, sessions
-from tests.integration.steps.cutovers import act, apply, rollback
+from tests.integration.engine.plans import act, one, rows, sessions
+from tests.integration.steps.cutovers import apply, rollback
 from tests.integration.steps.partitioned import MESSAGES, Application
 from tests.integration.steps.rewritten import BEFORE, SETUP, bloat, plan
 from tests.killing import Due, call

@@ -20,7 +20,7 @@ from lockgate.errors import GateRefused, LockgateError, PlanError, PrivilegeMiss
 from lockgate.plan.load import load_plan
 from lockgate.preview import preview
 from lockgate.report.collect import collect
-from tests.integration.engine.plans import QUICK, Told, one, rows, sessions, write_plan
+from tests.integration.engine.plans import QUICK, Told, act, one, rows, sessions, write_plan
 from tests.integration.steps.retiring import Tombstoned, nothing_is_dropped
 from tests.killing import call
 
@@ -55,12 +55,6 @@ OWNER = f'"Own er {token_hex(4)}"'
 def filled(dsn: str) -> str:
     act(dsn, SETUP)
     return dsn
-
-
-def act(dsn: str, *statements: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as conn:
-        for statement in statements:
-            conn.execute(statement.encode())
 
 
 def schema(dsn: str) -> str:
