@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _NAME = "lockgate:rehearsal"
 _ENCODING = "UTF8"
+_WHOLE = 200
+"""Rows up to which a table is filled whole where a share is asked for: what others look up."""
 # Made after the rows: they would run for each of them.
 _LAST = (" TRIGGER ", " EVENT TRIGGER ", " RULE ")
 
@@ -46,6 +48,7 @@ class Settings:
 
     :param on: the address of a server on which a database may be made; None: the throw-away server here.
     :param rows: at most, a table.
+    :param share: of the rows of each table that is not small, instead of ``rows``: more than 0, at most 1.
     :param restore: the folder of a proven backup to restore instead of generating rows.
     :param template: a database of the server ``on`` to copy instead of generating rows.
     :param folders: where to look for the clients, see :func:`lockgate.backup.clients.find`.
@@ -53,9 +56,16 @@ class Settings:
 
     on: str | None = None
     rows: int = 10_000
+    share: float | None = None
     restore: Path | None = None
     template: str | None = None
     folders: Sequence[Path] | None = None
+
+    def of(self, rows: int) -> int:
+        """How many rows a table gets that has so many."""
+        if self.share is None:
+            return min(self.rows, rows)
+        return min(rows, max(_WHOLE, round(rows * self.share)))
 
     @property
     def whole(self) -> bool:
@@ -249,7 +259,7 @@ def _schema_and_rows(
                 f"the rows of {seen.history} were copied: the history of the migrations ({len(seen.history_rows)})"
             )
         progress.event(f"generating rows for {len(seen.tables)} tables")
-        filled = fill(conn, seen.tables, wanted.rows, spared)
+        filled = fill(conn, seen.tables, wanted.of, spared)
         for schema, name in conn.execute(sqlfiles.load(source.PACKAGE, "source.matviews")).fetchall():
             try:
                 conn.execute(sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(schema, name)))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from math import gcd
 from typing import Any
 
 import psycopg
@@ -13,12 +14,14 @@ from psycopg.rows import dict_row
 
 from lockgate import sqlfiles
 from lockgate.rehearse import values
-from lockgate.rehearse.source import PACKAGE, Reference, TableShape
+from lockgate.rehearse.source import PACKAGE, ColumnShape, Reference, TableShape
 
 _UNKNOWN = 1000
 """Rows of a table that nobody has analyzed."""
 _IN_VAIN = 50
 """Rows that are refused one by one before a table is given up."""
+_ABOUT = 1.05
+"""The planner's numbers are those of a sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +45,19 @@ class _CannotFill(Exception):
     pass
 
 
-def fill(conn: Connection[Any], tables: Sequence[TableShape], most: int, spared: frozenset[str]) -> list[Filled]:
-    """Put rows into all tables of the copy but those ``spared``, at most so many a table.
+def fill(
+    conn: Connection[Any], tables: Sequence[TableShape], of: Callable[[int], int], spared: frozenset[str]
+) -> list[Filled]:
+    """Put rows into all tables of the copy but those ``spared``.
 
     :param conn: to the copy, whose triggers are not there yet.
+    :param of: how many rows a table gets that has so many.
     """
     filled: dict[int, Filled] = {}
     for table in _parents_first(tables):
         if table.label in spared:
             continue
-        wanted = min(most, table.rows if table.rows >= 0 else _UNKNOWN)
+        wanted = of(table.rows if table.rows >= 0 else _UNKNOWN)
         production = table.rows if table.rows >= 0 else None
         try:
             with conn.transaction():
@@ -104,6 +110,7 @@ def _fill(
         return 0, None
     joins: list[sql.Composable] = []
     given: dict[int, sql.Composable] = {}
+    in_turn: list[int] = []
     for place, key in enumerate(table.references):
         if any(number in given for number in key.columns):
             continue  # two keys over one column: the first decides, and the server says whether the second agrees
@@ -114,7 +121,8 @@ def _fill(
             given |= {n: sql.SQL("NULL") for n in key.columns if table.column(n).nullable}
             continue
         parent = next(other for other in tables if other.oid == key.parent)
-        join, columns = _reference(table, parent, key, place, rows)
+        in_turn.append(_in_turn(_referred_to(table, parent, key, rows), in_turn))
+        join, columns = _reference(table, parent, key, place, in_turn[-1])
         joins.append(join)
         given |= columns
     names: list[sql.Composable] = []
@@ -122,7 +130,8 @@ def _fill(
     for column in table.columns:
         if column.generated:
             continue
-        made = given.get(column.number) or values.expression(table, column, wanted)
+        made = given.get(column.number) or _flag(table, column, wanted)
+        made = made or values.expression(table, column, wanted)
         if made is None:
             raise _CannotFill(f"nothing is known to make for column {column.name} of type {column.type}")
         names.append(sql.Identifier(column.name))
@@ -135,12 +144,14 @@ def _fill(
 def _reference(
     table: TableShape, parent: TableShape, key: Reference, place: int, rows: int
 ) -> tuple[sql.Composable, dict[int, sql.Composable]]:
-    """The join to the parent's rows, and what each column of the key is of it."""
+    """The join to the parent's rows, and what each column of the key is of it.
+
+    :param rows: how many of the parent's are referred to, one after the other and then again.
+    """
     alias = sql.Identifier(f"p{place}")
     referred = [sql.Identifier(parent.column(number).name) for number in key.referred]
     seed = table.oid * 1000 + 500 + place
-    alone = any(set(unique) <= set(key.columns) for unique in table.uniques)
-    chosen = sql.SQL("(g.i - 1) % {}").format(sql.Literal(rows)) if alone else values.picked(seed, rows)
+    chosen = sql.SQL("(g.i - 1) % {}").format(sql.Literal(rows))
     join = sql.SQL(
         "LEFT JOIN (SELECT {c}, row_number() OVER () AS lockgate_n FROM {t}) AS {a} ON {a}.lockgate_n = 1 + {n}"
     )
@@ -149,6 +160,27 @@ def _reference(
         for number, name in zip(key.columns, referred, strict=True)
     }
     return join.format(c=sql.SQL(", ").join(referred), t=parent.named, a=alias, n=chosen), columns
+
+
+def _in_turn(rows: int, others: Sequence[int]) -> int:
+    """As many, or a few less: prime to the others, so that the same parents meet again as late as may be."""
+    return next((n for n in range(rows, rows // 2, -1) if all(gcd(n, other) == 1 for other in others)), rows)
+
+
+def _flag(table: TableShape, column: ColumnShape, rows: int) -> sql.Composable | None:
+    """What at most one row of each parent has, it seems, as a person's main address: the first of each."""
+    part = values.true(column)
+    distinct = [table.distinct(key.columns[0]) for key in table.references if len(key.columns) == 1]
+    if not any(0 < part * max(0, table.rows) <= count * _ABOUT for count in distinct):
+        return None
+    return sql.SQL("g.i <= {}").format(sql.Literal(int(part * rows / _ABOUT)))
+
+
+def _referred_to(table: TableShape, parent: TableShape, key: Reference, rows: int) -> int:
+    """How many of the parent's rows here are referred to, by what part of them are there."""
+    if len(key.columns) > 1 or parent.rows <= 0 or table.column(key.columns[0]).distinct is None:
+        return rows
+    return max(1, min(rows, round(table.distinct(key.columns[0]) * rows / parent.rows)))
 
 
 def _insert(

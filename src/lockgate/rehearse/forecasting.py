@@ -89,7 +89,10 @@ def least(
     progress.event("applying the plan to tables with one row each")
     watch = Stopwatch(loaded.plan.plan, clock)
     # What fails here says nothing of the rehearsal, which has come to its end: only the forecast knows less.
-    with contextlib.suppress(LockgateError), copied(loaded, sessions, replace(wanted, rows=1), Silent()) as copy:
+    with (
+        contextlib.suppress(LockgateError),
+        copied(loaded, sessions, replace(wanted, rows=1, share=None), Silent()) as copy,
+    ):
         forwarded = ForwardedClock(clock)
         with copy.sessions.open("rehearsal") as conn:
             install(conn)

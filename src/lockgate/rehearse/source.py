@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +12,15 @@ from psycopg.rows import dict_row
 
 from lockgate import sqlfiles
 from lockgate.errors import UsageError
+from lockgate.rehearse.shapes import Shape
 
 PACKAGE = "lockgate.rehearse"
+TEXTS = frozenset({"text", "varchar", "bpchar", "name", "citext"})
+_SHAPES = 40
+"""Most shapes of a column's texts; where there are more, the frequent ones say enough."""
+# Canonical: CHECK ((state = ANY (ARRAY['new'::text, 'paid'::text])))
+_ONE_OF = re.compile(r"= ANY \(+ARRAY\[(?P<list>.*?)\]", re.S)
+_LITERAL = re.compile(r"'((?:[^']|'')*)'::")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,8 @@ class ColumnShape:
     :param distinct: as pg_stats says it: a number, or a negative part of the rows.
     :param width: bytes.
     :param low: the lower bound of a number or date; texts have none.
+    :param shapes: how its texts look, the frequent ones first.
+    :param common: values that the schema names, and how often it holds them: parts of 1, the frequent ones first.
     """
 
     name: str
@@ -40,6 +50,8 @@ class ColumnShape:
     width: int | None
     low: str | None
     high: str | None
+    shapes: tuple[Shape, ...] = ()
+    common: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,11 @@ class TableShape:
         """The column of that number."""
         return next(column for column in self.columns if column.number == number)
 
+    def distinct(self, number: int) -> float:
+        """How many values a column has, as far as the planner knows; 0 if it does not."""
+        found = self.column(number).distinct or 0.0
+        return found if found >= 0 else -found * max(0, self.rows)
+
 
 def names(conn: Connection[Any], query: str, **values: Any) -> list[str]:
     """The first column of a query of ``source.sql``."""
@@ -96,19 +113,48 @@ def tables(conn: Connection[Any]) -> list[TableShape]:
         return [_table(row, ask) for row in ask("tables")]
 
 
+def choices(checks: Sequence[tuple[tuple[int, ...], str]], number: int) -> list[str]:
+    """The texts that a check constraint of this column alone lists: they are the schema's, not a row's."""
+    for columns, definition in checks:
+        found = _ONE_OF.search(definition) if columns == (number,) else None
+        if found and (texts := _LITERAL.findall(found["list"])):
+            return [text.replace("''", "'") for text in texts]
+    return []
+
+
 def _table(row: dict[str, Any], ask: Any) -> TableShape:
     oid = row["oid"]
     constraints = ask("constraints", oid=oid)
+    checks = tuple((tuple(c["columns"] or ()), c["definition"]) for c in constraints if c["kind"] == "c")
     return TableShape(
         **row,
-        columns=tuple(ColumnShape(**column) for column in ask("columns", oid=oid)),
+        columns=_columns(oid, checks, ask),
         references=tuple(
             Reference(c["name"], tuple(c["columns"]), c["parent"], tuple(c["referred"]))
             for c in constraints
             if c["kind"] == "f"
         ),
         uniques=tuple(tuple(unique["columns"]) for unique in ask("uniques", oid=oid)),
-        checks=tuple((tuple(c["columns"] or ()), c["definition"]) for c in constraints if c["kind"] == "c"),
+        checks=checks,
+    )
+
+
+def _columns(oid: int, checks: tuple[tuple[tuple[int, ...], str], ...], ask: Any) -> tuple[ColumnShape, ...]:
+    columns = ask("columns", oid=oid)
+    numbers = [column["number"] for column in columns]
+    texts = [column["number"] for column in columns if column["base"] in TEXTS and not column["is_array"]]
+    named = sorted({value for number in numbers for value in choices(checks, number)})
+    shapes = ask("shapes", oid=oid, numbers=texts, most=_SHAPES) if texts else ()
+    common = ask("frequencies", oid=oid, values=named)
+    return tuple(
+        ColumnShape(
+            **column,
+            shapes=tuple(
+                Shape(one["mask"], one["part"], one["distinct"]) for one in shapes if one["number"] == column["number"]
+            ),
+            common=tuple((one["value"], one["part"]) for one in common if one["number"] == column["number"]),
+        )
+        for column in columns
     )
 
 

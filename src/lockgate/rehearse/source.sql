@@ -67,6 +67,49 @@ LEFT JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname AND
 WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attnum
 
+-- name: shapes
+-- How the texts of a table look: of each character only whether it is a digit, a letter or which mark it is. Of what is
+-- long, nothing.
+WITH texts AS (
+    SELECT a.attnum AS number, t.value, t.part, s.histogram_bounds IS NULL AS few
+    FROM pg_attribute a
+    JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname
+         AND s.inherited = (c.relkind = 'p')
+    CROSS JOIN LATERAL (
+        SELECT value, part FROM unnest(s.most_common_vals::text::text[], s.most_common_freqs) AS m (value, part)
+        UNION ALL
+        SELECT value, (1 - s.null_frac - coalesce((SELECT sum(f) FROM unnest(s.most_common_freqs) AS f), 0))
+                      / count(*) OVER ()
+        FROM unnest(s.histogram_bounds::text::text[]) AS h (value)
+    ) AS t
+    WHERE a.attrelid = %(oid)s AND a.attnum = ANY (%(numbers)s) AND length(t.value) <= 200
+), masks AS (
+    SELECT number, mask, sum(greatest(part, 0))::float8 AS part, CASE WHEN few THEN count(*) END AS distinct
+    FROM texts, LATERAL (
+        SELECT regexp_replace(regexp_replace(regexp_replace(value, '[0-9]', '9', 'g'), '[A-Z]', 'A', 'g'),
+                              '[a-z]|[^\x01-\x7f]', 'a', 'g') AS mask
+    ) AS m
+    GROUP BY number, mask, few
+)
+SELECT number, mask, part, "distinct"
+FROM (SELECT *, row_number() OVER (PARTITION BY number ORDER BY part DESC, mask) AS place FROM masks) AS ranked
+WHERE place <= %(most)s
+ORDER BY number, place
+
+-- name: frequencies
+-- How often a column holds a value that the schema itself names: of an enum, of a list in a check, true and false.
+SELECT a.attnum AS number, v.value, v.part::float8
+FROM pg_attribute a
+JOIN pg_type t ON t.oid = a.atttypid
+JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_stats s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname
+     AND s.inherited = (c.relkind = 'p')
+CROSS JOIN unnest(s.most_common_vals::text::text[], s.most_common_freqs) AS v (value, part)
+WHERE a.attrelid = %(oid)s AND a.attnum > 0 AND NOT a.attisdropped
+  AND (t.typtype = 'e' OR t.oid = 'bool'::regtype OR v.value = ANY (%(values)s))
+ORDER BY 1, 3 DESC, 2
+
 -- name: constraints
 SELECT contype AS kind, conname AS name, conkey AS columns, confkey AS referred, confrelid AS parent,
        pg_get_constraintdef(oid) AS definition
@@ -75,7 +118,8 @@ ORDER BY contype, conname
 
 -- name: uniques
 SELECT i.indkey::int2[] AS columns FROM pg_index i
-WHERE i.indrelid = %(oid)s AND i.indisunique AND i.indexprs IS NULL AND i.indpred IS NULL AND i.indnatts = i.indnkeyatts
+WHERE i.indrelid = %(oid)s AND i.indisunique AND i.indexprs IS NULL AND i.indnatts = i.indnkeyatts
+  AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) ~ '^\("?[^()]+"? IS NOT NULL\)$')
 
 -- name: sequences
 -- Sequences that columns own, so that what the plan inserts comes after what was filled.

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 
 from psycopg import sql
 
-from lockgate.rehearse.source import ColumnShape, TableShape
+from lockgate.rehearse import shapes
+from lockgate.rehearse.source import TEXTS, ColumnShape, TableShape, choices
 
 _INTEGERS = {"int2", "int4", "int8", "oid"}
 _NUMBERS = {"numeric", "float4", "float8"}
-_TEXTS = {"text", "varchar", "bpchar", "name", "citext"}
 _LONGEST = 2000
 _TEXT_DISTINCT = 8
-# Canonical: CHECK ((state = ANY (ARRAY['new'::text, 'paid'::text])))
-_ONE_OF = re.compile(r"= ANY \(+ARRAY\[(?P<list>.*?)\]", re.S)
-_LITERAL = re.compile(r"'((?:[^']|'')*)'::")
+_PARTS = 10_000
 
 
 def picked(seed: int, among: int) -> sql.Composed:
@@ -33,6 +31,11 @@ def or_null(value: sql.Composable, column: ColumnShape, seed: int) -> sql.Compos
     return sql.SQL("CASE WHEN {} >= {} THEN {} END").format(picked(seed + 7, 10_000), often, value)
 
 
+def true(column: ColumnShape) -> float:
+    """How often a flag is true: a part of 1; 0 for what is no flag."""
+    return dict(column.common).get("t", 0.0) if column.base == "bool" else 0.0
+
+
 def expression(table: TableShape, column: ColumnShape, rows: int) -> sql.Composable | None:
     """The column's value in row ``g.i``; None if nothing is known to make of its type.
 
@@ -42,13 +45,12 @@ def expression(table: TableShape, column: ColumnShape, rows: int) -> sql.Composa
     unique = any(column.number in one for one in table.uniques)
     distinct = rows if (column.number,) in table.uniques else _distinct(column, rows)
     number = sql.SQL("(g.i - 1)") if distinct >= rows and unique else picked(seed, distinct)
-    choice = _choices(table, column)
-    if choice:
-        value: sql.Composable | None = sql.SQL("(ARRAY[{}])[1 + {}]").format(
-            sql.SQL(", ").join(map(sql.Literal, choice)), picked(seed, min(distinct, len(choice)))
-        )
+    choice = choices(table.checks, column.number)
+    value: sql.Composable | None
+    if choice or (column.common and not unique):
+        value = _chosen(column, choice, seed, distinct)
     else:
-        value = _value(column, number, distinct, unique=unique)
+        value = _value(column, number, seed, distinct, unique=unique)
     if value is None:
         return sql.SQL("NULL") if column.nullable else None
     return or_null(sql.SQL("({})::{}").format(value, sql.SQL(column.type)), column, seed)
@@ -60,24 +62,36 @@ def _distinct(column: ColumnShape, rows: int) -> int:
     return max(1, min(rows, round(column.distinct if column.distinct > 0 else -column.distinct * rows)))
 
 
-def _choices(table: TableShape, column: ColumnShape) -> list[str]:
-    """The texts that a check constraint of this column alone lists: they are the schema's, not a row's."""
-    for columns, definition in table.checks:
-        found = _ONE_OF.search(definition) if columns == (column.number,) else None
-        if found and (texts := _LITERAL.findall(found["list"])):
-            return [text.replace("''", "'") for text in texts]
-    return []
+def _chosen(column: ColumnShape, choice: Sequence[str], seed: int, distinct: int) -> sql.Composed:
+    """One of the values that the schema names, as often as the source has it."""
+    if not column.common:
+        listed = sql.SQL(", ").join(map(sql.Literal, choice))
+        return sql.SQL("(ARRAY[{}])[1 + {}]").format(listed, picked(seed, min(distinct, len(choice))))
+    whole = sum(part for _, part in column.common)
+    cases: list[sql.Composable] = []
+    reached = 0.0
+    for value, part in column.common[:-1]:
+        reached += part / whole * _PARTS
+        cases.append(
+            sql.SQL("WHEN {} < {} THEN {}").format(
+                picked(seed, _PARTS), sql.Literal(round(reached)), sql.Literal(value)
+            )
+        )
+    last = sql.Literal(column.common[-1][0])
+    return sql.SQL("CASE {} ELSE {} END").format(sql.SQL(" ").join(cases), last) if cases else sql.Composed([last])
 
 
-def _value(column: ColumnShape, number: sql.Composable, distinct: int, *, unique: bool) -> sql.Composable | None:
+def _value(
+    column: ColumnShape, number: sql.Composable, seed: int, distinct: int, *, unique: bool
+) -> sql.Composable | None:
     if column.is_array:
         return sql.SQL("'{{}}'").format()
     if column.kind == "e":
         return _one_of_enum(column, number)
     if column.kind == "r":
         return sql.SQL("'empty'")
-    if column.base in _TEXTS:
-        return _text(column, number, unique=unique)
+    if column.base in TEXTS:
+        return _text(column, number, seed, unique=unique)
     if column.low is not None and "infinity" not in f"{column.low}{column.high}".lower():
         return _between(column, number, distinct, unique=unique)
     return _other(column.base, number)
@@ -107,7 +121,9 @@ def _between(column: ColumnShape, number: sql.Composable, distinct: int, *, uniq
     )
 
 
-def _text(column: ColumnShape, number: sql.Composable, *, unique: bool) -> sql.Composable:
+def _text(column: ColumnShape, number: sql.Composable, seed: int, *, unique: bool) -> sql.Composable:
+    if column.shapes:
+        return shapes.text(column.shapes, number, seed)
     width = min(max(1, column.width or _TEXT_DISTINCT), _LONGEST)
     if unique:
         width = max(width, _TEXT_DISTINCT)

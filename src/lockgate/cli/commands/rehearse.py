@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,11 +33,10 @@ _FELT = 0.1  # seconds from which on a wait of the traffic is told
 )
 @click.option(
     "--rows",
-    metavar="N",
-    type=click.IntRange(1),
-    default=10_000,
+    metavar="N|P%",
+    default="10000",
     show_default=True,
-    help="Most generated rows of a table.",
+    help="Most generated rows of a table, or how many of a hundred: the larger the copy, the better the forecast.",
 )
 @click.option(
     "--restore",
@@ -64,7 +64,7 @@ def command(
     plan: Path | None,
     database: str | None,
     on: str | None,
-    rows: int,
+    rows: str,
     restore: Path | None,
     template: str | None,
     file: Path | None,
@@ -74,7 +74,8 @@ def command(
     """Run the whole plan on a copy of the database, and say what it did.
 
     The copy has the schema of the database and generated rows: of the rows themselves none leaves it, of the
-    planner's statistics only counts, lengths and the bounds of numbers and dates. Each phase is applied, with its
+    planner's statistics only counts, the bounds of numbers and dates, and how texts look (which characters are
+    digits, letters or marks). Each phase is applied, with its
     locks and rewrites traced, taken back, compared with what was there before, and applied again. Time that must
     pass is let pass. The database itself is only read, but for one line in its ledger with --record. Exits with 1 if
     the plan fails on the copy, or if an undo does not bring back what was there before.
@@ -83,6 +84,7 @@ def command(
     Example:
       lockgate rehearse my-plan --database postgresql://me@db.example/shop
       lockgate rehearse my-plan --record
+      lockgate rehearse my-plan --rows 10%
       lockgate rehearse my-plan --on postgresql://me@test.example/postgres --output rehearsal.json
     """
     from lockgate.cli.interrupt import stop_on_signal
@@ -97,7 +99,7 @@ def command(
     sessions = context.sessions(database, loaded.plan.settings)
     server = resolve(on, {}) if on else None
     secrets.remember(server or "", None)
-    wanted = Settings(server, rows, restore, template)
+    wanted = Settings(server, *_amount(rows), restore, template)
     clock = SystemClock()
     with stop_on_signal("the present chunk") as stop, shown(output, clock) as progress:
         found = rehearse(loaded, sessions, wanted, progress=progress, clock=clock, stop=stop, record=record)
@@ -109,6 +111,19 @@ def command(
         for text, style in _told(found, record):
             output.line(text, style)
     return ExitCode.DONE if found.good else ExitCode.FAILED
+
+
+def _amount(text: str) -> tuple[int, float | None]:
+    """Rows, and the share of them where it is one."""
+    number, percent = text.removesuffix("%"), text.endswith("%")
+    with contextlib.suppress(ValueError):
+        if percent and 0 < float(number) <= 100:
+            return 0, float(number) / 100
+        if not percent and int(number) > 0:
+            return int(number), None
+    raise UsageError(
+        f"`{text}` is no number of rows", where="--rows", hint="Say how many, or their share: --rows 20000, --rows 10%."
+    )
 
 
 def _refuse_two_sources(on: str | None, restore: Path | None, template: str | None) -> None:
