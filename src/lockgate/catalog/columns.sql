@@ -16,16 +16,6 @@ SELECT a.attnum::int AS number, a.attname AS name,
                  WHERE a.attgenerated <> '' AND dep.classid = 'pg_catalog.pg_attrdef'::regclass AND dep.objid = d.oid
                    AND dep.refobjid = a.attrelid AND dep.refobjsubid > 0 AND dep.refobjsubid <> a.attnum),
            '{}') AS inputs,
-       -- The default equality of a type, by its schema: the pinned search_path does not find that of an extension.
-       coalesce((
-           SELECT 'OPERATOR(' || pg_catalog.quote_ident(opn.nspname) || '.' || op.oprname || ')'
-           FROM pg_catalog.pg_opclass opc
-           JOIN pg_catalog.pg_am am ON am.oid = opc.opcmethod AND am.amname = 'btree'
-           JOIN pg_catalog.pg_amop ao ON ao.amopfamily = opc.opcfamily AND ao.amopstrategy = 3
-                AND ao.amoplefttype = opc.opcintype AND ao.amoprighttype = opc.opcintype
-           JOIN pg_catalog.pg_operator op ON op.oid = ao.amopopr
-           JOIN pg_catalog.pg_namespace opn ON opn.oid = op.oprnamespace
-           WHERE opc.opcdefault AND opc.opcintype = base.oid AND opn.nspname <> 'pg_catalog'), '=') AS equals,
        -- Types whose equality sees every difference: their own hash is exact and fast. All others go by their text.
        (base.typname = ANY (ARRAY['bool', 'int2', 'int4', 'int8', 'oid', 'uuid', 'bytea', 'date', 'timestamp',
                                   'timestamptz', 'time', 'char', 'name', 'macaddr'])

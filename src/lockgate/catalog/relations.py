@@ -14,6 +14,9 @@ from lockgate.errors import PlanError
 from lockgate.sql.tree import quote
 from lockgate.suggest import nearest
 
+_FIRST_MADE = 16384
+"""The first oid of what was not there when the server was set up (FirstNormalObjectId)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -150,9 +153,21 @@ class Relation:
         return next((index.columns for index in self.indexes if index.is_primary), ())
 
 
-def _rows(conn: Connection[Any], name: str, oid: int) -> list[dict[str, Any]]:
+def _rows(conn: Connection[Any], name: str, **values: Any) -> list[dict[str, Any]]:
     with conn.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(sqlfiles.load("lockgate.catalog", name), {"oid": oid}).fetchall()
+        return cursor.execute(sqlfiles.load("lockgate.catalog", name), values).fetchall()
+
+
+def _columns(conn: Connection[Any], oid: int) -> tuple[Column, ...]:
+    rows = _rows(conn, "columns", oid=oid)
+    # Most tables have none of these, and the server would take longer to plan the question than to answer all others.
+    others = [row["base_type_oid"] for row in rows if row["base_type_oid"] >= _FIRST_MADE]
+    found = _rows(conn, "equalities", types=others) if others else []
+    equals = {row["type_oid"]: row["equals"] for row in found}
+    return tuple(
+        Column(**row | {"inputs": tuple(row["inputs"]), "equals": equals.get(row["base_type_oid"], "=")})
+        for row in rows
+    )
 
 
 def read(conn: Connection[Any], oid: int) -> Relation:
@@ -160,14 +175,14 @@ def read(conn: Connection[Any], oid: int) -> Relation:
 
     :raises PlanError: if it was dropped.
     """
-    heads = _rows(conn, "relations", oid)
+    heads = _rows(conn, "relations", oid=oid)
     if not heads:
         raise PlanError(f"the table of oid {oid} was dropped", hint="take back the mappings that read or fill it")
     return Relation(
         **heads[0],
-        columns=tuple(Column(**{**row, "inputs": tuple(row["inputs"])}) for row in _rows(conn, "columns", oid)),
-        indexes=tuple(Index(**{**row, "columns": tuple(row["columns"])}) for row in _rows(conn, "indexes", oid)),
-        triggers=tuple(Trigger(**row) for row in _rows(conn, "triggers", oid)),
+        columns=_columns(conn, oid),
+        indexes=tuple(Index(**{**row, "columns": tuple(row["columns"])}) for row in _rows(conn, "indexes", oid=oid)),
+        triggers=tuple(Trigger(**row) for row in _rows(conn, "triggers", oid=oid)),
         leaves=leaves(conn, oid),
     )
 
@@ -205,7 +220,7 @@ class Reader:
 
 def leaves(conn: Connection[Any], oid: int) -> tuple[Leaf, ...]:
     """The tables that hold the rows of a relation now: itself, or its partitions."""
-    return tuple(Leaf(**row) for row in _rows(conn, "leaves", oid))
+    return tuple(Leaf(**row) for row in _rows(conn, "leaves", oid=oid))
 
 
 def find(conn: Connection[Any], schema: str, name: str) -> int | None:

@@ -1,12 +1,14 @@
 -- name: may_count
 -- No right is asked for that a role has not: who may not write there is not counted. A standby is not written to.
-SELECT count(*) = 5 AND NOT pg_catalog.pg_is_in_recovery()
-FROM pg_catalog.pg_namespace n
-JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid
-JOIN (VALUES ('home', 'SELECT'), ('usage_watched', 'SELECT'), ('own_work', 'INSERT'), ('own_work', 'UPDATE'),
-             ('own_sessions', 'INSERT')) AS needed (name, may) ON needed.name = c.relname
-WHERE n.nspname = 'lockgate' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
-AND pg_catalog.has_table_privilege(c.oid, needed.may)
+-- It is asked at the beginning of every session: without a join, it takes a tenth of the time.
+SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN false
+            WHEN pg_catalog.has_schema_privilege(pg_catalog.to_regnamespace('lockgate'), 'USAGE') THEN
+                coalesce(pg_catalog.has_table_privilege(pg_catalog.to_regclass('lockgate.home'), 'SELECT')
+                     AND pg_catalog.has_table_privilege(pg_catalog.to_regclass('lockgate.usage_watched'), 'SELECT')
+                     AND pg_catalog.has_table_privilege(pg_catalog.to_regclass('lockgate.own_sessions'), 'INSERT')
+                     AND pg_catalog.has_table_privilege(pg_catalog.to_regclass('lockgate.own_work'), 'INSERT')
+                     AND pg_catalog.has_table_privilege(pg_catalog.to_regclass('lockgate.own_work'), 'UPDATE'), false)
+            ELSE false END
 
 -- name: watching
 -- Nothing is written to a ledger that was copied from another database: a restored backup is to be what it was.
