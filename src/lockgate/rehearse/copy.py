@@ -28,6 +28,7 @@ from lockgate.errors import LockgateError
 from lockgate.migrating import planned
 from lockgate.plan.models import MigrateStep
 from lockgate.rehearse import source, whole
+from lockgate.rehearse.announced import with_references
 from lockgate.rehearse.filling import Filled, fill
 from lockgate.rehearse.source import TableShape, names
 
@@ -142,7 +143,7 @@ def _look(loaded: LoadedPlan, sessions: Sessions) -> _Seen:
             document.read(conn, passing=False),
             names(conn, "extensions"),
             names(conn, "roles"),
-            source.tables(conn),
+            with_references(source.tables(conn), loaded),
             home,
             rows,
         )

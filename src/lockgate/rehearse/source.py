@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from lockgate import sqlfiles
 from lockgate.errors import UsageError
 from lockgate.rehearse.shapes import Shape
+from lockgate.sql.ddl import ident
 
 PACKAGE = "lockgate.rehearse"
 TEXTS = frozenset({"text", "varchar", "bpchar", "name", "citext"})
@@ -69,7 +70,7 @@ class TableShape:
     """A table of the source.
 
     :param rows: as the planner counts them; -1 if it was never analyzed.
-    :param uniques: columns that are unique together.
+    :param uniques: columns that are unique together; those of the primary key first.
     :param checks: columns and definition of each check constraint.
     """
 
@@ -91,6 +92,15 @@ class TableShape:
     def column(self, number: int) -> ColumnShape:
         """The column of that number."""
         return next(column for column in self.columns if column.number == number)
+
+    def is_called(self, name: str) -> bool:
+        """Whether SQL means this table by a name; without a schema any of that name."""
+        return name in {self.label, ident(self.name)}
+
+    def numbers(self, names: Sequence[str]) -> tuple[int, ...]:
+        """The numbers of columns; none if one of them is not there."""
+        known = {column.name: column.number for column in self.columns}
+        return tuple(known[name] for name in names) if all(name in known for name in names) else ()
 
     def distinct(self, number: int) -> float:
         """How many values a column has, as far as the planner knows; 0 if it does not."""

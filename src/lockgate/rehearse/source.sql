@@ -120,6 +120,7 @@ ORDER BY contype, conname
 SELECT i.indkey::int2[] AS columns FROM pg_index i
 WHERE i.indrelid = %(oid)s AND i.indisunique AND i.indexprs IS NULL AND i.indnatts = i.indnkeyatts
   AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) ~ '^\("?[^()]+"? IS NOT NULL\)$')
+ORDER BY i.indisprimary DESC, i.indexrelid
 
 -- name: sequences
 -- Sequences that columns own, so that what the plan inserts comes after what was filled.

@@ -14,6 +14,7 @@ _NUMBERS = {"numeric", "float4", "float8"}
 _LONGEST = 2000
 _TEXT_DISTINCT = 8
 _PARTS = 10_000
+_ALL = 0.9999
 
 
 def picked(seed: int, among: int) -> sql.Composed:
@@ -43,8 +44,8 @@ def expression(table: TableShape, column: ColumnShape, rows: int) -> sql.Composa
     """
     seed = table.oid * 1000 + column.number
     unique = any(column.number in one for one in table.uniques)
-    distinct = rows if (column.number,) in table.uniques else _distinct(column, rows)
-    number = sql.SQL("(g.i - 1)") if distinct >= rows and unique else picked(seed, distinct)
+    distinct = rows if (column.number,) in table.uniques or _differ(column) else _distinct(column, rows)
+    number = sql.SQL("(g.i - 1)") if distinct >= rows else picked(seed, distinct)
     choice = choices(table.checks, column.number)
     value: sql.Composable | None
     if choice or (column.common and not unique):
@@ -54,6 +55,11 @@ def expression(table: TableShape, column: ColumnShape, rows: int) -> sql.Composa
     if value is None:
         return sql.SQL("NULL") if column.nullable else None
     return or_null(sql.SQL("({})::{}").format(value, sql.SQL(column.type)), column, seed)
+
+
+def _differ(column: ColumnShape) -> bool:
+    """Whether no value came twice in the planner's sample, NULLs aside."""
+    return column.distinct is not None and (column.nulls or 0.0) - column.distinct > _ALL
 
 
 def _distinct(column: ColumnShape, rows: int) -> int:

@@ -14,6 +14,7 @@ from lockgate.engine.context import StepContext
 from lockgate.engine.evidence import Evidence
 from lockgate.engine.faults import fault
 from lockgate.engine.settling import settle
+from lockgate.engine.strong import Seat
 from lockgate.engine.sweeping import Sweeper
 from lockgate.engine.workers import Task, crew
 from lockgate.errors import Interrupted, PlanError, RollbackRefused
@@ -97,6 +98,7 @@ class Runner:
 
     def _prepare(self, ctx: StepContext, compiled: Compiled, target_id: int) -> None:
         where = place(ctx.loaded, ctx.phase, ctx.step)
+        seat = Seat()
 
         def locked(relation: Relation, work: install.Work) -> None:
             def attempt(conn: Connection[Any]) -> None:
@@ -104,7 +106,7 @@ class Runner:
                     lease.assert_held(conn, ctx.epoch)
                     work(conn)
 
-            strong_lock(ctx, where, (relation.label,)).do(attempt)
+            strong_lock(ctx, where, (relation.label,), seat).do(attempt)
             fault("map.logged")
 
         def unlocked(work: install.Work) -> None:
@@ -112,7 +114,8 @@ class Runner:
                 patiently(ctx, conn, lambda: work(conn))
             fault("map.own_rows")
 
-        install.prepare(compiled, target_id, ctx.settings.log_cap, locked, unlocked)
+        with contextlib.closing(seat):
+            install.prepare(compiled, target_id, ctx.settings.log_cap, locked, unlocked)
 
     def _plan_chunks(self, ctx: StepContext, compiled: Compiled) -> None:
         """Cut the source into chunks, once; again if the table was rewritten, for block numbers mean nothing then."""
@@ -214,15 +217,16 @@ class Runner:
 
     def _drop_logs(self, ctx: StepContext, conn: Connection[Any], target_id: int) -> None:
         where = place(ctx.loaded, ctx.phase, ctx.step)
-        for log in removal.unread_logs(conn, target_id):
+        with contextlib.closing(Seat()) as seat:
+            for log in removal.unread_logs(conn, target_id):
 
-            def attempt(on: Connection[Any], log: changelog.ChangeLog = log) -> None:
-                with on.transaction():
-                    lease.assert_held(on, ctx.epoch)
-                    changelog.drop(on, log)
+                def attempt(on: Connection[Any], log: changelog.ChangeLog = log) -> None:
+                    with on.transaction():
+                        lease.assert_held(on, ctx.epoch)
+                        changelog.drop(on, log)
 
-            strong_lock(ctx, where, (log.label,)).do(attempt)
-            fault("undo.log")
+                strong_lock(ctx, where, (log.label,), seat).do(attempt)
+                fault("undo.log")
 
 
 def _until_settled(ctx: StepContext, target_id: int) -> None:

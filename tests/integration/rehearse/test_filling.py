@@ -18,6 +18,7 @@ from lockgate.rehearse import shapes
 from lockgate.rehearse.copy import Copy, Settings, copied
 from lockgate.rehearse.shapes import Shape
 from tests.integration.engine.plans import Told, one, rows, sessions, write_plan
+from tests.integration.rehearse.test_rehearse import run
 
 PLAN = """
 phases:
@@ -107,6 +108,36 @@ def test_of_each_parent_at_most_one_row_has_a_flag_that_as_few_rows_have_there(p
         assert rows(there, "SELECT person FROM addresses WHERE main GROUP BY 1 HAVING count(*) > 1") == []
         persons = one(there, "SELECT count(DISTINCT person) FROM addresses")
         assert persons == pytest.approx(400, rel=0.1), "as many parents have rows as there, in their half"
+
+
+LOOSE = """
+CREATE TABLE public."Owner" (id int PRIMARY KEY, code text);
+CREATE TABLE public.loose (id int PRIMARY KEY, owner int, "By" text, mark int);
+INSERT INTO public."Owner" SELECT i, 'c' || i FROM generate_series(5, 500, 5) i;
+INSERT INTO public.loose SELECT i, 5 * (1 + i % 100), 'c' || 5 * (1 + i % 90), CASE WHEN i % 10 > 0 THEN i * 3 END
+    FROM generate_series(1, 2000) i;
+ANALYZE;
+"""
+MENDING = """
+phases:
+  - id: mend
+    steps:
+      - constraint: |
+          ALTER TABLE public."Owner" ADD CONSTRAINT codes UNIQUE (code);
+          ALTER TABLE public.loose ADD CONSTRAINT owner FOREIGN KEY (owner) REFERENCES public."Owner";
+          ALTER TABLE public.loose ADD CONSTRAINT by FOREIGN KEY ("By") REFERENCES public."Owner" (code);
+          ALTER TABLE public.loose ADD CONSTRAINT marks UNIQUE (mark);
+        id: sounder
+"""
+
+
+def test_constraints_that_the_plan_adds_hold_on_generated_rows(dsn: str, tmp_path: Path) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute(LOOSE.encode())
+    found = run(write_plan(tmp_path, MENDING), dsn, most=300)
+    assert found.failure is None
+    assert {table.table: table.rows for table in found.tables} == {'public."Owner"': 100, "public.loose": 300}
+    assert found.good
 
 
 MASKS = st.text(st.sampled_from("99aA") | st.characters(min_codepoint=32, max_codepoint=47), max_size=40)
