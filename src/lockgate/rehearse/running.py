@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lockgate.catalog import document
@@ -30,6 +30,10 @@ from lockgate.steps.discarding import discarded
 
 if TYPE_CHECKING:
     from lockgate.plan.load import LoadedPlan
+
+
+_FEWEST = 100
+"""Rows of a chunk that a plan may ask for at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,7 @@ def rehearse(
     :raises Interrupted: when ``stop`` was set.
     """
     _refuse_copies(loaded)
+    loaded = _in_proportion(loaded, wanted.share)
     with copied(loaded, sessions, wanted, progress) as copy:
         forwarded = ForwardedClock(clock)
         ours = TracedSessions(copy.sessions.dsn, loaded.plan.settings, forwarded)
@@ -156,6 +161,23 @@ def rehearse(
     if record:
         _record(sessions, found, schema)
     return found
+
+
+def _in_proportion(loaded: LoadedPlan, share: float | None) -> LoadedPlan:
+    """The plan with chunks as small as the copy is, so that there are as many of them as in production.
+
+    What reads a whole table for each chunk takes the square of the rows: with one large chunk nobody would see it.
+    """
+    if share is None:
+        return loaded
+    settings = loaded.plan.settings
+    smaller = settings.model_copy(
+        update={
+            "chunk_rows": max(_FEWEST, round(settings.chunk_rows * share)),
+            "chunk_time": settings.chunk_time * share,
+        }
+    )
+    return replace(loaded, plan=loaded.plan.model_copy(update={"settings": smaller}))
 
 
 def _record(sessions: Sessions, found: Rehearsed, schema: Document) -> None:

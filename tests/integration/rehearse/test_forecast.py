@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any, cast
 
 import psycopg
 import pytest
 
-from lockgate.engine.clock import FakeClock
+from lockgate.engine.clock import FakeClock, SystemClock
 from lockgate.rehearse.copy import Copy, Settings
 from lockgate.rehearse.filling import Filled
 from lockgate.rehearse.forecasting import Stopwatch, of_phases, of_steps
+from lockgate.rehearse.running import rehearse
 from lockgate.rehearse.tracing import Lock, TracedStep
-from tests.integration.engine.plans import write_plan
+from tests.integration.engine.plans import Told, sessions, write_plan
 from tests.integration.rehearse.test_rehearse import run
 
 PLAN = """
@@ -83,3 +85,31 @@ def test_both_copies_are_timed(dsn: str, tmp_path: Path) -> None:
     assert phase.seconds > locks.seconds
     assert found.production_seconds == phase.production_seconds
     assert found.forecast == {("one", "locks"): locks.production_seconds}
+
+
+CHUNKS = """
+settings: {chunk_rows: 1000}
+phases:
+  - id: one
+    steps:
+      - {sql: "CREATE TABLE n (id int PRIMARY KEY)", id: made}
+      - {map: n, into: public.n, key: [id], from: public.t, select: SELECT t.x AS id FROM public.t}
+    undo: [{sql: DROP TABLE n}]
+"""
+
+
+def test_a_share_of_the_rows_is_copied_in_as_many_chunks_as_all_would_be(dsn: str, tmp_path: Path) -> None:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        conn.execute("CREATE TABLE t (x int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 40000); ANALYZE t")
+    loaded = write_plan(tmp_path, CHUNKS)
+
+    def chunks(wanted: Settings) -> int:
+        told = Told()
+        stop = threading.Event()
+        found = rehearse(loaded, sessions(dsn), wanted, progress=told, clock=SystemClock(), stop=stop)
+        assert found.good
+        assert found.plan_digest == loaded.digest
+        (line, *_) = [event for event in told.events if "4000 rows written" in event]
+        return int(line.rpartition(" in ")[2].split()[0])
+
+    assert chunks(Settings(on=dsn, share=0.1)) > 3 * chunks(Settings(on=dsn, rows=4000))
