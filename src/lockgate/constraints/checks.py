@@ -12,7 +12,7 @@ from typing import Any
 from psycopg import Connection
 
 from lockgate.constraints import state
-from lockgate.constraints.notes import Notes, StandIn
+from lockgate.constraints.notes import Added, Notes, StandIn
 from lockgate.constraints.running import Statements
 from lockgate.constraints.state import Placed
 from lockgate.constraints.wanted import Kind, Wanted
@@ -32,17 +32,17 @@ class Checks:
 
         A NOT NULL of a partitioned table is added to its partitions first, so that no row is read for the whole.
         """
-        tables: dict[int, list[Placed]] = {}
+        tables: dict[int, dict[Added, Placed]] = {}
         for part in (part for each in every for part in _parts(conn, each)):
-            tables.setdefault(part.table.oid, []).append(part)
+            tables.setdefault(part.table.oid, {}).setdefault(part.key, part)
         for parts in tables.values():
-            self._statements.go_on(parts[0].wanted)
-            self._add_to_one(conn, parts)
+            self._add_to_one(conn, list(parts.values()))
         for each in every:
             if _by_parts(each) and each.key not in self._notes.added(conn):
                 self._statements.whole(each.wanted.added(), each.key)
 
     def _add_to_one(self, conn: Connection[Any], every: Sequence[Placed]) -> None:
+        self._statements.go_on(every[0].wanted)
         checks = [each for each in every if each.wanted.kind is Kind.CHECK]
         for each in checks:
             self._statements.add_unproved(conn, each)
