@@ -23,7 +23,7 @@ from lockgate.script.running import execute, strong_lock
 
 
 class Statements:
-    """Runs the statements of one step on one connection, which is opened for the first; close it in the end."""
+    """Runs the statements of one step, short ones on one connection; close it in the end."""
 
     def __init__(self, ctx: StepContext, notes: Notes) -> None:
         self._ctx = ctx
@@ -125,4 +125,5 @@ class Statements:
                         error.where = next(violated, error.where)
                     raise
 
-        strong_lock(self._ctx, item.where, (), self._seat).do(work)
+        # On a connection of its own: what cancels it may come late, and must not meet the statement that follows.
+        strong_lock(self._ctx, item.where, ()).do(work)
