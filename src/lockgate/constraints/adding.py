@@ -1,15 +1,15 @@
-"""Adding and dropping constraints beside writers, one after the other; after a kill the next run goes on.
+"""Adding and dropping constraints beside writers; after a kill the next run goes on.
 
-A constraint is added for what is written from now on, under a lock that is had for a moment, and then proved of the
-rows that were there, which may be written meanwhile. A key is made of an index that was built before. PostgreSQL has no
-such way for some constraints of partitioned tables: these are added to each partition in that way, and then to the
-whole table, which takes those of its partitions as they are.
+All that could be in the way is asked before anything is added. A constraint is added for what is written from now on,
+under a lock that is had for a moment, and then proved of the rows that were there, which may be written meanwhile. A
+key is made of an index that was built before. PostgreSQL has no such way for some constraints of partitioned tables:
+these are added to each partition in that way, and then to the whole table, which takes those of its partitions as they
+are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,64 +17,57 @@ import psycopg
 from psycopg import Connection
 
 from lockgate.constraints import state
-from lockgate.constraints.notes import Added, Notes, StandIn
+from lockgate.constraints.checks import Checks
+from lockgate.constraints.notes import Added, Notes
+from lockgate.constraints.running import Statements
+from lockgate.constraints.state import Placed
 from lockgate.constraints.violations import Violations
 from lockgate.constraints.wanted import Kind, Wanted, dropped, not_null
 from lockgate.engine.context import StepContext
 from lockgate.engine.faults import fault
-from lockgate.engine.locks import Watch
-from lockgate.errors import DatabaseError, Interrupted, LockgateError
+from lockgate.errors import DatabaseError
 from lockgate.indexing.building import Builder
 from lockgate.indexing.state import Table, look_for
-from lockgate.script.located import Located
-from lockgate.script.running import execute, strong_lock
-from lockgate.sql.ddl import free
 
-_One = Callable[[Connection[Any], Wanted, Table], None]
+_One = Callable[[Connection[Any], Placed], None]
 
 
 class Adder:
-    """Adds and drops constraints for one step."""
+    """Adds and drops constraints for one step; close it in the end."""
 
     def __init__(self, ctx: StepContext) -> None:
         self._ctx = ctx
         self._notes = Notes(ctx)
         self._builder = Builder(ctx)
-        self._violations: Violations | None = None
+        self._statements = Statements(ctx, self._notes)
+        self._checks = Checks(self._notes, self._statements)
 
-    def added(self, conn: Connection[Any], wanted: Wanted, table: Table) -> bool:
-        """Whether the step added it; a column may have been NOT NULL before."""
-        return _key(table, wanted) in self._notes.added(conn)
+    def close(self) -> None:
+        """Nothing is added or dropped any more."""
+        self._statements.close()
 
-    def add(self, conn: Connection[Any], wanted: Wanted) -> Table:
-        """Add a constraint, or do what is left of that; its table.
+    def added(self, conn: Connection[Any]) -> list[Added]:
+        """What the step added; a column may have been NOT NULL before."""
+        return self._notes.added(conn)
 
-        :raises LockgateError: with its place, if rows stand against it; then nothing is left of it.
+    def add(self, conn: Connection[Any], wanted: Sequence[Wanted]) -> list[Placed]:
+        """Add constraints, or do what is left of that; each with its table.
+
+        CHECKs and NOT NULLs come first, then the others in their order.
+
+        :raises LockgateError: with its place, if rows stand against one. Nothing was added then, unless they are those
+            that a key does not allow, or were written since the others were looked for.
         """
-        table = state.table(conn, wanted)
-        if _key(table, wanted) in self._notes.proved(conn) and wanted.kind is not Kind.NOT_NULL:
-            return table
-        if self._ctx.stop.is_set():
-            raise Interrupted(f"Stopped before the {wanted.title}", where=wanted.where)
-        match wanted.kind:
-            case Kind.NOT_NULL:
-                self._set_not_null(conn, wanted, table)
-            case Kind.CHECK:
-                self._refuse_taken(conn, wanted, table)
-                self._refuse_rows(conn, wanted, table)
-                self._unproved(conn, wanted, table)
-            case Kind.FOREIGN_KEY:
-                self._refuse_taken(conn, wanted, table)
-                self._refuse_rows(conn, wanted, table)
-                self._by_parts(conn, wanted, table, self._unproved)
-            case Kind.UNIQUE | Kind.PRIMARY_KEY:
-                self._refuse_taken(conn, wanted, table)
-                self._key_columns(conn, wanted, table)
-                self._by_parts(conn, wanted, table, self._on_index)
-            case Kind.EXCLUDE:
-                self._refuse_taken(conn, wanted, table)
-                self._at_once(wanted, table)
-        return table
+        placed = [state.placed(conn, each) for each in wanted]
+        known = self._notes.added(conn)
+        every = [each for each in _with_key_columns(placed) if each.key in known or not _is_there(conn, each)]
+        self._refuse(conn, every, [each for each in every if each.key not in known])
+        self._checks.add(conn, [each for each in every if each.wanted.kind.checked])
+        for each in every:
+            if not each.wanted.kind.checked and each.key not in self._notes.proved(conn):
+                self._statements.go_on(each.wanted)
+                self._add_one(conn, each)
+        return placed
 
     def drop_all(self, conn: Connection[Any], where: str) -> int:
         """Drop what the step added, the last first, and what was built for what did not come to be; how many."""
@@ -82,196 +75,114 @@ class Adder:
         for each in reversed(added):
             if look_for(conn, each.table) is not None:
                 item = dropped(each.kind, each.table, each.name, where)
-                self._locked(item, each, partial(self._notes.dropped_now, added=each), gone=True)
+                self._statements.locked(item, each, partial(self._notes.dropped_now, added=each), gone=True)
                 fault("constraint.dropped")
         for stand_in in self._notes.stand_ins(conn):
             if look_for(conn, stand_in.table) is not None:
-                self._drop_stand_in(stand_in, where)
+                self._statements.drop_stand_in(stand_in, where)
         for schema, name in self._builder.ours(conn):
             self._builder.drop(conn, schema, name, where)
         return len(added)
 
+    # --- what is in the way ---------------------------------------------------------------------------------
+
+    def _refuse(self, conn: Connection[Any], every: Sequence[Placed], new: Sequence[Placed]) -> None:
+        for each in new:
+            _refuse_taken(conn, each)
+            if each.table.partitioned and each.wanted.kind.by_parts:
+                for leaf in state.leaves(conn, each.table):
+                    _refuse_foreign(each, leaf)
+        looked = [each for each in new if each.wanted.kind.checked or each.wanted.kind is Kind.FOREIGN_KEY]
+        if looked:
+            Violations(conn, every).refuse(looked, self._statements.go_on)
+
     # --- the kinds ------------------------------------------------------------------------------------------
 
-    def _unproved(self, conn: Connection[Any], wanted: Wanted, table: Table) -> None:
-        key = _key(table, wanted)
-        if key in self._notes.proved(conn):
-            return
-        if key not in self._notes.added(conn):
-            self._locked(wanted.added_unproved(), key, partial(self._notes.added_now, added=key))
-            fault("constraint.added")
-        self._prove(wanted)
-        fault("constraint.proved")
-        with self._ctx.fenced(conn):
-            self._notes.proved_now(conn, key)
+    def _add_one(self, conn: Connection[Any], each: Placed) -> None:
+        match each.wanted.kind:
+            case Kind.FOREIGN_KEY:
+                self._by_parts(conn, each, self._foreign_key)
+            case Kind.UNIQUE | Kind.PRIMARY_KEY:
+                self._by_parts(conn, each, self._on_index)
+            case Kind.EXCLUDE:
+                self._at_once(each)
 
-    def _on_index(self, conn: Connection[Any], wanted: Wanted, table: Table) -> None:
-        key = _key(table, wanted)
-        if key in self._notes.added(conn):
+    def _foreign_key(self, conn: Connection[Any], each: Placed) -> None:
+        self._statements.add_unproved(conn, each)
+        self._statements.prove(conn, [each])
+
+    def _on_index(self, conn: Connection[Any], each: Placed) -> None:
+        if each.key in self._notes.added(conn):
             return
         try:
-            self._builder.build(conn, wanted.index())
+            self._builder.build(conn, each.wanted.index())
         except DatabaseError as error:
             if isinstance(error.__cause__, psycopg.errors.UniqueViolation):
-                self._refuse_rows(conn, wanted, table)
+                Violations(conn, [each]).refuse([each], self._statements.go_on)
             raise
-        self._whole(wanted.added_on_index(), key)
+        self._statements.whole(each.wanted.added_on_index(), each.key)
 
-    def _not_null(self, conn: Connection[Any], wanted: Wanted, table: Table) -> None:
-        """A CHECK is proved that makes SET NOT NULL quick, and dropped again."""
-        key = _key(table, wanted)
-        known = [each for each in self._notes.stand_ins(conn) if each[:2] == (table.sql, wanted.name)]
-        if key not in self._notes.added(conn):
-            if state.not_null(conn, table.sql, wanted.name, wanted.where):
-                return
-            if not known:
-                name = _free_name(conn, table, f"{table.name}_{wanted.name}_not_null")
-                known = [StandIn(table.sql, wanted.name, name)]
-                note = partial(self._notes.stands_in, stand_in=known[0])
-                self._locked(wanted.standing_in(name).added_unproved(), known[0], note)
-                fault("constraint.standing_in")
-            self._prove(wanted.standing_in(known[0].check))
-            fault("constraint.stand_in_proved")
-            self._whole(wanted.added(), key)
-        for stand_in in known:
-            self._drop_stand_in(stand_in, wanted.where)
-
-    def _drop_stand_in(self, stand_in: StandIn, where: str) -> None:
-        item = dropped(Kind.CHECK, stand_in.table, stand_in.check, where)
-        self._locked(item, stand_in, partial(self._notes.stood_in, stand_in=stand_in), gone=True)
-        fault("constraint.stood_in")
-
-    def _at_once(self, wanted: Wanted, table: Table) -> None:
+    def _at_once(self, each: Placed) -> None:
         """Nothing can be built before: writers wait, so that it may take no longer than a lock may be waited for."""
         most = self._ctx.settings.lock_timeout
         try:
-            self._whole(wanted.added(), _key(table, wanted), most=most)
+            self._statements.whole(each.wanted.added(), each.key, most=most)
         except DatabaseError as error:
             if isinstance(error.__cause__, psycopg.errors.QueryCanceled):
                 raise DatabaseError(
-                    f"The {wanted.title} cannot be added beside writers",
-                    where=wanted.where,
+                    f"The {each.wanted.title} cannot be added beside writers",
+                    where=each.wanted.where,
                     why="PostgreSQL builds the index of an exclusion constraint while the table is locked, and that "
                     f"takes longer than lock_timeout ({round(most.total_seconds() * 1000)} ms).",
                     hint="Add it with `- sql: ...` when the application may wait, or raise lock_timeout.",
                 ) from error
             raise
 
-    def _key_columns(self, conn: Connection[Any], wanted: Wanted, table: Table) -> None:
-        """A primary key sets NOT NULL, and would read all rows for that under its lock."""
-        if wanted.kind is Kind.PRIMARY_KEY:
-            for column in wanted.columns:
-                self._set_not_null(conn, not_null(table.sql, column, wanted.where), table)
-
-    def _set_not_null(self, conn: Connection[Any], wanted: Wanted, table: Table) -> None:
-        ours = _key(table, wanted) in self._notes.added(conn)
-        if ours or not state.not_null(conn, table.sql, wanted.name, wanted.where):
-            self._refuse_rows(conn, wanted, table)
-            self._by_parts(conn, wanted, table, self._not_null)
-
-    def _by_parts(self, conn: Connection[Any], wanted: Wanted, table: Table, one: _One) -> None:
+    def _by_parts(self, conn: Connection[Any], each: Placed, one: _One) -> None:
         """Add it to the table; to a partitioned one when its partitions have it, so that no row is read."""
-        if not table.partitioned:
-            one(conn, wanted, table)
+        if not each.table.partitioned:
+            one(conn, each)
             return
-        leaves = state.leaves(conn, table)
-        for leaf in leaves:
-            _refuse_foreign(wanted, table, leaf)
-        for leaf in leaves:
-            name = wanted.name
-            if wanted.kind.indexed:
+        for leaf in state.leaves(conn, each.table):
+            name = each.wanted.name
+            if each.wanted.kind.indexed:
                 name = self._builder.name_of_part(conn, name, leaf)
-            one(conn, wanted.on(leaf.schema, leaf.name, name), leaf)
-        self._whole(wanted.added(), _key(table, wanted))
-
-    # --- how ------------------------------------------------------------------------------------------------
-
-    def _prove(self, wanted: Wanted) -> None:
-        item = wanted.proved()
-
-        def work(conn: Connection[Any]) -> None:
-            # Writers go on; who stops the run need not wait until all rows are read.
-            with Watch(self._ctx.sessions, conn, 0.5, stop=self._ctx.stop) as watch:
-                try:
-                    execute(conn, item)
-                except LockgateError as error:
-                    if watch.cancelled and isinstance(error.__cause__, psycopg.errors.QueryCanceled):
-                        raise Interrupted(f"Stopped while the {wanted.title} was proved", where=item.where) from None
-                    raise
-
-        strong_lock(self._ctx, item.where, ()).do(work)
-
-    def _whole(self, item: Located, key: Added, *, most: timedelta | None = None) -> None:
-        """Add what holds for all rows from the beginning."""
-
-        def note(conn: Connection[Any]) -> None:
-            self._notes.added_now(conn, key)
-            self._notes.proved_now(conn, key)
-
-        self._locked(item, key, note, most=most)
-        fault("constraint.whole")
-
-    def _locked(
-        self,
-        item: Located,
-        key: Added | StandIn,
-        note: Callable[[Connection[Any]], None],
-        *,
-        gone: bool = False,
-        most: timedelta | None = None,
-    ) -> None:
-        """Run a statement that is short, and what is noted of it, in one transaction.
-
-        :param gone: whether it drops.
-        :param most: how long it may take.
-        """
-
-        def work(conn: Connection[Any]) -> None:
-            with self._ctx.fenced(conn):
-                there = key in (self._notes.added(conn) if isinstance(key, Added) else self._notes.stand_ins(conn))
-                if there is not gone:
-                    return  # its COMMIT had succeeded although the connection was lost
-                if most is not None:
-                    limit = f"{max(1, round(most.total_seconds() * 1000))}ms"
-                    conn.execute("SELECT pg_catalog.set_config('statement_timeout', %s, true)", (limit,))
-                execute(conn, item)
-                note(conn)
-
-        strong_lock(self._ctx, item.where, [*item.shape.locks]).do(work)
-
-    def _refuse_taken(self, conn: Connection[Any], wanted: Wanted, table: Table) -> None:
-        if _key(table, wanted) in self._notes.added(conn):
-            return
-        if state.evidence(conn, wanted.kind, table.sql, wanted.name) is not None:
-            raise DatabaseError(
-                f"The {wanted.title} exists already",
-                where=wanted.where,
-                why="It is there, and this step did not add it.",
-                hint="Choose another name, or take it out of the step.",
-            )
-
-    def _refuse_rows(self, conn: Connection[Any], wanted: Wanted, table: Table) -> None:
-        if _key(table, wanted) in self._notes.added(conn):
-            return
-        if self._violations is None:
-            self._violations = Violations(conn)
-        self._violations.refuse(wanted, table)
+            one(conn, each.on(leaf, name))
+        self._statements.whole(each.wanted.added(), each.key)
 
 
-def _key(table: Table, wanted: Wanted) -> Added:
-    return Added(wanted.kind, table.sql, wanted.name)
+def _with_key_columns(placed: Sequence[Placed]) -> Iterator[Placed]:
+    """Those, each once, and what a primary key sets NOT NULL: it would read all rows for that under its lock."""
+    keys = set[Added]()
+    for each in placed:
+        columns = each.wanted.columns if each.wanted.kind is Kind.PRIMARY_KEY else ()
+        nulls = [Placed(not_null(each.table.sql, name, each.wanted.where), each.table) for name in columns]
+        for one in (*nulls, each):
+            if one.key not in keys:
+                keys.add(one.key)
+                yield one
 
 
-def _refuse_foreign(wanted: Wanted, table: Table, leaf: Table) -> None:
-    if leaf.kind == "f":
+def _is_there(conn: Connection[Any], each: Placed) -> bool:
+    return each.wanted.kind is Kind.NOT_NULL and state.not_null(conn, each)
+
+
+def _refuse_taken(conn: Connection[Any], each: Placed) -> None:
+    wanted = each.wanted
+    if wanted.kind is not Kind.NOT_NULL and state.evidence(conn, wanted.kind, each.table.sql, wanted.name) is not None:
         raise DatabaseError(
-            f"{leaf.sql} cannot have the {wanted.title}",
+            f"The {wanted.title} exists already",
             where=wanted.where,
-            why=f"It is a foreign table, and a partition of {table.sql}.",
-            hint="Add it to the other partitions, each by itself.",
+            why="It is there, and this step did not add it.",
+            hint="Choose another name, or take it out of the step.",
         )
 
 
-def _free_name(conn: Connection[Any], table: Table, wanted: str) -> str:
-    """A name that no constraint of the table has."""
-    return free(wanted, lambda name: state.evidence(conn, Kind.CHECK, table.sql, name) is not None)
+def _refuse_foreign(each: Placed, leaf: Table) -> None:
+    if leaf.kind == "f":
+        raise DatabaseError(
+            f"{leaf.sql} cannot have the {each.wanted.title}",
+            where=each.wanted.where,
+            why=f"It is a foreign table, and a partition of {each.table.sql}.",
+            hint="Add it to the other partitions, each by itself.",
+        )

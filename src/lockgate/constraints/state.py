@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row, dict_row
 
+from lockgate.constraints.notes import Added
 from lockgate.constraints.queries import load
 from lockgate.constraints.wanted import Kind, Wanted
 from lockgate.engine.evidence import Evidence
@@ -16,14 +17,33 @@ from lockgate.indexing.state import Table, look_for
 _TABLES = {"r", "p", "f"}
 
 
-def table(conn: Connection[Any], wanted: Wanted) -> Table:
-    """:raises PlanError: if it is not there."""
+class Placed(NamedTuple):
+    """A constraint, and the table that it is for."""
+
+    wanted: Wanted
+    table: Table
+
+    @property
+    def key(self) -> Added:
+        """What is noted of it."""
+        return Added(self.wanted.kind, self.table.sql, self.wanted.name)
+
+    def on(self, partition: Table, name: str) -> Placed:
+        """The same constraint on a partition.
+
+        :param name: of the constraint there.
+        """
+        return Placed(self.wanted.on(partition.schema, partition.name, name), partition)
+
+
+def placed(conn: Connection[Any], wanted: Wanted) -> Placed:
+    """:raises PlanError: if its table is not there."""
     found = look_for(conn, wanted.table)
     if found is None or found.kind not in _TABLES:
         raise PlanError(
             f"There is no table {wanted.table}", where=wanted.where, hint="Write its schema, too: schema.table."
         )
-    return found
+    return Placed(wanted, found)
 
 
 def leaves(conn: Connection[Any], parent: Table) -> list[Table]:
@@ -38,14 +58,17 @@ def evidence(conn: Connection[Any], kind: Kind, table: str, name: str) -> Eviden
     return Evidence(f"{kind}:{table}.{name}", query.decode(), {"table": table, **row}) if row else None
 
 
-def not_null(conn: Connection[Any], table: str, column: str, where: str) -> bool:
+def not_null(conn: Connection[Any], column: Placed) -> bool:
     """Whether a column has no NULL by its definition.
 
     :raises PlanError: if it is not there.
     """
-    found = evidence(conn, Kind.NOT_NULL, table, column)
+    table, name = column.table.sql, column.wanted.name
+    found = evidence(conn, Kind.NOT_NULL, table, name)
     if found is None:
-        raise PlanError(f"There is no column {column} in {table}", where=where, hint="See `\\d` of the table.")
+        raise PlanError(
+            f"There is no column {name} in {table}", where=column.wanted.where, hint="See `\\d` of the table."
+        )
     return bool(found.result["not_null"])
 
 

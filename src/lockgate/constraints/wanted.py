@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,6 +24,16 @@ class Kind(StrEnum):
     PRIMARY_KEY = "primary key"
     EXCLUDE = "exclusion"
     NOT_NULL = "not null"
+
+    @property
+    def checked(self) -> bool:
+        """Whether it is asked of each row by itself, so that one reading of a table answers for all such."""
+        return self in {Kind.CHECK, Kind.NOT_NULL}
+
+    @property
+    def by_parts(self) -> bool:
+        """Whether a partitioned table gets it when its partitions have it."""
+        return self not in {Kind.CHECK, Kind.EXCLUDE}
 
     @property
     def indexed(self) -> bool:
@@ -112,10 +122,6 @@ class Wanted:
         node.indexname = self.name
         return self._adding(node)
 
-    def proved(self) -> Located:
-        """The statement that reads the rows that were there before; they may be written meanwhile."""
-        return _statement(f"ALTER TABLE {self.table} VALIDATE CONSTRAINT {ident(self.name)}", self.where)
-
     def index(self) -> indexes.Wanted:
         """The index that it will rest on."""
         keys = ", ".join(map(ident, self.columns))
@@ -155,6 +161,15 @@ def not_null(table: str, column: str, where: str) -> Wanted:
     """A NOT NULL that another constraint needs."""
     statement = unwrap(parse_one(f"ALTER TABLE {table} ALTER COLUMN {ident(column)} SET NOT NULL").stmt)
     return Wanted(Kind.NOT_NULL, column, table, unwrap(statement.cmds[0]), where)
+
+
+def proved(every: Sequence[Wanted]) -> Located:
+    """The statement that reads the rows that were there before, once for all CHECKs; they may be written meanwhile.
+
+    :param every: constraints of one table that were added unproved; at least one.
+    """
+    proofs = ", ".join(f"VALIDATE CONSTRAINT {ident(each.name)}" for each in every)
+    return _statement(f"ALTER TABLE {every[0].table} {proofs}", every[0].where)
 
 
 def dropped(kind: str, table: str, name: str, where: str) -> Located:

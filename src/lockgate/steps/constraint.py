@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Runner:
-    """Adds each constraint; a foreign key may be left out while the table that it refers to is missing."""
+    """Adds the constraints; a foreign key may be left out while the table that it refers to is missing."""
 
     def validate(self, loaded: LoadedPlan, phase: Phase, step: ConstraintStep) -> None:
         """:raises PlanError: for what is no constraint that can be added so."""
@@ -42,49 +43,51 @@ class Runner:
 
     def run(self, ctx: StepContext) -> StepResult:
         """:raises LockgateError: with the place of the constraint that could not be added."""
-        adder, done, evidence = Adder(ctx), list[Wanted](), list[Evidence]()
-        skipped: dict[str, str] = {}
-        with ctx.sessions.open("step") as conn:
+        asked, evidence, skipped = list[Wanted](), list[Evidence](), dict[str, str]()
+        with ctx.sessions.open("step") as conn, closing(Adder(ctx)) as adder:
             for each in _wanted(ctx.loaded, ctx.phase, ctx.step):
                 missing = state.missing(conn, each) if each.kind is Kind.FOREIGN_KEY else None
                 if missing is None:
-                    table = adder.add(conn, each)
-                    if adder.added(conn, each, table):
-                        done.append(each)
-                    evidence.extend(filter(None, [state.evidence(conn, each.kind, table.sql, each.name)]))
+                    asked.append(each)
                 else:
-                    reason = _reason(ctx.step, each)
-                    skipped[each.name] = reason
+                    reason = skipped[each.name] = _reason(ctx.step, each)
                     evidence.append(
                         Evidence(missing.name, missing.query, {**missing.result, "skipped_because": reason})
                     )
+            there = adder.add(conn, asked)
+            added = adder.added(conn)
+            done = [each.wanted.title for each in there if each.key in added]
+            known = [state.evidence(conn, each.wanted.kind, each.table.sql, each.wanted.name) for each in there]
+            evidence.extend(filter(None, known))
         return StepResult(
             _count(len(done)) + " added" + "".join(f"; {name} skipped: {why}" for name, why in skipped.items()),
-            facts={"added": [each.title for each in done], "skipped": skipped},
+            facts={"added": done, "skipped": skipped},
             evidence=tuple(evidence),
         )
 
     def describe(self, conn: Connection[Any], loaded: LoadedPlan, phase: Phase, step: ConstraintStep) -> list[str]:
         """The statements as they are run, and their locks."""
-        lines = []
+        asked, remarks = list[Wanted](), list[str]()
         for each in _wanted(loaded, phase, step):
             if each.kind is Kind.FOREIGN_KEY and each.name in step.skip_missing and state.missing(conn, each):
-                lines.append(f"{each.title}: skipped, {each.parent} is not there ({step.skip_missing[each.name]})")
+                remarks.append(f"{each.title}: skipped, {each.parent} is not there ({step.skip_missing[each.name]})")
                 continue
-            for item in statements(each, conn):
-                lines.append(item.statement.text)
-                (told,) = foreseen.told(conn, [item])
-                lines.extend(f"  {line}" for line in told)
+            asked.append(each)
             table = look_for(conn, each.table)
-            if table is not None and table.partitioned and each.kind is not Kind.CHECK:
-                lines.append("  on each partition by itself first; then the whole table takes it over")
-        return lines
+            if table is not None and table.partitioned and each.kind.by_parts:
+                remarks.append(f"{each.title}: on each partition first; then the whole table takes it over")
+        lines = []
+        for item in statements(asked, conn):
+            lines.append(item.statement.text)
+            (told,) = foreseen.told(conn, [item])
+            lines.extend(f"  {line}" for line in told)
+        return lines + remarks
 
     def undo(self, ctx: StepContext, lose_rows: bool) -> StepResult:
         """Drop what was added, the last first."""
         where = place(ctx.loaded, ctx.phase, ctx.step)
-        with ctx.sessions.open("step") as conn:
-            count = Adder(ctx).drop_all(conn, where)
+        with ctx.sessions.open("step") as conn, closing(Adder(ctx)) as adder:
+            count = adder.drop_all(conn, where)
             with ctx.fenced(conn):
                 Notes(ctx).clear(conn)
                 IndexNotes(ctx).clear(conn)

@@ -32,7 +32,7 @@ def statements_at(loaded: LoadedPlan, path: Path) -> Iterator[tuple[str, str]]:
                 item
                 for each in constraints.wanted(step.constraint, at)
                 if each.name not in step.skip_missing
-                for item in statements(each)
+                for item in statements([each])
             ]
         case _:
             items = []

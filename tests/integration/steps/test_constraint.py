@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +13,12 @@ import pytest
 from lockgate.engine import runner
 from lockgate.engine.strong import StrongLock
 from lockgate.errors import DatabaseError, PlanError
-from lockgate.gates import hazards
-from lockgate.plan.load import LoadedPlan
 from lockgate.steps import REGISTRY
 from tests.integration.engine.plans import QUICK, act, back, expire, forth, one, rows, sessions, write_plan
+from tests.integration.steps.constrained import FACTS, TABLES, plan, state
 from tests.killing import Due, call, every_point
 
 PLANS = "tests.integration.engine.plans"
-TABLES = """
-CREATE SCHEMA core;
-CREATE TABLE core.kinds (code text PRIMARY KEY);
-INSERT INTO core.kinds VALUES ('a'), ('b'), ('c');
-CREATE TABLE core."Phone ä" (id int, person int, "No ""x"" ä" text, kind text, during int4range);
-INSERT INTO core."Phone ä" SELECT g, g % 50, 'n' || g, nullif(chr(97 + g % 4), 'd'), int4range(g, g + 1)
-    FROM generate_series(1, 400) g;
-CREATE TABLE core.notes (id int, day date, kind text, body text) PARTITION BY RANGE (day);
-CREATE TABLE core.notes_1 PARTITION OF core.notes FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
-CREATE TABLE core.notes_2 PARTITION OF core.notes FOR VALUES FROM ('2026-02-01') TO ('2026-03-01')
-    PARTITION BY LIST (kind);
-CREATE TABLE core.notes_2_a PARTITION OF core.notes_2 FOR VALUES IN ('a');
-CREATE TABLE core.notes_2_x PARTITION OF core.notes_2 DEFAULT;
-INSERT INTO core.notes SELECT g, '2026-01-01'::date + g % 59, chr(97 + g % 3), 'b' || g FROM generate_series(1, 300) g;
-"""
 PLAN = r"""
 phases:
   - id: sounder
@@ -57,22 +39,7 @@ phases:
           ALTER TABLE core.notes ADD CONSTRAINT notes_type FOREIGN KEY (kind) REFERENCES core.types;
         skip_missing: {notes_type: the types come later}
 """
-CONSTRAINTS = """
-    SELECT conrelid::regclass::text, contype::text, pg_get_constraintdef(oid), convalidated,
-           CASE WHEN conparentid = 0 THEN conname END, conislocal, coninhcount::int
-    FROM pg_constraint WHERE connamespace = 'core'::regnamespace AND contype <> 'n'
-    ORDER BY 1, 2, 3
-"""
-NOT_NULL = """
-    SELECT attrelid::regclass::text, attname FROM pg_attribute JOIN pg_class c ON c.oid = attrelid
-    WHERE relnamespace = 'core'::regnamespace AND relkind IN ('r', 'p') AND attnum > 0 AND attnotnull ORDER BY 1, 2
-"""
-INDEXES = """
-    SELECT x.indrelid::regclass::text, regexp_replace(pg_get_indexdef(x.indexrelid), 'INDEX .* ON', 'ON'), x.indisvalid
-    FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid
-    WHERE c.relnamespace = 'core'::regnamespace ORDER BY 1, 2
-"""
-FACTS = "SELECT payload -> 'facts' FROM lockgate.chain WHERE kind = 'step' AND payload ->> 'state' = 'done'"
+STAND_IN = '"No ""x"" ä_not_null"'
 EVIDENCE = "SELECT payload -> 'result' FROM lockgate.chain WHERE payload ->> 'name' = %s"
 
 
@@ -80,16 +47,6 @@ EVIDENCE = "SELECT payload -> 'result' FROM lockgate.chain WHERE payload ->> 'na
 def filled(dsn: str) -> str:
     act(dsn, TABLES)
     return dsn
-
-
-def plan(folder: Path, sql: str, skip: str = "{}") -> LoadedPlan:
-    text = "\n".join(f"          {line}" for line in sql.splitlines())
-    head = "phases:\n  - id: sounder\n    steps:\n      - constraint: |\n"
-    return write_plan(folder, f"{head}{text}\n        skip_missing: {skip}\n")
-
-
-def state(dsn: str) -> list[list[tuple[Any, ...]]]:
-    return [rows(dsn, query) for query in (CONSTRAINTS, NOT_NULL, INDEXES)]
 
 
 def test_constraints_are_added_proved_and_taken_back(filled: str, tmp_path: Path) -> None:
@@ -159,52 +116,6 @@ def test_killed_anywhere_the_next_run_finishes_or_takes_back(filled: str, tmp_pa
         assert state(filled) == before, point
 
 
-@pytest.mark.parametrize(
-    ("sql", "count", "shown"),
-    [
-        ('ALTER TABLE core."Phone ä" ADD CONSTRAINT c CHECK (id < 399)', "2 rows", "FROM ONLY"),
-        ('ALTER TABLE core."Phone ä" ALTER kind SET NOT NULL', "100 rows", '"kind" IS NULL'),
-        ('ALTER TABLE core."Phone ä" ADD CONSTRAINT c PRIMARY KEY (person)', "400 rows", "HAVING count"),
-        ('ALTER TABLE core."Phone ä" ADD CONSTRAINT c UNIQUE NULLS NOT DISTINCT (kind)', "400 rows", "HAVING count"),
-        (
-            "DELETE|ALTER TABLE core.notes ADD CONSTRAINT c FOREIGN KEY (kind) REFERENCES core.kinds",
-            "100 rows",
-            "NOT EXISTS",
-        ),
-        ("ALTER TABLE core.notes ADD CONSTRAINT c CHECK (id > 7)", "7 rows", "IS FALSE"),
-    ],
-)
-def test_rows_in_the_way_are_counted_and_nothing_is_left(
-    filled: str, tmp_path: Path, sql: str, count: str, shown: str
-) -> None:
-    if sql.startswith("DELETE|"):
-        act(filled, "DELETE FROM core.kinds WHERE code = 'c'")
-        sql = sql.removeprefix("DELETE|")
-    constraints, _, indexes = state(filled)
-    with pytest.raises(DatabaseError, match=count) as refused:
-        runner.apply(plan(tmp_path, sql), sessions(filled, QUICK))
-    assert re.search(r"plan\.yaml:\d+:11$", str(refused.value.where))
-    assert shown in str(refused.value.hint)
-    query = str(refused.value.hint).removeprefix("These are some: ")
-    assert rows(filled, query)
-    assert state(filled)[0] == constraints
-    assert state(filled)[2] == indexes
-    back(filled, str(tmp_path))
-    assert state(filled)[1] == rows(filled, NOT_NULL)
-
-
-def test_rows_in_the_way_are_known_before_the_step(filled: str, tmp_path: Path) -> None:
-    sql = """ALTER TABLE core.notes ADD CONSTRAINT c CHECK (id > 7);
-ALTER TABLE core."Phone ä" ADD CONSTRAINT u UNIQUE (person), ALTER kind SET NOT NULL"""
-    loaded = plan(tmp_path, sql)
-    with psycopg.connect(filled, autocommit=True) as conn:
-        found = hazards.of_phase(loaded, loaded.plan.phases[0], conn, timedelta(seconds=20)).findings
-    told = {(finding.code, finding.where.rpartition("/")[2]): finding.what for finding in found}
-    assert "7 rows" in told["LG423", "plan.yaml:6:11"]
-    assert "400 rows" in told["LG421", "plan.yaml:7:11"]
-    assert any("100 rows" in what for (_, where), what in told.items() if where == "plan.yaml:7:11")
-
-
 def test_an_exclusion_constraint_is_added_while_the_table_is_small(filled: str, tmp_path: Path) -> None:
     sql = 'ALTER TABLE core."Phone ä" ADD CONSTRAINT apart EXCLUDE USING gist (during WITH &&)'
     before = state(filled)
@@ -267,6 +178,28 @@ def test_a_constraint_of_that_name_is_not_taken_for_ones_own(filled: str, tmp_pa
     assert state(filled) == before
 
 
+def test_what_cannot_be_added_is_said_before_anything_is(filled: str, tmp_path: Path) -> None:
+    act(
+        filled,
+        "CREATE FOREIGN DATA WRAPPER far",
+        "CREATE SERVER away FOREIGN DATA WRAPPER far",
+        "CREATE TABLE core.parts (id int, day date) PARTITION BY RANGE (day)",
+        "CREATE FOREIGN TABLE core.part PARTITION OF core.parts DEFAULT SERVER away",
+        "ALTER TABLE core.kinds ADD CONSTRAINT c CHECK (code > '')",
+    )
+    before = state(filled)
+    for last, why in (
+        ("ALTER TABLE core.parts ALTER id SET NOT NULL", "foreign table"),
+        ("ALTER TABLE core.kinds ADD CONSTRAINT c UNIQUE (code)", "did not add it"),
+    ):
+        sql = f"ALTER TABLE core.notes ADD CONSTRAINT sound CHECK (id > 0);\n{last}"
+        with pytest.raises(DatabaseError) as refused:
+            runner.apply(plan(tmp_path, sql), sessions(filled))
+        assert why in str(refused.value.why)
+        assert str(refused.value.where).endswith("plan.yaml:7:11")
+        assert state(filled) == before
+
+
 def test_what_is_not_null_already_stays_so_when_the_step_is_taken_back(filled: str, tmp_path: Path) -> None:
     act(filled, "ALTER TABLE core.notes ALTER day SET NOT NULL")
     before = state(filled)
@@ -284,8 +217,22 @@ def test_the_plan_says_what_would_be_done(filled: str, tmp_path: Path) -> None:
     with psycopg.connect(filled) as conn:
         said = REGISTRY[type(step)].describe(conn, loaded, loaded.plan.phases[0], step)
     assert any(line.startswith("CREATE UNIQUE INDEX CONCURRENTLY") for line in said)
-    assert any("VALIDATE CONSTRAINT of_kind" in line for line in said)
-    assert any("on each partition" in line for line in said)
+    assert [line for line in said if " VALIDATE " in line] == [
+        f'ALTER TABLE core."Phone ä" VALIDATE CONSTRAINT "has a number", VALIDATE CONSTRAINT {STAND_IN}, '
+        "VALIDATE CONSTRAINT id_not_null",
+        "ALTER TABLE core.notes VALIDATE CONSTRAINT notes_body, VALIDATE CONSTRAINT id_not_null, "
+        "VALIDATE CONSTRAINT day_not_null, VALIDATE CONSTRAINT kind_not_null, VALIDATE CONSTRAINT body_not_null",
+        'ALTER TABLE core."Phone ä" VALIDATE CONSTRAINT of_kind',
+        "ALTER TABLE core.notes VALIDATE CONSTRAINT notes_kind",
+    ]
+    assert [line for line in said if "on each partition" in line] == [
+        f"{what}: on each partition first; then the whole table takes it over"
+        for what in (
+            "constraint notes_pk of core.notes",
+            "constraint notes_kind of core.notes",
+            "NOT NULL of core.notes.body",
+        )
+    ]
     assert said[-1] == "constraint notes_type of core.notes: skipped, core.types is not there (the types come later)"
 
 
@@ -307,40 +254,3 @@ def test_nobody_hears_that_a_commit_succeeded(filled: str, tmp_path: Path, monke
     assert state(filled) == after
     back(filled, str(tmp_path))
     assert state(filled) == before
-
-
-def test_rows_are_written_while_the_constraint_is_proved(filled: str, tmp_path: Path) -> None:
-    """A proof that took more than SHARE UPDATE EXCLUSIVE would wait here for the writer until it gave up."""
-    act(filled, "INSERT INTO core.\"Phone ä\" SELECT 1, 1, 'n1' FROM generate_series(1, 20000)")
-    slow = """
-        CREATE FUNCTION core.slow(text) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS
-        $$ BEGIN PERFORM pg_catalog.pg_advisory_xact_lock_shared(77); RETURN $1 IS NOT NULL; END $$
-    """
-    act(filled, slow)
-    loaded = plan(tmp_path, 'ALTER TABLE core."Phone ä" ADD CONSTRAINT c CHECK (core.slow("No ""x"" ä"))')
-    with psycopg.connect(filled) as gate, psycopg.connect(filled, autocommit=True) as seeing:
-        worker = threading.Thread(target=runner.apply, args=(loaded, sessions(filled)))
-        gate.execute("SELECT pg_advisory_lock(77)")
-        worker.start()
-        _proving(seeing, gate)
-        with psycopg.connect(filled) as writer:
-            writer.execute("SET lock_timeout = '100ms'")
-            writer.execute('DELETE FROM core."Phone ä" WHERE id = 2')
-        gate.execute("SELECT pg_advisory_unlock(77)")
-        worker.join()
-    assert one(filled, "SELECT convalidated FROM pg_constraint WHERE conname = 'c'") is True
-
-
-def _proving(seeing: psycopg.Connection[Any], gate: psycopg.Connection[Any]) -> None:
-    """Let the counting pass, and wait until rows are read to prove."""
-    query = """
-        SELECT query FROM pg_stat_activity a JOIN pg_locks l USING (pid)
-        WHERE l.locktype = 'advisory' AND l.objid = 77 AND NOT l.granted
-    """
-    while True:
-        found = seeing.execute(query).fetchone()
-        if found is not None and "VALIDATE" in found[0]:
-            return
-        if found is not None:
-            gate.execute("SELECT pg_advisory_unlock(77)")
-            gate.execute("SELECT pg_advisory_lock(77)")

@@ -54,8 +54,12 @@ def orphans(
     referenced: Sequence[str],
     *,
     match_full: bool = False,
+    total: bool = True,
 ) -> Probe:
-    """Rows that refer to one that is not there."""
+    """Rows that refer to one that is not there.
+
+    :param total: whether it is counted, too, how many were looked at, for which the table is read once more.
+    """
     own = [sql.Identifier("child", name) for name in columns]
     pairs = zip(own, [sql.Identifier("parent", name) for name in referenced], strict=True)
     found = sql.SQL("EXISTS (SELECT FROM {} WHERE {})").format(
@@ -70,7 +74,8 @@ def orphans(
 
     def count(rows: sql.Composable) -> sql.Composed:
         # The condition stands in WHERE, so that the server can join the tables as a whole.
-        return sql.SQL("SELECT (SELECT count(*) FROM {}), count(*) FROM {} WHERE {}").format(rows, rows, condition)
+        looked = sql.SQL("(SELECT count(*) FROM {})").format(rows) if total else sql.SQL("0")
+        return sql.SQL("SELECT {}, count(*) FROM {} WHERE {}").format(looked, rows, condition)
 
     def examples(rows: sql.Composable) -> sql.Composed:
         named = key(facts, relation, "child")

@@ -32,8 +32,12 @@ def matching(facts: Facts, relation: Relation, condition: sql.Composable, column
 
 def nulls(facts: Facts, relation: Relation, columns: Sequence[str]) -> Probe:
     """Rows that have no value in one of these columns."""
-    condition = sql.SQL(" OR ").join(sql.SQL("{} IS NULL").format(sql.Identifier(name)) for name in columns)
-    return matching(facts, relation, condition, columns)
+    return matching(facts, relation, null(columns), columns)
+
+
+def null(columns: Sequence[str]) -> sql.Composed:
+    """The condition of a row that has no value in one of these columns."""
+    return sql.SQL(" OR ").join(sql.SQL("{} IS NULL").format(sql.Identifier(name)) for name in columns)
 
 
 def violating(facts: Facts, relation: Relation, check: str) -> Probe:
@@ -41,7 +45,15 @@ def violating(facts: Facts, relation: Relation, check: str) -> Probe:
 
     :param check: its condition, as SQL.
     """
-    return matching(facts, relation, sql.SQL("({}\n) IS FALSE").format(raw(check)))
+    return matching(facts, relation, refused(check))
+
+
+def refused(check: str) -> sql.Composed:
+    """The condition of a row that a CHECK refuses.
+
+    :param check: its condition, as SQL.
+    """
+    return sql.SQL("({}\n) IS FALSE").format(raw(check))
 
 
 def oversized(facts: Facts, relation: Relation, columns: Sequence[str], predicate: str | None = None) -> Probe:
