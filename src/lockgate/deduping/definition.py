@@ -23,7 +23,7 @@ At = Callable[..., str]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A foreign key that refers to the table.
+    """A foreign key that refers to the table, to the one that it is a partition of, or to a partition of it.
 
     :param columns: of the child.
     :param referenced: columns of the table, in the same order.
@@ -145,7 +145,7 @@ def _references(conn: Connection[Any], table: Relation, at: At) -> list[Referenc
                 hint=f"Give {child.label} a primary key with a `constraint` step.",
             )
         columns = tuple(child.by_number(number) for number in row["columns"])
-        referenced = tuple(table.by_number(number) for number in row["referenced"])
+        referenced = tuple(column for name in row["referenced"] if (column := table.column(name)))
         found.append(Reference(row["name"], child, columns, referenced, key))
     return found
 
