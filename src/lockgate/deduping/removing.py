@@ -11,6 +11,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from lockgate.catalog import relations
 from lockgate.deduping import places
 from lockgate.deduping.definition import Alike, Reference
 from lockgate.deduping.places import Places
@@ -95,11 +96,30 @@ class Remover:
                     why="Rows that were made to refer to another one could not be told apart any more.",
                     hint="Take the phase back with `lockgate rollback`, then apply it again.",
                 )
+            self._refuse_changed()
             return
         with self._ctx.fenced(self._conn):
             places.create(self._conn, self._places, self._alike)
             self._record(references=kept, table=self._alike.table.oid)
         fault("dedupe.prepared")
+
+    def _refuse_changed(self) -> None:
+        """:raises DatabaseError: if rows of the table do not fit any more into the table that keeps them."""
+        kept = relations.named(self._conn, self._places.removed, self._where)
+        own = {"lockgate_batch", "lockgate_at", "lockgate_reason"} | {
+            f"lockgate_s{i + 1}" for i in range(len(self._alike.key))
+        }
+        there = {(column.name, column.type) for column in kept.columns if column.name not in own}
+        differs = sorted(
+            {name for name, _ in there ^ {(column.name, column.type) for column in self._alike.table.columns}}
+        )
+        if differs:
+            raise DatabaseError(
+                f"{self._alike.table.label} is not what it was when the step began: {', '.join(differs)}",
+                where=self._where,
+                why=f"Columns came, went, or have another type, and {self._places.removed} cannot keep its rows.",
+                hint="Take the phase back with `lockgate rollback`, then apply it again.",
+            )
 
     def _oldest(self) -> int:
         """The oldest transaction at work: what a look from now on does not see, that one or a later one writes."""

@@ -143,6 +143,29 @@ def test_a_removed_row_that_the_application_writes_anew_is_removed_again(dsn: st
     assert one(dsn, query) == "1"
 
 
+@pytest.mark.parametrize(
+    "change", ["ADD extra int NOT NULL DEFAULT 1", "DROP note", "ALTER note TYPE varchar(9) USING note"]
+)
+def test_a_table_that_was_changed_while_rows_are_removed_is_said(dsn: str, tmp_path: Path, change: str) -> None:
+    act(
+        dsn,
+        "CREATE SCHEMA core",
+        "CREATE TABLE core.item (id int PRIMARY KEY, name text, note text NOT NULL DEFAULT 'n')",
+        "INSERT INTO core.item SELECT g, 'x' || g % 60 FROM generate_series(1, 300) g",
+    )
+    folder = plan(tmp_path, "{dedupe: core.item, by: [name], keep: [id]}")
+    assert call(f"{PLANS}:forth", dsn, folder, fault="dedupe.batch:1").killed
+    expire(dsn)
+    act(dsn, f"ALTER TABLE core.item {change}")
+    with pytest.raises(DatabaseError, match="not what it was when the step began") as refused:
+        forth(dsn, folder)
+    assert ("extra" if "extra" in change else "note") in str(refused.value.what)
+    back(dsn, folder)
+    assert one(dsn, "SELECT count(*) FROM core.item") == 300
+    forth(dsn, folder)
+    assert one(dsn, "SELECT count(*) FROM core.item") == 60
+
+
 def test_a_condition_may_hold_a_percent_sign_and_the_name_of_the_table(dsn: str, tmp_path: Path) -> None:
     act(dsn, "CREATE SCHEMA core", 'CREATE TABLE core."order" (id int PRIMARY KEY, name text)')
     act(dsn, ALIKE.replace("item", '"order"'))
