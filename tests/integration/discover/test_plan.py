@@ -77,6 +77,43 @@ def test_it_loads_passes_lint_and_mends_what_was_found(leads: Conn, dsn: str, tm
     assert stayed == (2000, "2020-01-01")
 
 
+PEOPLE = """
+    CREATE TABLE people (id int PRIMARY KEY, email text NOT NULL, up int);
+    CREATE TABLE letters (id int PRIMARY KEY, person_id int REFERENCES people);
+    CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    INSERT INTO people SELECT n, n || '@a.example', NULL FROM generate_series(1, 300) n;
+    INSERT INTO people SELECT 300 + n, n || '@a.example', NULL FROM generate_series(1, 5) n;
+"""
+
+
+@pytest.mark.one_server
+@pytest.mark.parametrize(
+    ("change", "first"),
+    [
+        ("INSERT INTO people SELECT 400 + n, '', NULL FROM generate_series(1, 40) n", "39 rows more are alike"),
+        (
+            "CREATE TRIGGER touched BEFORE UPDATE ON letters FOR EACH ROW EXECUTE FUNCTION touch()",
+            "acknowledge_triggers: [touched]",
+        ),
+        ("ALTER TABLE people ADD CONSTRAINT above FOREIGN KEY (up) REFERENCES people", "foreign key above"),
+        ("ALTER TABLE letters DROP CONSTRAINT letters_pkey", "public.letters, which refers to it, needs"),
+        ("CREATE TABLE heirs () INHERITS (people)", "tables that inherit from public.people"),
+    ],
+)
+def test_duplicates_that_a_step_would_not_remove_rightly_are_left_to_somebody(
+    conn: Conn, dsn: str, change: str, first: str
+) -> None:
+    conn.execute(PEOPLE)
+    analyze(conn)
+    (found,) = [finding for finding in look(dsn).findings if finding.code == "DB201"]
+    assert planning.is_ready(found)
+    conn.execute(change.encode())
+    (found,) = [finding for finding in look(dsn).findings if finding.code == "DB201"]
+    assert found.count == 5
+    assert not planning.is_ready(found)
+    assert first in found.mend.first
+
+
 @pytest.mark.one_server
 def test_a_plan_that_is_there_is_not_written_over(leads: Conn, dsn: str, tmp_path: Path) -> None:
     file = tmp_path / "plan.yaml"
