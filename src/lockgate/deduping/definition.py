@@ -14,7 +14,7 @@ from lockgate.catalog import relations
 from lockgate.catalog.relations import Column, Relation
 from lockgate.deduping.queries import load
 from lockgate.errors import DatabaseError, PlanError
-from lockgate.plan.models import DedupeStep
+from lockgate.plan.models import DedupeStep, split_name
 from lockgate.sql.tree import SqlSyntaxError, expression, sort_items
 from lockgate.suggest import did_you_mean
 
@@ -84,7 +84,8 @@ def read(conn: Connection[Any], step: DedupeStep, at: At) -> Alike:
             why="Their rows are rows of it, too, and can be alike across tables.",
             hint="Remove the surplus rows of each with a step of its own.",
         )
-    key = _columns(table, step.key or table.primary_key, at, "key")
+    own = tuple(column for name in table.primary_key if (column := table.column(name)))
+    key = _columns(table, step.key, at, "key") if step.key else own
     if not key:
         raise PlanError(
             f"{table.label} has no primary key",
@@ -116,10 +117,12 @@ def read(conn: Connection[Any], step: DedupeStep, at: At) -> Alike:
 def _columns(table: Relation, names: Sequence[str], at: At, path: str) -> tuple[Column, ...]:
     found = []
     for number, name in enumerate(names):
-        column = table.column(name)
+        parts = split_name(name)
+        assert parts is not None, "the plan's model lets no other name through"
+        column = table.column(parts[0])
         if column is None:
-            near = did_you_mean(name, [column.name for column in table.columns])
-            raise PlanError(f"{table.label} has no column {name}{near}", where=at(path, number))
+            near = did_you_mean(parts[0], [column.name for column in table.columns])
+            raise PlanError(f"{table.label} has no column {parts[0]}{near}", where=at(path, number))
         found.append(column)
     return tuple(found)
 

@@ -167,14 +167,15 @@ def test_a_table_that_was_changed_while_rows_are_removed_is_said(dsn: str, tmp_p
 
 
 def test_a_condition_may_hold_a_percent_sign_and_the_name_of_the_table(dsn: str, tmp_path: Path) -> None:
-    act(dsn, "CREATE SCHEMA core", 'CREATE TABLE core."order" (id int PRIMARY KEY, name text)')
+    act(dsn, "CREATE SCHEMA core", 'CREATE TABLE core."order" ("ID" int PRIMARY KEY, "Na me" text)')
     act(dsn, ALIKE.replace("item", '"order"'))
     step = {
         "dedupe": 'core."order"',
-        "by": ["name"],
-        "keep": ['"order".id'],
+        "by": ['"Na me"'],
+        "key": ['"ID"'],
+        "keep": ['"order"."ID"'],
         "where": """
-            "order".name LIKE 'x%' AND EXISTS (SELECT FROM core."order" o WHERE o.id < "order".id)""",
+            "order"."Na me" LIKE 'x%' AND EXISTS (SELECT FROM core."order" o WHERE o."ID" < "order"."ID")""",
     }
     forth(dsn, plan(tmp_path, json.dumps(step)))
-    assert rows(dsn, 'SELECT id FROM core."order" ORDER BY 1') == [(1,), (2,), (3,), (4,)]
+    assert rows(dsn, 'SELECT "ID" FROM core."order" ORDER BY 1') == [(1,), (2,), (3,), (4,)]
