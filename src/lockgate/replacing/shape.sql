@@ -214,6 +214,7 @@ WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.refclassid 
 -- name: sequences
 -- The sequences of its columns: of an identity column (a: always, d: by default) or owned (empty).
 SELECT a.attname AS column, a.attidentity::text AS identity, s.seqrelid::bigint AS oid, s.seqcache AS cache,
+       pg_catalog.obj_description(s.seqrelid, 'pg_class') AS comment,
        pg_catalog.format('%%I.%%I', n.nspname, c.relname) AS name,
        pg_catalog.format('SEQUENCE NAME %%I.%%I INCREMENT BY %%s MINVALUE %%s MAXVALUE %%s START WITH %%s CACHE %%s %%s',
            n.nspname, c.relname, s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,

@@ -258,6 +258,7 @@ def _move_sequences(
             )
         )
         conn.execute("SELECT pg_catalog.setval(%s::pg_catalog.regclass, %s, %s)", (each["name"], *each["at"]))
+        shape.comment(conn, sql.SQL("SEQUENCE {}").format(sql.SQL(each["name"])), each["comment"])
         for statement in each["grants"]:
             conn.execute(statement.encode())
 

@@ -75,6 +75,15 @@ def test_what_comes_to_hang_on_the_table_is_noticed_at_the_swap(
     assert one(dsn, "SELECT count(*) FROM core.item") == 9
 
 
+@pytest.mark.one_server
+def test_the_copy_goes_with_the_way_back_also_from_a_schema_of_another_name(dsn: str, tmp_path: Path) -> None:
+    filled(dsn, tmp_path)
+    act(dsn, "ALTER SCHEMA core RENAME TO heart")
+    rollback(dsn, load_plan(tmp_path), "@start")
+    assert one(dsn, "SELECT count(*) FROM pg_class WHERE relname = 'item_rewritten'") == 0
+    assert one(dsn, "SELECT count(*) FROM heart.item") == 9
+
+
 def test_policies_that_read_the_table_or_name_it_speak_of_the_new_one(dsn: str, tmp_path: Path) -> None:
     act(
         dsn,
@@ -107,7 +116,7 @@ def test_policies_that_read_the_table_or_name_it_speak_of_the_new_one(dsn: str, 
 def test_nobody_gets_a_number_twice_while_the_names_are_swapped(
     dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    act(dsn, TABLE)
+    act(dsn, TABLE, "COMMENT ON SEQUENCE core.item_id_seq IS 'numbers of items'")
     write_plan(tmp_path, PLAN)
     given: list[int] = []
     drop = swap._drop_keys
@@ -129,3 +138,4 @@ def test_nobody_gets_a_number_twice_while_the_names_are_swapped(
     monkeypatch.undo()
     assert given
     assert one(dsn, "SELECT nextval(pg_get_serial_sequence('core.item', 'id'))") not in given
+    assert one(dsn, "SELECT obj_description('core.item_id_seq'::regclass, 'pg_class')") == "numbers of items"
