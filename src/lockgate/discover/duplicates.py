@@ -17,7 +17,7 @@ from lockgate.discover.finding import Finding, Mend
 from lockgate.discover.indexes import free_name
 from lockgate.discover.keys import Candidate, candidates
 from lockgate.discover.profile import is_text
-from lockgate.discover.references import type_name
+from lockgate.discover.references import acknowledged, type_name
 from lockgate.discover.survey import Survey, Table, Unread
 from lockgate.safety.finding import Severity
 from lockgate.safety.probes.asking import EXAMPLES, source
@@ -288,9 +288,7 @@ def _hanging(survey: Survey, table: Table) -> str:
     if nameless is not None:
         known = facts.relations.get(nameless)
         return f"{known.label if known else 'a table'}, which refers to it, needs a primary key"
-    tables = {oid, *(each.relation for each in refers)}
-    fire = sorted({each.name for each in facts.triggers if each.relation in tables and each.enabled != "D"})
-    return f"say that these triggers may fire: `acknowledge_triggers: [{', '.join(fire)}]`" if fire else ""
+    return acknowledged(survey, {oid, *(each.relation for each in refers)})
 
 
 def _blank(table: Table, candidate: Candidate) -> sql.Composed:

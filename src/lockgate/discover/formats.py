@@ -107,6 +107,7 @@ _PHONE = _named(
 _DATE = _named("date|dt|dob|birth|birth_?day|birth_?date|day|nascimento|on|at")
 _NUMBER = _named("price|amount|total|subtotal|quantity|qty|valor|cost|weight|balance|salary|score|rate")
 _LONGEST = 300  # bytes
+_NOTHING = r"(?!)"
 _DIGEST = re.compile(r"(?:.*_)?(?:hash|sha1|sha256|sha_?256|md5|checksum|digest|fingerprint)")
 
 FORMATS = (
@@ -204,6 +205,9 @@ FORMATS = (
     Format("any-date", "a date such as 2024-02-29", _DAY, share=0.95, instead="date"),
     Format("any-time", "a date with a time", f"{_DAY}{_TIME}", share=0.95, instead="timestamptz"),
 )
+
+BLANK = Format("blank", "nothing", names=re.compile(_NOTHING))
+"""An empty text, where nothing was given: Django's way, and that of columns that are padded. It breaks no format."""
 
 
 def suggested(column: str) -> Iterator[Format]:

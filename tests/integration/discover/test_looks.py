@@ -29,6 +29,27 @@ def test_a_table_without_rows_or_columns_is_no_trouble(conn: Conn, dsn: str) -> 
     assert look(dsn).findings == []
 
 
+def test_an_empty_text_breaks_no_format(conn: Conn, dsn: str) -> None:
+    conn.execute("CREATE TABLE contact (id int PRIMARY KEY, email varchar(99) NOT NULL DEFAULT '', cep char(9))")
+    conn.execute("INSERT INTO contact SELECT n, n || '@a.example', '01310-100' FROM generate_series(1, 100) n")
+    conn.execute("INSERT INTO contact SELECT n, '', '' FROM generate_series(101, 200) n")
+    analyze(conn)
+    assert not [finding for finding in look(dsn).findings if finding.code == "DB501"]
+    conn.execute("UPDATE contact SET email = 'none', cep = '0' WHERE id IN (1, 2)")
+    found = [finding for finding in look(dsn).findings if finding.code == "DB501"]
+    assert [(finding.columns, finding.count, finding.of) for finding in found] == [
+        (("cep",), 2, 100),
+        (("email",), 2, 100),
+    ]
+    for finding in found:
+        assert conn.execute(finding.query.encode()).fetchone() == (2,)
+        with pytest.raises(psycopg.errors.CheckViolation):
+            conn.execute(finding.mend.constraint.encode())
+    conn.execute("DELETE FROM contact WHERE id IN (1, 2)")
+    for finding in found:
+        conn.execute(finding.mend.constraint.encode())
+
+
 def test_foreign_and_temporary_tables_are_left_out_and_partitions_are_one_table(conn: Conn, dsn: str) -> None:
     conn.execute("CREATE FOREIGN DATA WRAPPER none")
     conn.execute("CREATE SERVER elsewhere FOREIGN DATA WRAPPER none")
