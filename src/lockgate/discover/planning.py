@@ -81,15 +81,26 @@ def _phase(name: str, title: str, steps: Sequence[str]) -> list[str]:
     return ["", f"  - id: {name}", f"    title: {title}", "    steps:", *steps] if steps else []
 
 
-def _hindered(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings; duplicates are left to a person where what refers to them would not go along."""
-    why = {finding.mend.parent: finding.mend.hinders for finding in findings if finding.mend.hinders}
+def _hindered(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings; duplicates are left to a person where something else that was found speaks against a step."""
     return [
-        replace(finding, mend=replace(finding.mend, first=why[finding.mend.dedupe[0]]))
-        if finding.mend.dedupe and not finding.mend.first and finding.mend.dedupe[0] in why
+        replace(finding, mend=replace(finding.mend, first=why))
+        if finding.mend.dedupe and not finding.mend.first and (why := _against(finding, findings))
         else finding
         for finding in findings
     ]
+
+
+def _against(alike: Finding, findings: Iterable[Finding]) -> str:
+    """Why rows that are alike cannot simply be put aside; empty if they can."""
+    assert alike.mend.dedupe is not None
+    for finding in findings:
+        if finding.mend.hinders and finding.mend.parent == alike.mend.dedupe[0]:
+            return finding.mend.hinders
+        if finding.code == "DB501" and finding.table == alike.table and set(finding.columns) <= set(alike.columns):
+            column = finding.columns[0]
+            return f"a value of {column} that breaks its format may stand for none in several rows: set it to NULL"
+    return ""
 
 
 def _keys(findings: Iterable[Finding]) -> list[str]:

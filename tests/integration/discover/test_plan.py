@@ -145,6 +145,7 @@ def test_what_refers_to_a_duplicate_without_a_foreign_key_refers_to_the_row_that
             "acknowledge_triggers: [touched]",
         ),
         ("UPDATE people SET up = 1 + id % 30", "refers to itself"),
+        ("UPDATE people SET email = 'none' WHERE id < 5", "a value of email that breaks its format"),
     ],
 )
 def test_duplicates_stay_where_what_refers_to_them_would_not_go_along(
