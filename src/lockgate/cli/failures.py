@@ -126,6 +126,14 @@ def _of_database(error: BaseException) -> Failure | None:
     if not isinstance(error, psycopg.Error):
         return None
     state = error.sqlstate or ""
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return Failure(
+            "Cancelled",
+            int(ExitCode.FAILED),
+            "The server has cancelled a statement",
+            why=_message(error),
+            hint="If a statement_timeout of the role or the database is too short, raise it; run the command again.",
+        )
     if state.startswith(_LOST) or (isinstance(error, psycopg.OperationalError) and not state):
         return Failure(
             "ConnectionLost",

@@ -14,7 +14,7 @@ from lockgate.catalog import relations
 from lockgate.catalog.relations import Column, Relation
 from lockgate.deduping.queries import load
 from lockgate.errors import DatabaseError, PlanError
-from lockgate.plan.models import DedupeStep
+from lockgate.plan.models import DedupeStep, split_name
 from lockgate.sql.tree import SqlSyntaxError, expression, sort_items
 from lockgate.suggest import did_you_mean
 
@@ -23,7 +23,7 @@ At = Callable[..., str]
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A foreign key that refers to the table.
+    """A foreign key that refers to the table, to the one that it is a partition of, or to a partition of it.
 
     :param columns: of the child.
     :param referenced: columns of the table, in the same order.
@@ -84,7 +84,8 @@ def read(conn: Connection[Any], step: DedupeStep, at: At) -> Alike:
             why="Their rows are rows of it, too, and can be alike across tables.",
             hint="Remove the surplus rows of each with a step of its own.",
         )
-    key = _columns(table, step.key or table.primary_key, at, "key")
+    own = tuple(column for name in table.primary_key if (column := table.column(name)))
+    key = _columns(table, step.key, at, "key") if step.key else own
     if not key:
         raise PlanError(
             f"{table.label} has no primary key",
@@ -116,10 +117,12 @@ def read(conn: Connection[Any], step: DedupeStep, at: At) -> Alike:
 def _columns(table: Relation, names: Sequence[str], at: At, path: str) -> tuple[Column, ...]:
     found = []
     for number, name in enumerate(names):
-        column = table.column(name)
+        parts = split_name(name)
+        assert parts is not None, "the plan's model lets no other name through"
+        column = table.column(parts[0])
         if column is None:
-            near = did_you_mean(name, [column.name for column in table.columns])
-            raise PlanError(f"{table.label} has no column {name}{near}", where=at(path, number))
+            near = did_you_mean(parts[0], [column.name for column in table.columns])
+            raise PlanError(f"{table.label} has no column {parts[0]}{near}", where=at(path, number))
         found.append(column)
     return tuple(found)
 
@@ -145,7 +148,7 @@ def _references(conn: Connection[Any], table: Relation, at: At) -> list[Referenc
                 hint=f"Give {child.label} a primary key with a `constraint` step.",
             )
         columns = tuple(child.by_number(number) for number in row["columns"])
-        referenced = tuple(table.by_number(number) for number in row["referenced"])
+        referenced = tuple(column for name in row["referenced"] if (column := table.column(name)))
         found.append(Reference(row["name"], child, columns, referenced, key))
     return found
 

@@ -24,7 +24,10 @@ class Places:
 
     @property
     def removed(self) -> str:
-        """The rows, whole, each with the key of the row that stayed: ``lockgate_s1``, ``lockgate_s2``, ..."""
+        """The rows, whole, each with the key of the row that stayed: ``lockgate_s1``, ``lockgate_s2``, ...
+
+        A row of the same key is there twice if the application wrote it anew and that was like another one, too.
+        """
         return f"lockgate.removed_{self.step}"
 
     @property
@@ -44,7 +47,7 @@ def create(conn: Connection[Any], places: Places, alike: Alike) -> None:
         conn,
         f"CREATE TABLE {places.removed} (LIKE {alike.table.sql}, lockgate_batch bigint NOT NULL, "
         f"lockgate_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), "
-        f"lockgate_reason text NOT NULL{stayed}, PRIMARY KEY ({_names(alike.key)}))",
+        f"lockgate_reason text NOT NULL{stayed}, PRIMARY KEY ({_names(alike.key)}, lockgate_batch))",
     )
     _execute(conn, f"CREATE INDEX ON {places.removed} (lockgate_batch)")
     for number, reference in enumerate(alike.references):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,8 +11,9 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from lockgate.catalog import relations
 from lockgate.deduping import places
-from lockgate.deduping.definition import Alike
+from lockgate.deduping.definition import Alike, Reference
 from lockgate.deduping.places import Places
 from lockgate.deduping.statements import Statements
 from lockgate.engine import sqlerrors
@@ -94,11 +96,30 @@ class Remover:
                     why="Rows that were made to refer to another one could not be told apart any more.",
                     hint="Take the phase back with `lockgate rollback`, then apply it again.",
                 )
+            self._refuse_changed()
             return
         with self._ctx.fenced(self._conn):
             places.create(self._conn, self._places, self._alike)
             self._record(references=kept, table=self._alike.table.oid)
         fault("dedupe.prepared")
+
+    def _refuse_changed(self) -> None:
+        """:raises DatabaseError: if rows of the table do not fit any more into the table that keeps them."""
+        kept = relations.named(self._conn, self._places.removed, self._where)
+        own = {"lockgate_batch", "lockgate_at", "lockgate_reason"} | {
+            f"lockgate_s{i + 1}" for i in range(len(self._alike.key))
+        }
+        there = {(column.name, column.type) for column in kept.columns if column.name not in own}
+        differs = sorted(
+            {name for name, _ in there ^ {(column.name, column.type) for column in self._alike.table.columns}}
+        )
+        if differs:
+            raise DatabaseError(
+                f"{self._alike.table.label} is not what it was when the step began: {', '.join(differs)}",
+                where=self._where,
+                why=f"Columns came, went, or have another type, and {self._places.removed} cannot keep its rows.",
+                hint="Take the phase back with `lockgate rollback`, then apply it again.",
+            )
 
     def _oldest(self) -> int:
         """The oldest transaction at work: what a look from now on does not see, that one or a later one writes."""
@@ -135,11 +156,13 @@ class Remover:
             first += some
 
     def _batch(self, first: int, last: int) -> int:
-        kept = self._execute(self._sql.keep(), {"first": first, "last": last}).rowcount
+        kept = self._execute(self._sql.keep(first, last)).rowcount
         if kept:
             fault("dedupe.kept")
             for number, reference in enumerate(self._alike.references):
                 self._execute(self._sql.repoint(number, reference))
+            for reference in self._alike.references:
+                self._refuse_left(reference)
             removed = self._execute(self._sql.remove()).rowcount
             if removed != kept:
                 raise DatabaseError(
@@ -149,6 +172,21 @@ class Remover:
                     hint="Nothing of this batch was done. Look at the triggers and policies of the table.",
                 )
         return kept
+
+    def _refuse_left(self, reference: Reference) -> None:
+        """:raises DatabaseError: if rows refer still to what is removed: they could go with it."""
+        row = self._execute(self._sql.left(reference)).fetchone()
+        assert row is not None, "it is a count"
+        if row[0]:
+            label, without = self._alike.table.label, [c.name for c in reference.referenced if not c.not_null]
+            raise DatabaseError(
+                f"{row[0]} rows of {reference.child.label} would not refer to the rows of {label} that stay",
+                where=self._where,
+                why=(f"One that stays has no value in ({', '.join(without)}), or a trigger" if without else "A trigger")
+                + " keeps them as they are. They could be removed with what they refer to.",
+                hint=f"Nothing of this batch was done. Look at foreign key {reference.name}"
+                + (", and let `keep` prefer rows with a value." if without else " and at the triggers."),
+            )
 
     def _end(self) -> None:
         with self._ctx.fenced(self._conn):
@@ -166,12 +204,14 @@ class Remover:
         query = f"SELECT {', '.join(counts)}"
         row = self._conn.cursor(row_factory=dict_row).execute(query.encode()).fetchone()
         assert row is not None, "they are counts"
-        repointed = {each.child.label: row[f"repointed_{number}"] for number, each in enumerate(self._alike.references)}
+        repointed: Counter[str] = Counter()
+        for number, each in enumerate(self._alike.references):
+            repointed[each.child.label] += row[f"repointed_{number}"]
         label = self._alike.table.label
         return Evidence(
             f"quarantined:{label}",
             query,
-            {"table": label, "kept in": self._places.removed, "rows": row["removed"], "repointed": repointed},
+            {"table": label, "kept in": self._places.removed, "rows": row["removed"], "repointed": dict(repointed)},
         )
 
     def _roomy(self) -> None:
@@ -181,9 +221,9 @@ class Remover:
             (_WORK_MEM, _WORK_MEM),
         )
 
-    def _execute(self, statement: str, values: dict[str, int] | None = None) -> psycopg.Cursor[Any]:
+    def _execute(self, statement: str) -> psycopg.Cursor[Any]:
         try:
-            return self._conn.execute(statement.encode(), values)
+            return self._conn.execute(statement.encode())
         except psycopg.Error as error:
             if passing(error):
                 raise

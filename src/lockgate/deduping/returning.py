@@ -28,15 +28,23 @@ class Returned:
 
     :param references: rows that refer to them again.
     :param changed: rows that the application has had refer to another since, or removed; they stay as they are.
+    :param replaced: rows in whose place the application wrote others of the same key, which were removed, too: those
+        come back.
     """
 
     rows: int = 0
     references: int = 0
     changed: int = 0
+    replaced: int = 0
 
     def plus(self, other: Returned) -> Returned:
         """Both together."""
-        return Returned(self.rows + other.rows, self.references + other.references, self.changed + other.changed)
+        return Returned(
+            self.rows + other.rows,
+            self.references + other.references,
+            self.changed + other.changed,
+            self.replaced + other.replaced,
+        )
 
 
 class Returner:
@@ -59,6 +67,7 @@ class Returner:
         if self._detail.get("references") is None:
             return done
         table = self._read(int(self._detail["table"]))
+        done = done.plus(Returned(replaced=patiently(self._ctx, self._conn, self._leave_replaced)))
         while (batch := self._next()) is not None:
             if self._ctx.stop.is_set():
                 raise Interrupted("Stopped between two batches", where=self._where)
@@ -68,6 +77,15 @@ class Returner:
             places.drop(self._conn, self._places, len(self._detail["references"]))
             steps.record(self._conn, self._ctx.step_row.id, detail={"references": None, "table": None})
         return done
+
+    def _leave_replaced(self) -> int:
+        kept = relations.named(self._conn, self._places.removed, self._where)
+        key = [column for name in kept.primary_key if (column := kept.column(name)) and name != "lockgate_batch"]
+        same = " AND ".join(f"r.{column.sql} {column.equals} l.{column.sql}" for column in key)
+        return self._execute(
+            f"DELETE FROM {self._places.removed} AS r WHERE EXISTS (SELECT FROM {self._places.removed} AS l "
+            f"WHERE {same} AND l.lockgate_batch > r.lockgate_batch)"
+        ).rowcount
 
     def _next(self) -> int | None:
         row = self._execute(f"SELECT max(lockgate_batch) FROM {self._places.removed}").fetchone()
@@ -82,7 +100,8 @@ class Returner:
             f"SELECT {columns} FROM {self._places.removed} WHERE lockgate_batch = {batch}"
         ).rowcount
         back = noted = 0
-        for number, reference in enumerate(self._detail["references"]):
+        # The last one first: where two are columns of one key, it was noted as the ones before had left it.
+        for number, reference in reversed(list(enumerate(self._detail["references"]))):
             noted += self._noted(number, batch)
             back += self._point_back(number, reference, batch)
         self._execute(f"DELETE FROM {self._places.removed} WHERE lockgate_batch = {batch}")

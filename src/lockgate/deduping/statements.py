@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from lockgate.catalog.relations import Column
 from lockgate.deduping.definition import Alike, Reference
 from lockgate.deduping.places import Places
+from lockgate.sql.tree import quote
 
 REASON = "like another row"
 
@@ -18,6 +19,7 @@ class Statements:
         self._alike = alike
         self._places = places
         self._table = alike.table.sql
+        self._called = quote(alike.table.name)
 
     # --- looking --------------------------------------------------------------------------------------------
 
@@ -46,8 +48,9 @@ class Statements:
             groups = f"{self._table}{self._condition()}"
             if since is not None:
                 groups = (
-                    f"({rows}) AS r WHERE EXISTS (SELECT FROM {self._table} AS f{self._condition()} "
-                    f"AND {_equal(alike.by, 'f', 'r')} AND {_written(since)})"
+                    f"({rows}) AS lockgate_r WHERE EXISTS (SELECT FROM {self._table} AS {self._called} "
+                    f"{self._condition()} AND {_equal(alike.by, self._called, 'lockgate_r')} "
+                    f"AND {_written(self._called, since)})"
                 )
             found = (
                 f"SELECT g.lockgate_group, {key} FROM ({rows}) AS t JOIN (SELECT row_number() OVER () AS "
@@ -58,8 +61,8 @@ class Statements:
 
     # --- removing, a batch in one transaction -----------------------------------------------------------------
 
-    def keep(self) -> str:
-        """Lock the rows of some groups, and copy those that do not stay; parameters ``first`` and ``last``.
+    def keep(self, first: int, last: int) -> str:
+        """Lock the rows of some groups, from number ``first`` to ``last``, and copy those that do not stay.
 
         What was written to them since they were found counts.
         """
@@ -72,16 +75,20 @@ class Statements:
         names = "".join(f", lockgate_s{i}" for i, _ in enumerate(alike.key, 1))
         return (
             f"WITH locked AS MATERIALIZED (SELECT t.* FROM {self._table} AS t JOIN {self._places.alike} AS a "
-            f"ON {_equal(alike.key, 't', 'a')} WHERE a.lockgate_group BETWEEN %(first)s AND %(last)s "
+            f"ON {_equal(alike.key, 't', 'a')} WHERE a.lockgate_group BETWEEN {first} AND {last} "
             f"ORDER BY {', '.join(f't.{column.sql}' for column in alike.key)} FOR UPDATE OF t), "
-            f"placed AS (SELECT *, row_number() OVER w AS lockgate_place{stayed} FROM locked{self._condition()} "
+            f"placed AS (SELECT *, row_number() OVER w AS lockgate_place{stayed} FROM locked AS {self._called} "
+            f"{self._condition()} "
             f"WINDOW w AS (PARTITION BY {_names(alike.by)} ORDER BY {order})) "
             f"INSERT INTO {self._places.removed} ({columns}, lockgate_batch, lockgate_reason{names}) "
             f"SELECT {columns}, {_BATCH}, '{REASON}'{names} FROM placed WHERE lockgate_place > 1"
         )
 
     def repoint(self, number: int, reference: Reference) -> str:
-        """Have what refers to the rows of this batch refer to those that stay, and note each."""
+        """Have what refers to the rows of this batch refer to those that stay, and note each.
+
+        Not where the row that stays has no value to refer to: the reference would be cut. ``left`` tells of it.
+        """
         old = ", ".join(f"r.{column.sql} AS o{i}" for i, column in enumerate(reference.referenced, 1))
         new = ", ".join(f"s.{column.sql} AS n{i}" for i, column in enumerate(reference.referenced, 1))
         stays = " AND ".join(
@@ -89,15 +96,25 @@ class Statements:
         )
         assigned = ", ".join(f"{column.sql} = g.n{i}" for i, column in enumerate(reference.columns, 1))
         refers = " AND ".join(f"c.{column.sql} {column.equals} g.o{i}" for i, column in enumerate(reference.columns, 1))
+        there = "".join(f" AND s.{column.sql} IS NOT NULL" for column in reference.referenced if not column.not_null)
         # The key as it is afterwards: a column of it may be the one that refers.
         key = ", ".join(f"c.{column.sql} AS k{i}" for i, column in enumerate(reference.key, 1))
         both = ", ".join(f"g.{letter}{i}" for letter in "on" for i, _ in enumerate(reference.columns, 1))
         return (
             f"WITH g AS (SELECT {old}, {new} FROM {self._places.removed} AS r JOIN {self._table} AS s ON {stays} "
-            f"WHERE r.lockgate_batch = {_BATCH}), "
+            f"WHERE r.lockgate_batch = {_BATCH}{there}), "
             f"moved AS (UPDATE {reference.child.sql} AS c SET {assigned} FROM g WHERE {refers} "
             f"RETURNING {key}, {both}) "
             f"INSERT INTO {self._places.repointed(number)} SELECT {_BATCH}, moved.* FROM moved"
+        )
+
+    def left(self, reference: Reference) -> str:
+        """Count what refers to the rows of this batch still: what a DELETE may take along."""
+        pairs = zip(reference.columns, reference.referenced, strict=True)
+        refers = " AND ".join(f"c.{column.sql} {column.equals} r.{other.sql}" for column, other in pairs)
+        return (
+            f"SELECT count(*) FROM {reference.child.sql} AS c JOIN {self._places.removed} AS r ON {refers} "
+            f"WHERE r.lockgate_batch = {_BATCH}"
         )
 
     def remove(self) -> str:
@@ -108,19 +125,19 @@ class Statements:
         )
 
     def _condition(self) -> str:
-        """The WHERE clause that rows are looked at with; names of columns stand in it as in the plan."""
+        """The WHERE clause that rows are looked at with; names stand in it as in the plan, also that of the table."""
         parts = [f"({self._alike.where}\n)"] if self._alike.where else []
         if not self._alike.nulls_alike:
             parts += [f"{column.sql} IS NOT NULL" for column in self._alike.by]
         return f" WHERE {' AND '.join(parts)}" if parts else ""
 
 
-def _written(since: int) -> str:
-    """The condition that a transaction, or a later one, wrote a row, ``f``.
+def _written(row: str, since: int) -> str:
+    """The condition that a transaction, or a later one, wrote a row.
 
     A row that was written 2,000 million transactions ago may seem to be such, too; it is looked at in vain.
     """
-    return f"pg_catalog.age(f.xmin) <= pg_catalog.age('{since % 2**32}'::xid)"
+    return f"pg_catalog.age({row}.xmin) <= pg_catalog.age('{since % 2**32}'::xid)"
 
 
 _BATCH = "pg_catalog.pg_current_xact_id()::text::bigint"

@@ -17,7 +17,7 @@ from lockgate.discover.finding import Finding, Mend
 from lockgate.discover.indexes import free_name
 from lockgate.discover.keys import Candidate, candidates
 from lockgate.discover.profile import is_text
-from lockgate.discover.references import type_name
+from lockgate.discover.references import acknowledged, type_name
 from lockgate.discover.survey import Survey, Table, Unread
 from lockgate.safety.finding import Severity
 from lockgate.safety.probes.asking import EXAMPLES, source
@@ -244,7 +244,7 @@ def _duplicates(survey: Survey, table: Table, candidate: Candidate, alike: Alike
             f"Keep the first of each, and put the others into quarantine (the step `dedupe`); then {statement}",
             dedupe=(table.sql, tuple(map(ident, candidate.names)), tuple(map(ident, _order(survey, table)))),
             constraint=statement,
-            first=_before(survey, table, alike),
+            first=_before(survey, table, candidate, alike),
         ),
         count=alike.extra,
         of=alike.rows,
@@ -255,14 +255,49 @@ def _duplicates(survey: Survey, table: Table, candidate: Candidate, alike: Alike
     )
 
 
-def _before(survey: Survey, table: Table, alike: Alike) -> str:
+def _before(survey: Survey, table: Table, candidate: Candidate, alike: Alike) -> str:
     """What has to be done before rows can be put aside; empty if nothing."""
     if survey.facts.primary_key(table.relation.oid) is None:
         return f"{table.label} needs a primary key"
+    if hanging := _hanging(survey, table):
+        return hanging
+    try:
+        [(blank,)] = survey.ask(_blank(table, candidate), [table.relation], candidate.names)
+    except Unread as error:
+        return f"look whether several rows have an empty {candidate.names[-1]}, which was not counted: {error.why}"
+    if blank:
+        return (
+            f"{blank:,} row{'' if blank == 1 else 's'} more {'is' if blank == 1 else 'are'} alike in an empty "
+            f"{candidate.names[-1]}, which is no value: set it to NULL there"
+        )
     if alike.crowds:
         values = f"{alike.crowds:,} value{'' if alike.crowds == 1 else 's'}"
         return f"more than {_CROWD} rows each have {values}: if such a value stands for none, set it to NULL"
     return ""
+
+
+def _hanging(survey: Survey, table: Table) -> str:
+    """What the step `dedupe` refuses, or wants to be acknowledged."""
+    facts, oid = survey.facts, table.relation.oid
+    if table.relation.kind == "r" and len(list(facts.family(table.relation))) > 1:
+        return f"the rows of the tables that inherit from {table.label} are rows of it, too"
+    refers = facts.references_to(oid)
+    if own := next((each.name for each in refers if each.relation == oid), None):
+        return f"foreign key {own} of {table.label}, which refers to itself, has to go for as long"
+    nameless = next((each.relation for each in refers if facts.primary_key(each.relation) is None), None)
+    if nameless is not None:
+        known = facts.relations.get(nameless)
+        return f"{known.label if known else 'a table'}, which refers to it, needs a primary key"
+    return acknowledged(survey, {oid, *(each.relation for each in refers)})
+
+
+def _blank(table: Table, candidate: Candidate) -> sql.Composed:
+    """How many rows are too many if those without a text are alike, as a constraint takes them."""
+    given = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(name)) for name in candidate.names]
+    last = sql.SQL("{}::text = ''").format(sql.Identifier(candidate.names[-1]))
+    return sql.SQL(
+        "SELECT coalesce(sum(n - 1), 0)::bigint FROM (SELECT count(*) AS n FROM {} WHERE {} GROUP BY {}) AS blank"
+    ).format(source(table.relation), sql.SQL(" AND ").join([*given, last]), _listed(candidate))
 
 
 def _order(survey: Survey, table: Table) -> tuple[str, ...]:

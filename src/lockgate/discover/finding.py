@@ -71,6 +71,8 @@ class Mend:
     :param dedupe: a table, the columns that make rows alike, and the items of ORDER BY by which the first stays.
     :param analyze: a table. Names are as SQL writes them.
     :param first: what a person has to do before the step can succeed; empty if nothing.
+    :param parent: the table that the column refers to, of a reference that no foreign key keeps, and ``hinders`` why
+        rows of that cannot be put aside even if the constraint is there; empty if they can.
     """
 
     said: str
@@ -79,6 +81,8 @@ class Mend:
     dedupe: tuple[str, tuple[str, ...], tuple[str, ...]] | None = None
     analyze: str = ""
     first: str = ""
+    parent: str = ""
+    hinders: str = ""
 
 
 @dataclass(frozen=True, slots=True)

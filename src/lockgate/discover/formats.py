@@ -27,7 +27,11 @@ _US = (
     "WY",
 )
 # fmt: on
-_DAY = r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+# A day that its month has; only of 29 February the year is not asked.
+_DAY = r"[0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|[12][0-9]))"
+_DAY_FIRST = (
+    r"((0[1-9]|[12][0-9]|3[01])/(0[13578]|1[02])|(0[1-9]|[12][0-9]|30)/(0[469]|11)|(0[1-9]|[12][0-9])/02)/[0-9]{4}"
+)
 _TIME = r"[ T]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?( ?(Z|[+-][0-9]{2}(:?[0-9]{2})?))?"
 
 
@@ -107,6 +111,7 @@ _PHONE = _named(
 _DATE = _named("date|dt|dob|birth|birth_?day|birth_?date|day|nascimento|on|at")
 _NUMBER = _named("price|amount|total|subtotal|quantity|qty|valor|cost|weight|balance|salary|score|rate")
 _LONGEST = 300  # bytes
+_NOTHING = r"(?!)"
 _DIGEST = re.compile(r"(?:.*_)?(?:hash|sha1|sha256|sha_?256|md5|checksum|digest|fingerprint)")
 
 FORMATS = (
@@ -193,7 +198,7 @@ FORMATS = (
     Format(
         "date-slash",
         "a date such as 29/02/2024",
-        r"(0[1-9]|[12][0-9]|3[01])/(0[1-9]|1[0-2])/[0-9]{4}",
+        _DAY_FIRST,
         names=_DATE,
         rival=True,
         instead="date",
@@ -204,6 +209,9 @@ FORMATS = (
     Format("any-date", "a date such as 2024-02-29", _DAY, share=0.95, instead="date"),
     Format("any-time", "a date with a time", f"{_DAY}{_TIME}", share=0.95, instead="timestamptz"),
 )
+
+BLANK = Format("blank", "nothing", names=re.compile(_NOTHING))
+"""An empty text, where nothing was given: Django's way, and that of columns that are padded. It breaks no format."""
 
 
 def suggested(column: str) -> Iterator[Format]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lockgate.discover.finding import Finding
@@ -49,7 +50,8 @@ def as_text(outcome: Outcome) -> str:
 
     :raises UsageError: when no finding has a step that a plan can run.
     """
-    ready = [finding for finding in outcome.findings if is_ready(finding)]
+    findings = _hindered(outcome.findings)
+    ready = [finding for finding in findings if is_ready(finding)]
     phases = [*_phase("keys", "Duplicates out, keys and references kept", _keys(ready))]
     phases += _phase("indexes", "Indexes below foreign keys", _indexes(ready))
     phases += _phase("statistics", "Figures for the planner", _analyzed(ready))
@@ -59,7 +61,7 @@ def as_text(outcome: Outcome) -> str:
             where=f"database {outcome.database}",
             why="Nothing that was found has a step which could run as it is.",
         )
-    others = [finding for finding in outcome.findings if not is_ready(finding)]
+    others = [finding for finding in findings if not is_ready(finding)]
     head = [
         *_comment(f"Written by lockgate discover from database {outcome.database}. Read it before you run it.", 0),
         "plan: mend",
@@ -79,9 +81,32 @@ def _phase(name: str, title: str, steps: Sequence[str]) -> list[str]:
     return ["", f"  - id: {name}", f"    title: {title}", "    steps:", *steps] if steps else []
 
 
+def _hindered(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings; duplicates are left to a person where something else that was found speaks against a step."""
+    return [
+        replace(finding, mend=replace(finding.mend, first=why))
+        if finding.mend.dedupe and not finding.mend.first and (why := _against(finding, findings))
+        else finding
+        for finding in findings
+    ]
+
+
+def _against(alike: Finding, findings: Iterable[Finding]) -> str:
+    """Why rows that are alike cannot simply be put aside; empty if they can."""
+    assert alike.mend.dedupe is not None
+    for finding in findings:
+        if finding.mend.hinders and finding.mend.parent == alike.mend.dedupe[0]:
+            return finding.mend.hinders
+        if finding.code == "DB501" and finding.table == alike.table and set(finding.columns) <= set(alike.columns):
+            column = finding.columns[0]
+            return f"a value of {column} that breaks its format may stand for none in several rows: set it to NULL"
+    return ""
+
+
 def _keys(findings: Iterable[Finding]) -> list[str]:
     lines: list[str] = []
-    for finding in findings:
+    # Foreign keys first: only by them it is known what refers to a row that is put aside.
+    for finding in sorted(findings, key=lambda finding: finding.mend.dedupe is not None):
         if not finding.mend.dedupe and not finding.mend.constraint:
             continue
         lines += _told(finding)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from psycopg import sql
 
-from lockgate.discover.formats import Format, suggested
+from lockgate.discover.formats import BLANK, Format, suggested
 from lockgate.discover.survey import Survey, Table
 from lockgate.safety.probes.asking import source
 from lockgate.safety.records import Column
@@ -24,7 +24,7 @@ class Profile:
 
     :ivar rows: how many rows were looked at; ``exact`` if these are all.
     :ivar values: of each column, how many rows have a value.
-    :ivar formats: of each text column, how many values have a format.
+    :ivar formats: of each text column, how many values have a format; ``blanks`` how many are empty.
     :ivar query: the first of the queries that counted.
     """
 
@@ -32,6 +32,7 @@ class Profile:
     exact: bool = False
     values: dict[str, int] = field(default_factory=dict)
     formats: dict[str, dict[Format, int]] = field(default_factory=dict)
+    blanks: dict[str, int] = field(default_factory=dict)
     query: str = ""
 
 
@@ -68,7 +69,7 @@ def all_of(survey: Survey, table: Table) -> list[Counted]:
     for column in table.columns:
         wanted.append(Counted(column, None))
         if is_text(survey, column):
-            wanted += [Counted(column, each) for each in suggested(column.name)]
+            wanted += [Counted(column, each) for each in (BLANK, *suggested(column.name))]
     return wanted
 
 
@@ -109,6 +110,8 @@ def count(survey: Survey, table: Table, wanted: Sequence[Counted], rows: sql.Com
         for each, number in zip(asked, counts, strict=True):
             if each.format is None:
                 found.values[each.column.name] = number
+            elif each.format is BLANK:
+                found.blanks[each.column.name] = number
             else:
                 found.formats.setdefault(each.column.name, {})[each.format] = number
     return found

@@ -198,7 +198,9 @@ def _looked(survey: Survey, guess: Guess) -> Finding | None:
             "can be made, and each join converts every value.",
             survey.text(query),
             Mend(
-                f"Give it type {target.type_name}: a new column, filled by a transform, a foreign key, and a cutover."
+                f"Give it type {target.type_name}: a new column, filled by a transform, a foreign key, and a cutover.",
+                parent=parent.sql,
+                hinders=f"{table.label}.{column.name} refers to it, and no foreign key can keep that",
             ),
             count=lost,
             of=values,
@@ -230,12 +232,32 @@ def _missing(survey: Survey, guess: Guess, query: sql.Composable, values: int, l
             index=index,
             constraint=statement,
             first=f"the rows of {table.label} that refer to none have to go, or to lose the value" if lost else "",
+            parent=parent.sql,
+            hinders=_hinders(survey, guess, lost),
         ),
         count=lost,
         of=values,
         basis="all rows were counted",
         examples=_orphan_keys(survey, guess) if lost else (),
     )
+
+
+def _hinders(survey: Survey, guess: Guess, lost: int) -> str:
+    """Why rows that are referred to cannot be put aside, even if the foreign key is there by then."""
+    table, refers = guess.table, f"{guess.table.label}.{guess.column.name} refers to it"
+    if lost:
+        return f"{refers}, and no foreign key keeps that, as some rows refer to none"
+    if table is guess.parent:
+        return f"{refers}, and a table that refers to itself is not put in order by `dedupe`"
+    if survey.facts.primary_key(table.relation.oid) is None:
+        return f"{refers}, and {table.label} needs a primary key"
+    return acknowledged(survey, {table.relation.oid})
+
+
+def acknowledged(survey: Survey, tables: set[int]) -> str:
+    """What to say of triggers of some tables, by number, so that a step may change rows; empty if there are none."""
+    fire = sorted({each.name for each in survey.facts.triggers if each.relation in tables and each.enabled != "D"})
+    return f"say that these triggers may fire: `acknowledge_triggers: [{', '.join(fire)}]`" if fire else ""
 
 
 def _counting(guess: Guess, *, texts: bool) -> sql.Composed:

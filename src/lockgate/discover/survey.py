@@ -123,12 +123,13 @@ class Survey:
         """The rows of a query of ``known.sql``.
 
         :raises Unread: when the server refuses it.
+        :raises psycopg.Error: when the connection is lost.
         """
         try:
             with self.prober.looking(self._limit()):
                 return known(self.conn, name, **values)
         except psycopg.Error as error:
-            raise Unread(reason(error)) from None
+            raise self._unread(error) from None
 
     def ask(
         self, query: Query, relations: Sequence[Relation] = (), columns: Sequence[str] = ()
@@ -137,6 +138,7 @@ class Survey:
 
         :param relations: that it reads; ``columns`` of the first one.
         :raises Unread: when the role may not, or the time is up.
+        :raises psycopg.Error: when the connection is lost.
         """
         limit = self._limit()
         try:
@@ -147,7 +149,11 @@ class Survey:
                 self.conn.execute("SELECT pg_catalog.set_config('work_mem', %s, true)", (_SORTING,))
                 return list(self.conn.execute(query).fetchall())
         except psycopg.Error as error:
-            raise Unread(reason(error)) from None
+            raise self._unread(error) from None
+
+    def _unread(self, error: psycopg.Error) -> Exception:
+        """What to raise of it: that something was not looked at, unless nothing can be looked at any more."""
+        return error if self.conn.closed else Unread(reason(error))
 
     def keys(self, table: Table, condition: sql.Composable, columns: Sequence[str] = ()) -> Rows:
         """The keys of some rows that a condition holds for, where examples are wanted."""

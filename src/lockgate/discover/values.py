@@ -8,7 +8,7 @@ from psycopg import sql
 
 from lockgate.discover import names
 from lockgate.discover.finding import Finding, Mend
-from lockgate.discover.formats import Format, evident
+from lockgate.discover.formats import BLANK, Format, evident
 from lockgate.discover.indexes import free_name
 from lockgate.discover.profile import Counted, Profile, as_text, is_text
 from lockgate.discover.survey import Survey, Table
@@ -33,19 +33,24 @@ def again(survey: Survey, table: Table, profile: Profile) -> list[Counted]:
             wanted.append(Counted(column, None))
         chosen = evident_format(survey, table, column, profile)
         if chosen is not None:
-            wanted += [Counted(column, None), Counted(column, chosen)]
+            wanted += [Counted(column, None), Counted(column, BLANK), Counted(column, chosen)]
     return list(dict.fromkeys(wanted))
 
 
 def evident_format(survey: Survey, table: Table, column: Column, profile: Profile) -> Format | None:
     """The format that the values of a column evidently have."""
-    counts, of = profile.formats.get(column.name), profile.values.get(column.name, 0)
+    counts, of = profile.formats.get(column.name), _given(profile, column)
     if not counts or of < _ENOUGH:
         return None
     found = evident(counts, of)
     if found is not None and found.name in _BY_COUNTRY and _several_countries(table):
         return found if counts[found] >= _INTERNATIONAL * of else None
     return found
+
+
+def _given(profile: Profile, column: Column) -> int:
+    """How many values there are that are not empty."""
+    return profile.values.get(column.name, 0) - profile.blanks.get(column.name, 0)
 
 
 def _several_countries(table: Table) -> bool:
@@ -70,9 +75,12 @@ def _format(survey: Survey, table: Table, column: Column, sample: Profile, best:
     if chosen is None:
         return
     known = best or sample
-    of = known.values[column.name]
+    of, blanks = _given(known, column), known.blanks[column.name]
     broken = of - known.formats[column.name][chosen]
-    condition = sql.SQL("NOT ({})").format(chosen.holds(as_text(sql.Identifier(column.name))))
+    text = as_text(sql.Identifier(column.name))
+    condition = sql.SQL("NOT ({})").format(chosen.holds(text))
+    if blanks:
+        condition = sql.SQL("{} <> '' AND {}").format(text, condition)
     query = sql.SQL("SELECT count(*) FROM {} WHERE {}").format(source(table.relation), condition)
     if broken:
         total, basis = broken, "all rows were counted"
@@ -87,7 +95,7 @@ def _format(survey: Survey, table: Table, column: Column, sample: Profile, best:
             (column.name,),
             f"{said} are not what the others are: {chosen.said}.",
             survey.text(query),
-            _checking(survey, table, column, chosen),
+            _checking(survey, table, column, chosen, blanks=bool(blanks)),
             count=total,
             of=of,
             exact=best is not None,
@@ -108,9 +116,10 @@ def _format(survey: Survey, table: Table, column: Column, sample: Profile, best:
         )
 
 
-def _checking(survey: Survey, table: Table, column: Column, chosen: Format) -> Mend:
+def _checking(survey: Survey, table: Table, column: Column, chosen: Format, *, blanks: bool) -> Mend:
     name = free_name(survey, table, (column.name,), "check")
-    check = chosen.check(f"{ident(column.name)}" if is_plain(column) else f"({ident(column.name)})::text")
+    text = ident(column.name) if is_plain(column) else f"({ident(column.name)})::text"
+    check = f"{text} = '' OR {chosen.check(text)}" if blanks else chosen.check(text)
     statement = f"ALTER TABLE {table.sql} ADD CONSTRAINT {ident(name)} CHECK ({check});"
     return Mend(
         f"Mend the values, then let a CHECK keep it so: {statement}",

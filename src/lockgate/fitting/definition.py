@@ -96,6 +96,13 @@ def of_step(conn: Connection[Any], step: NormaliseStep, place: Place) -> Fitting
             where=place("table"),
             why="What a view or a foreign table shows cannot be changed in pieces.",
         )
+    if table.inherited:
+        raise PlanError(
+            f"{table.label} has tables that inherit from it",
+            where=place("table"),
+            why="Their rows are rows of it, too, and its key does not tell them apart.",
+            hint="Bring the values of each of them into their form with a step of its own.",
+        )
     key = tuple(_column(table, name, place("key", n)) for n, name in enumerate(step.key))
     _refuse_key(table, key, place("key"))
     _refuse_triggers(table, step, place("table"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -22,29 +23,47 @@ from lockgate.script.running import patiently
 _AT_ONCE = 5_000  # values
 
 
+@dataclass(frozen=True, slots=True)
+class Back:
+    """What became of the values of before.
+
+    :param values: that were put back, in this run.
+    :param changed: that stay away because somebody changed what the step wrote.
+    :param gone: whose rows are not there any more, or have another key.
+    """
+
+    values: int
+    changed: int
+    gone: int
+
+
 class Returning:
     """Puts the values of before back for one step.
 
     :param where: the step's place in the plan.
+    :param lose: whether they may be forgotten where the table is gone.
     """
 
-    def __init__(self, ctx: StepContext, conn: Connection[Any], of: Normalisation, where: str) -> None:
+    def __init__(self, ctx: StepContext, conn: Connection[Any], of: Normalisation, where: str, *, lose: bool) -> None:
         self._ctx = ctx
+        self._lose = lose
         self._conn = conn
         self._of = of
         self._where = where
 
-    def run(self) -> tuple[int, int]:
-        """How many values were put back (in this run), and how many stay because somebody changed them since.
+    def run(self) -> Back:
+        """Put them back, and forget the step.
 
-        :raises RollbackRefused: if the table's key is not what it was.
+        :raises RollbackRefused: if the table's key is not what it was, or the table itself is gone.
         :raises LockgateError: if the table refuses a value of before.
         """
         ctx, conn = self._ctx, self._conn
         table = self._table()
+        if table is None:
+            self._refuse_loss()
         patiently(ctx, conn, self._gather)
         fault("normalise.gathered")
-        back = changed = 0
+        back = changed = gone = 0
         if table is not None:
             key = self._key(table)
             columns = self._columns(table)
@@ -55,13 +74,25 @@ class Returning:
                 back += patiently(ctx, conn, partial(self._put_back, table, key, columns, low))
                 fault("normalise.returned")
             changed = sum(self._changed(table, key, column) for column in columns)
+            gone = sum(self._without_row(table, key, column) for column in columns)
         patiently(ctx, conn, self._forget)
         fault("normalise.forgotten")
-        return back, changed
+        return Back(back, changed, gone)
 
     def _table(self) -> Relation | None:
         row = self._conn.execute("SELECT FROM pg_catalog.pg_class WHERE oid = %s", (self._of.relid,)).fetchone()
         return catalog.read(self._conn, self._of.relid) if row is not None else None
+
+    def _refuse_loss(self) -> None:
+        row = self._conn.execute(f"SELECT count(*) FROM {self._of.kept}".encode()).fetchone()
+        if row and row[0] and not self._lose:
+            raise RollbackRefused(
+                "The table whose values would be put back is gone",
+                where=self._where,
+                why="It was dropped, or another one is in its place (by a `rewrite` or `partition` that is closed). "
+                f"The values of before, {row[0]}, are in {self._of.kept}.",
+                hint="Put back by hand what you need of them; `lockgate rollback --lose-rows` forgets them.",
+            )
 
     def _key(self, table: Relation) -> list[Column]:
         key = table.present(self._of.key)
@@ -126,6 +157,13 @@ class Returning:
             "SELECT count(*)",
             f" AS r JOIN {table.sql} AS t ON {_of_key(key)} WHERE r.number = {column.number} "
             f'AND t.{column.sql}::text COLLATE "C" IS DISTINCT FROM r.old COLLATE "C"',
+        )
+
+    def _without_row(self, table: Relation, key: list[Column], column: Column) -> int:
+        return self._number(
+            "SELECT count(*)",
+            f" AS r WHERE r.number = {column.number} "
+            f"AND NOT EXISTS (SELECT FROM {table.sql} AS t WHERE {_of_key(key)})",
         )
 
     def _forget(self) -> None:

@@ -32,6 +32,8 @@ def write(
         return 0
     try:
         with conn.transaction():
+            # A deferred constraint would refuse all of the transaction when it ends, and nobody knew which row.
+            conn.execute("SET CONSTRAINTS ALL IMMEDIATE")
             return conn.execute(_statement(fitting, of, leaf), _parameters(fitting, changes)).rowcount
     except psycopg.Error as error:
         if not is_refusal(error):

@@ -24,7 +24,7 @@ def make(
 ) -> tuple[int, list[Copied]]:
     """Make a partitioned table like another one, in the open transaction; its number, and its indexes.
 
-    It has columns, defaults, checks, indexes, comments, grants, policies and owner of the other. It has no sequences,
+    It has columns, defaults, checks, indexes, comments, grants and owner of the other. It has no policies, sequences,
     triggers and foreign keys: these it gets with the name.
     """
     target = sql.Identifier(schema, name)

@@ -113,6 +113,10 @@ def of_others(conn: Connection[Any], table: Relation, *, published: bool = False
         yield Fault(
             "table", f"materialized view {solid} reads it", "It cannot be led to another table.", "Drop it before."
         )
+    typed = next((view["name"] for view in views if view["has_its_type"]), None)
+    if typed is not None:
+        what = f"view {typed} has a column of its type"
+        yield Fault("table", what, "A view's column cannot change its type.", "Drop the view before.")
     foreign = next((view["name"] for view in views if not view["allowed"]), None)
     if foreign is not None:
         what = f"this role does not own view {foreign}, which reads it"

@@ -95,17 +95,14 @@ def unpaired(conn: Connection[Any], old: int, indexes: Sequence[Copied]) -> list
 def dress(conn: Connection[Any], old: int, new: int, target: sql.Identifier) -> None:
     """Give a new table what CREATE TABLE ... LIKE leaves out, in the open transaction.
 
-    Comment, policies, owner, rights and replica identity. It has no sequences, triggers and foreign keys: these it
-    gets with the name.
+    Comment, owner, rights and replica identity. It has no policies, sequences, triggers and foreign keys: these it gets
+    with the name. Until then row security lets nobody but its owner see a row, where it is on.
     """
     known = rows(conn, "table", old)[0]
     if known["identity"] in ("f", "n"):
         replica = sql.SQL("FULL" if known["identity"] == "f" else "NOTHING")
         conn.execute(sql.SQL("ALTER TABLE {} REPLICA IDENTITY {}").format(target, replica))
     comment(conn, sql.SQL("TABLE {}").format(target), known["comment"])
-    for policy in rows(conn, "policies", old, on=target.as_string(conn)):
-        conn.execute(policy["statement"].encode())
-        comment(conn, sql.SQL("POLICY {} ON {}").format(sql.Identifier(policy["name"]), target), policy["comment"])
     for wanted, clause in ((known["secured"], "ENABLE"), (known["forced"], "FORCE")):
         if wanted:
             conn.execute(sql.SQL("ALTER TABLE {} {} ROW LEVEL SECURITY").format(target, sql.SQL(clause)))

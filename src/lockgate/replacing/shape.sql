@@ -77,11 +77,6 @@ SELECT pg_catalog.concat_ws('; ', 'constraint ' || pg_catalog.quote_ident(c.conn
            pg_catalog.pg_get_constraintdef(c.oid), pg_catalog.obj_description(c.oid, 'pg_constraint'))
 FROM pg_catalog.pg_constraint c WHERE c.conrelid = %(oid)s AND c.contype = 'c'
 UNION ALL
-SELECT pg_catalog.concat_ws('; ', 'policy ' || pg_catalog.quote_ident(p.polname), p.polpermissive, p.polcmd::text, p.polroles::text,
-           pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid),
-           pg_catalog.obj_description(p.oid, 'pg_policy'))
-FROM pg_catalog.pg_policy p WHERE p.polrelid = %(oid)s
-UNION ALL
 SELECT pg_catalog.concat_ws('; ', 'table', 'of ' || pg_catalog.pg_get_userbyid(c.relowner),
            'row security ' || c.relrowsecurity, c.relforcerowsecurity,
            'replica identity ' || nullif(nullif(c.relreplident::text, 'i'), 'd'), rights.list,
@@ -205,7 +200,10 @@ ORDER BY t.tgname
 -- Views that read it.
 SELECT DISTINCT v.oid::bigint AS oid, v.relkind::text AS kind, pg_catalog.format('%%I.%%I', n.nspname, v.relname) AS name,
        pg_catalog.pg_get_viewdef(v.oid) AS definition, v.reloptions AS options,
-       pg_catalog.pg_has_role(v.relowner, 'USAGE') AS allowed
+       pg_catalog.pg_has_role(v.relowner, 'USAGE') AS allowed,
+       EXISTS (SELECT FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type y ON y.oid = a.atttypid
+               JOIN pg_catalog.pg_class c ON c.reltype IN (y.oid, y.typelem)
+               WHERE a.attrelid = v.oid AND a.attnum > 0 AND c.oid = d.refobjid) AS has_its_type
 FROM pg_catalog.pg_depend d
 JOIN pg_catalog.pg_rewrite w ON w.oid = d.objid AND w.rulename = '_RETURN'
 JOIN pg_catalog.pg_class v ON v.oid = w.ev_class
@@ -215,7 +213,8 @@ WHERE d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND d.refclassid 
 
 -- name: sequences
 -- The sequences of its columns: of an identity column (a: always, d: by default) or owned (empty).
-SELECT a.attname AS column, a.attidentity::text AS identity, s.seqrelid::bigint AS oid,
+SELECT a.attname AS column, a.attidentity::text AS identity, s.seqrelid::bigint AS oid, s.seqcache AS cache,
+       pg_catalog.obj_description(s.seqrelid, 'pg_class') AS comment,
        pg_catalog.format('%%I.%%I', n.nspname, c.relname) AS name,
        pg_catalog.format('SEQUENCE NAME %%I.%%I INCREMENT BY %%s MINVALUE %%s MAXVALUE %%s START WITH %%s CACHE %%s %%s',
            n.nspname, c.relname, s.seqincrement, s.seqmin, s.seqmax, s.seqstart, s.seqcache,

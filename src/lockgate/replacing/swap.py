@@ -1,8 +1,8 @@
 """A table takes the name of another one, with all that hangs on the name; and gives it back.
 
 Everything happens in the caller's open transaction, which holds both tables. What PostgreSQL writes of a trigger, a
-view or a foreign key names the table, so that it is read before the names change, and run afterwards: then it speaks
-of the other table.
+view, a policy or a foreign key names the table, so that it is read before the names change, and run afterwards: then
+it speaks of the other table.
 """
 
 from __future__ import annotations
@@ -115,6 +115,7 @@ def forth(conn: Connection[Any], pair: Pair) -> Moved:
     hanging = _read(conn, pair.old)
     own_keys = shape.rows(conn, "foreign_keys", pair.old)
     triggers = shape.rows(conn, "triggers", pair.old)
+    policies = shape.rows(conn, "policies", pair.old, on=pair.named().as_string(conn))
     _drop_keys(conn, pair.named(), own_keys, hanging)
     for trigger in triggers:
         name = sql.Identifier(trigger["name"])
@@ -125,6 +126,10 @@ def forth(conn: Connection[Any], pair: Pair) -> Moved:
     _rename(conn, pair.named_staged(), pair.name)
     _publish(conn, hanging, pair.named_aside(), pair.named())
     _move_sequences(conn, hanging.sequences, pair.named_aside(), pair.named())
+    for policy in policies:
+        conn.execute(policy["statement"].encode())
+        on = sql.SQL("POLICY {} ON {}").format(sql.Identifier(policy["name"]), pair.named())
+        shape.comment(conn, on, policy["comment"])
     leaves = relations.leaves(conn, pair.new)
     for key in own_keys:
         for leaf in leaves:
@@ -194,7 +199,11 @@ def join_key(conn: Connection[Any], pair: Pair, key: dict[str, Any]) -> None:
 def _read(conn: Connection[Any], table: int) -> Hanging:
     found = Hanging(*(shape.rows(conn, query, table) for query in ("views", "referring", "sequences", "publications")))
     for each in found.sequences:
-        row = conn.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(sql.SQL(each["name"]))).fetchone()
+        name = sql.SQL(each["name"])
+        if each["identity"]:
+            # Changes nothing, but nobody takes a number of it any more that the one in its place would give again.
+            conn.execute(sql.SQL("ALTER SEQUENCE {} CACHE {}").format(name, sql.Literal(each["cache"])))
+        row = conn.execute(sql.SQL("SELECT last_value, is_called FROM {}").format(name)).fetchone()
         assert row is not None
         each["at"] = row
         each["grants"] = [
@@ -249,6 +258,7 @@ def _move_sequences(
             )
         )
         conn.execute("SELECT pg_catalog.setval(%s::pg_catalog.regclass, %s, %s)", (each["name"], *each["at"]))
+        shape.comment(conn, sql.SQL("SEQUENCE {}").format(sql.SQL(each["name"])), each["comment"])
         for statement in each["grants"]:
             conn.execute(statement.encode())
 

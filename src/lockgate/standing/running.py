@@ -137,10 +137,10 @@ def idle_for(item: StandingCheck, of: Mapping[str, str], states: Mapping[str, Ph
 
 
 def is_due(item: StandingCheck, last: Result | None, now: datetime) -> bool:
-    """Whether it is time for a check; for one that could not be made it is."""
+    """Whether it is time for a check; for one that could not be made it is, and where the clock was set back."""
     if item.every is None or last is None or last.outcome == "unknown":
         return True
-    return now - last.at >= item.every * _JITTER
+    return not last.at <= now < last.at + item.every * _JITTER
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,16 @@ class Runner:
         with ctx.sessions.open("step", plan_sql=True) as conn:
             back = Returner(ctx, conn, where).run()
         changed = f"; {_count(back.changed, 'reference')} left, changed since" if back.changed else ""
+        replaced = f"; {_count(back.replaced, 'row')} not, of whose key a later one came back" if back.replaced else ""
         return StepResult(
-            f"{_count(back.rows, 'row')} put back, {_count(back.references, 'reference')} changed back{changed}",
-            facts={"rows": back.rows, "references": back.references, "changed since": back.changed},
+            f"{_count(back.rows, 'row')} put back, {_count(back.references, 'reference')} changed back"
+            f"{changed}{replaced}",
+            facts={
+                "rows": back.rows,
+                "references": back.references,
+                "changed since": back.changed,
+                "replaced": back.replaced,
+            },
         )
 
 

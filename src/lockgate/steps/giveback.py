@@ -157,15 +157,20 @@ def _clear(ctx: StepContext, conn: Connection[Any], pair: Pair) -> None:
 
 def _drop_staged(ctx: StepContext, conn: Connection[Any], pair: Pair) -> None:
     """A new table that has never had the name: all of it is a copy."""
-    row = conn.execute("SELECT relname FROM pg_catalog.pg_class WHERE oid = %s", (pair.new,)).fetchone()
+    row = conn.execute(
+        "SELECT c.relname, n.nspname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
+        "ON n.oid = c.relnamespace WHERE c.oid = %s",
+        (pair.new,),
+    ).fetchone()
     if row is None or row[0] != pair.staged:
         return
+    staged = sql.Identifier(row[1], row[0])  # its schema may have another name by now
 
     def attempt(on: Connection[Any]) -> None:
         with ctx.fenced(on):
-            on.execute(sql.SQL("DROP TABLE IF EXISTS {} RESTRICT").format(pair.named_staged()))
+            on.execute(sql.SQL("DROP TABLE IF EXISTS {} RESTRICT").format(staged))
 
-    strong_lock(ctx, _at(ctx), (pair.named_staged().as_string(None),)).do(attempt)
+    strong_lock(ctx, _at(ctx), (staged.as_string(None),)).do(attempt)
 
 
 def _at(ctx: StepContext) -> str:

@@ -86,9 +86,11 @@ class Runner:
             of = normalisations.find(conn, ctx.plan, name)
             if of is None:
                 return StepResult(f"{name}: nothing was written")
-            back, changed = Returning(ctx, conn, of, place(ctx.loaded, ctx.phase, ctx.step)).run()
-        left = f"; {changed} stay, for somebody changed them since" if changed else ""
-        return StepResult(f"{name}: {back} values put back{left}", facts={"put_back": back, "changed_since": changed})
+            back = Returning(ctx, conn, of, place(ctx.loaded, ctx.phase, ctx.step), lose=lose_rows).run()
+        left = f"; {back.changed} stay, for somebody changed them since" if back.changed else ""
+        left += f"; {back.gone} have no row any more" if back.gone else ""
+        facts = {"put_back": back.values, "changed_since": back.changed, "without_row": back.gone}
+        return StepResult(f"{name}: {back.values} values put back{left}", facts=facts)
 
     def _until_none(self, ctx: StepContext, looking: Passes) -> list[Pass]:
         done: list[Pass] = []
@@ -165,7 +167,8 @@ def _result(
     if last.refused:
         said.append(f"{last.refused} rows refused by the table")
     if last.found:
-        said.append(f"{last.found} rows were written meanwhile, in the last of {len(done)} passes")
+        why = "written meanwhile" + (", or a trigger keeps them so" if fitting.table.triggers else "")
+        said.append(f"{last.found} rows lacked it still in the last of {len(done)} passes: {why}")
     result = {**counts.facts(), "cleared_by_reason": dict(sorted(last.cleared.items()))}
     evidence = [Evidence(f"normalised:{fitting.name}", passes.query(fitting), result)]
     if found is not None:

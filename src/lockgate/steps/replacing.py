@@ -93,7 +93,10 @@ class Replacing:
             if found is None or found.state != "over":
                 pair = self._pair(ctx, conn)
                 fault("replacing.made")
-                key = self._key(ctx.step, relations.read(conn, pair.old))
+                table = relations.read(conn, pair.old)
+                key = self._key(ctx.step, table)
+                if not key:  # it had one when the step began
+                    self._refuse_faults(ctx, conn, table)
                 filled = filling.Runner().run(replace(ctx, step=_forth(ctx, conn, pair, key)))
                 pair = self._ready(ctx, conn, pair)
                 # A table without statistics, and whose pages nobody knows to be visible, would be read in worse ways.
@@ -146,11 +149,16 @@ class Replacing:
         return self._make(ctx, conn, table)
 
     def _refuse_unlike(self, ctx: StepContext, conn: Connection[Any], pair: Pair) -> None:
-        """:raises PlanError: if the new table is not what the other one is by now."""
+        """:raises PlanError: if the new table is not what the other one is by now, or cannot take its place."""
+        self._refuse_faults(ctx, conn, relations.read(conn, pair.old))
         differs = shape.unlike(conn, pair.old, pair.new, stored=self.stored)
         differs += [f"index {each['name']}" for each in shape.unpaired(conn, pair.old, pair.indexes)]
         there = {each["oid"] for each in shape.rows(conn, "indexes", pair.old)}
         differs += [f"index {each.name}, dropped" for each in pair.indexes if each.old not in there]
+        made = {each["oid"]: each for each in shape.rows(conn, "statistics", pair.old)}
+        copied = {each.old: each.name for each in pair.statistics}
+        differs += [f"statistics {each['name']}" for oid, each in made.items() if oid not in copied]
+        differs += [f"statistics {name}, dropped" for oid, name in copied.items() if oid not in made]
         if differs:
             raise PlanError(
                 f"{ctx.step.table} was changed since the new table was made",
@@ -165,9 +173,15 @@ class Replacing:
         :raises PlanError: if there is none, or something is in the way.
         """
         table = relations.named(conn, step.table, where("table"))
+        self._refuse(conn, step, table, where)
+        return table
+
+    def _refuse_faults(self, ctx: StepContext, conn: Connection[Any], table: Relation) -> None:
+        self._refuse(conn, ctx.step, table, partial(place, ctx.loaded, ctx.phase, ctx.step))
+
+    def _refuse(self, conn: Connection[Any], step: Any, table: Relation, where: Any) -> None:
         fault_ = self._look(conn, step, table)
         fitness.refuse(fault_, table, self.done, where(fault_.key) if fault_ else "")
-        return table
 
 
 class _Swap(Handover):

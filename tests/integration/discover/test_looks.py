@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from lockgate.discover import profile, run, telling
-from lockgate.discover.survey import Unread
+from lockgate.discover import Finding, permissions, profile, run, telling
+from lockgate.discover.survey import Survey, Unread
 from tests.integration.discover.looking import analyze, look, short
 
 Conn = psycopg.Connection[Any]
@@ -27,6 +28,46 @@ def test_a_table_without_rows_or_columns_is_no_trouble(conn: Conn, dsn: str) -> 
     conn.execute("CREATE TABLE bare ()")
     conn.execute("CREATE TABLE none (id int PRIMARY KEY, email text, parent_id int, phone text)")
     assert look(dsn).findings == []
+
+
+def test_an_empty_text_breaks_no_format(conn: Conn, dsn: str) -> None:
+    conn.execute("CREATE TABLE contact (id int PRIMARY KEY, email varchar(99) NOT NULL DEFAULT '', cep char(9))")
+    conn.execute("INSERT INTO contact SELECT n, n || '@a.example', '01310-100' FROM generate_series(1, 100) n")
+    conn.execute("INSERT INTO contact SELECT n, '', '' FROM generate_series(101, 200) n")
+    analyze(conn)
+    assert not [finding for finding in look(dsn).findings if finding.code == "DB501"]
+    conn.execute("UPDATE contact SET email = 'none', cep = '0' WHERE id IN (1, 2)")
+    found = [finding for finding in look(dsn).findings if finding.code == "DB501"]
+    assert [(finding.columns, finding.count, finding.of) for finding in found] == [
+        (("cep",), 2, 100),
+        (("email",), 2, 100),
+    ]
+    for finding in found:
+        assert conn.execute(finding.query.encode()).fetchone() == (2,)
+        with pytest.raises(psycopg.errors.CheckViolation):
+            conn.execute(finding.mend.constraint.encode())
+    conn.execute("DELETE FROM contact WHERE id IN (1, 2)")
+    for finding in found:
+        conn.execute(finding.mend.constraint.encode())
+
+
+def test_a_day_that_no_month_has_is_no_date(conn: Conn, dsn: str) -> None:
+    conn.execute("CREATE TABLE visits (id int PRIMARY KEY, birth_date text, visit_date char(10), noted text)")
+    conn.execute(
+        "INSERT INTO visits SELECT n, d::text, to_char(d, 'DD/MM/YYYY'), d::text || ' 10:30' "
+        "FROM generate_series(1, 366) n, LATERAL (SELECT '2023-12-31'::date + n) AS of (d)"
+    )
+    analyze(conn)
+    assert {finding.columns for finding in look(dsn).findings if finding.code == "DB504"} == {
+        ("birth_date",),
+        ("visit_date",),
+        ("noted",),
+    }
+    for id_, day in enumerate(["2024-02-30", "2023-04-31", "2023-11-31"], 1):
+        slashed = "/".join(reversed(day.split("-")))
+        conn.execute("UPDATE visits SET birth_date = %s, visit_date = %s WHERE id = %s", (day, slashed, id_))
+    found = {finding.columns: finding.count for finding in look(dsn).findings if finding.code == "DB501"}
+    assert found == {("birth_date",): 3, ("visit_date",): 3}
 
 
 def test_foreign_and_temporary_tables_are_left_out_and_partitions_are_one_table(conn: Conn, dsn: str) -> None:
@@ -127,6 +168,18 @@ def test_a_table_that_somebody_holds_is_not_waited_for(conn: Conn, dsn: str) -> 
     assert "the rows of public.held: somebody holds a lock on the table" in outcome.skipped
     assert "DB201 public.free (email) 1" in short(outcome.findings)
     assert outcome.seconds < 30
+
+
+def test_a_connection_that_is_lost_is_no_clean_bill(conn: Conn, dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    conn.execute("CREATE TABLE t (id int PRIMARY KEY)")
+
+    def ended(survey: Survey, members: frozenset[int]) -> Iterator[Finding]:
+        survey.ask(sql.SQL("SELECT pg_terminate_backend(pg_backend_pid())"))
+        yield from ()
+
+    monkeypatch.setattr(permissions, "found", ended)
+    with pytest.raises(psycopg.OperationalError):
+        look(dsn)
 
 
 def test_when_the_time_is_up_everything_is_said_to_be_not_looked_at(conn: Conn, dsn: str) -> None:

@@ -77,6 +77,93 @@ def test_it_loads_passes_lint_and_mends_what_was_found(leads: Conn, dsn: str, tm
     assert stayed == (2000, "2020-01-01")
 
 
+PEOPLE = """
+    CREATE TABLE people (id int PRIMARY KEY, email text NOT NULL, up int);
+    CREATE TABLE letters (id int PRIMARY KEY, person_id int REFERENCES people);
+    CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    INSERT INTO people SELECT n, n || '@a.example', NULL FROM generate_series(1, 300) n;
+    INSERT INTO people SELECT 300 + n, n || '@a.example', NULL FROM generate_series(1, 5) n;
+"""
+
+
+@pytest.mark.one_server
+@pytest.mark.parametrize(
+    ("change", "first"),
+    [
+        ("INSERT INTO people SELECT 400 + n, '', NULL FROM generate_series(1, 40) n", "39 rows more are alike"),
+        (
+            "CREATE TRIGGER touched BEFORE UPDATE ON letters FOR EACH ROW EXECUTE FUNCTION touch()",
+            "acknowledge_triggers: [touched]",
+        ),
+        ("ALTER TABLE people ADD CONSTRAINT above FOREIGN KEY (up) REFERENCES people", "foreign key above"),
+        ("ALTER TABLE letters DROP CONSTRAINT letters_pkey", "public.letters, which refers to it, needs"),
+        ("CREATE TABLE heirs () INHERITS (people)", "tables that inherit from public.people"),
+    ],
+)
+def test_duplicates_that_a_step_would_not_remove_rightly_are_left_to_somebody(
+    conn: Conn, dsn: str, change: str, first: str
+) -> None:
+    conn.execute(PEOPLE)
+    analyze(conn)
+    (found,) = [finding for finding in look(dsn).findings if finding.code == "DB201"]
+    assert planning.is_ready(found)
+    conn.execute(change.encode())
+    (found,) = [finding for finding in look(dsn).findings if finding.code == "DB201"]
+    assert found.count == 5
+    assert not planning.is_ready(found)
+    assert first in found.mend.first
+
+
+def test_what_refers_to_a_duplicate_without_a_foreign_key_refers_to_the_row_that_stays(
+    conn: Conn, dsn: str, tmp_path: Path
+) -> None:
+    conn.execute('CREATE TABLE "Shop" (id int PRIMARY KEY, "Email" text)')
+    conn.execute("CREATE TABLE orders (id int PRIMARY KEY, shop_id int, note text)")
+    conn.execute("INSERT INTO \"Shop\" SELECT n, n || '@a.example' FROM generate_series(1, 300) n")
+    conn.execute("INSERT INTO \"Shop\" SELECT 300 + n, n || '@a.example' FROM generate_series(1, 5) n")
+    conn.execute("INSERT INTO orders SELECT n, 1 + n % 305, 'n' FROM generate_series(1, 1500) n")
+    analyze(conn)
+    done = lockgate(dsn, "discover", "--write-plan", tmp_path / "mend", "--fail-on", "never")
+    assert done.returncode == 0, done.stderr
+    applied = lockgate(dsn, "apply", tmp_path / "mend")
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    query = (
+        'SELECT count(*), count(s.id), (SELECT count(*) FROM "Shop") FROM orders LEFT JOIN "Shop" s ON s.id = shop_id'
+    )
+    assert conn.execute(query).fetchone() == (1500, 1500, 300)
+
+
+@pytest.mark.one_server
+@pytest.mark.parametrize(
+    ("change", "first"),
+    [
+        ("UPDATE letters SET person_id = 9999 WHERE id = 1", "as some rows refer to none"),
+        ("ALTER TABLE letters DROP CONSTRAINT letters_pkey", "public.letters needs a primary key"),
+        ("ALTER TABLE letters ALTER person_id TYPE text", "no foreign key can keep that"),
+        (
+            "CREATE TRIGGER touched BEFORE UPDATE ON letters FOR EACH ROW EXECUTE FUNCTION touch()",
+            "acknowledge_triggers: [touched]",
+        ),
+        ("UPDATE people SET up = 1 + id % 30", "refers to itself"),
+        ("UPDATE people SET email = 'none' WHERE id < 5", "a value of email that breaks its format"),
+    ],
+)
+def test_duplicates_stay_where_what_refers_to_them_would_not_go_along(
+    conn: Conn, dsn: str, change: str, first: str
+) -> None:
+    conn.execute(PEOPLE.replace("up int", "parent_id int").encode())
+    conn.execute("ALTER TABLE letters DROP CONSTRAINT letters_person_id_fkey")
+    conn.execute("INSERT INTO letters SELECT n, 1 + n % 305 FROM generate_series(1, 900) n")
+    conn.execute(change.replace("SET up", "SET parent_id").encode())
+    conn.execute("CREATE TABLE other (id int PRIMARY KEY, person_id int)")
+    conn.execute("INSERT INTO other SELECT n, 1 + n % 305 FROM generate_series(1, 900) n")
+    analyze(conn)
+    text = " ".join(planning.as_text(look(dsn)).replace("#", " ").split())
+    steps, _, left = text.partition("What is left")
+    assert "dedupe:" not in steps
+    assert first in left
+
+
 @pytest.mark.one_server
 def test_a_plan_that_is_there_is_not_written_over(leads: Conn, dsn: str, tmp_path: Path) -> None:
     file = tmp_path / "plan.yaml"

@@ -127,6 +127,13 @@ def test_a_lost_connection_is_no_bug() -> None:
     assert "bug" not in result.stderr
 
 
+def test_a_statement_that_was_cancelled_is_no_lost_connection() -> None:
+    result = invoke(failing(psycopg.errors.QueryCanceled("canceling statement due to statement timeout")))
+    assert "The server has cancelled a statement" in result.stderr
+    assert "statement_timeout" in result.stderr
+    assert "connection" not in result.stderr
+
+
 def test_an_interrupt_says_how_to_go_on() -> None:
     result = invoke(failing(KeyboardInterrupt()))
     assert "`lockgate apply` goes on where it stopped" in result.stderr

@@ -60,6 +60,12 @@ def test_cron_need_not_be_punctual(every: str | None, outcome: Outcome, passed: 
     assert is_due(item(every=every), last, NOON + passed) is due
 
 
+def test_a_clock_that_was_set_back_lets_no_check_rest_for_long() -> None:
+    last = Result(NOON, "holds", None, 0.1, "")
+    assert is_due(item(every="1h"), last, NOON - timedelta(days=3))
+    assert not is_due(item(every="1h"), last, NOON)
+
+
 def test_what_was_never_made_is_due() -> None:
     assert is_due(item(every="1d"), None, NOON)
 
