@@ -67,7 +67,6 @@ JOIN pg_class x ON x.oid = i.indexrelid AND x.relpersistence <> 't'
 JOIN pg_am m ON m.oid = x.relam
 JOIN pg_namespace n ON n.oid = x.relnamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lockgate')
-ORDER BY x.relname
 
 -- name: nulls_not_distinct
 SELECT indexrelid::bigint FROM pg_index WHERE indisunique AND indnullsnotdistinct
@@ -82,7 +81,6 @@ FROM pg_constraint c
 JOIN pg_namespace n ON n.oid = c.connamespace
 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'lockgate')
   AND c.contype <> 't' AND (c.contype <> 'n' OR NOT c.convalidated)
-ORDER BY c.conname
 
 -- name: not_enforced
 SELECT oid::bigint FROM pg_constraint WHERE contype IN ('c', 'f') AND NOT conenforced
