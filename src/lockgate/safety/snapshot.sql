@@ -94,10 +94,9 @@ SELECT t.oid::bigint, n.nspname, t.typname, t.typtype::text, t.typcategory::text
            ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder) END
 FROM pg_type t
 JOIN pg_namespace n ON n.oid = t.typnamespace
-LEFT JOIN pg_type element ON t.typcategory = 'A' AND element.oid = t.typelem
-LEFT JOIN pg_class rows ON rows.oid = t.typrelid AND rows.relkind <> 'c'
-LEFT JOIN pg_class arrays ON arrays.oid = element.typrelid AND arrays.relkind <> 'c'
-WHERE rows.oid IS NULL AND arrays.oid IS NULL AND n.nspname !~ '^pg_t'
+LEFT JOIN pg_class rows ON rows.reltype = CASE WHEN t.typcategory = 'A' THEN t.typelem ELSE t.oid END
+                       AND rows.reltype <> 0 AND rows.relkind <> 'c'
+WHERE rows.oid IS NULL AND n.nspname !~ '^pg_t'
 
 -- name: casts
 SELECT castsource::bigint, casttarget::bigint, castmethod::text, castcontext::text FROM pg_cast
