@@ -116,4 +116,7 @@ def main() -> NoReturn:
     """Entry point of the program ``lockgate``."""
     # Modules and what a command reads stay until its end: to look through them for garbage again and again finds none.
     gc.set_threshold(50_000, 20, 100)
-    cli.main(prog_name="lockgate")
+    try:
+        cli.main(prog_name="lockgate")
+    finally:
+        gc.freeze()  # Python would look through all of it once more as it ends, which takes longer than to lint a file

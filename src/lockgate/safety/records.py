@@ -147,7 +147,7 @@ class Constraint(NamedTuple):
         exclusion, ``n`` not null.
     :param relation: 0 for one of a domain; ``domain`` is 0 for one of a table.
     :param rests_on: oid of the index that it rests on; of a foreign key that of the table referred to.
-    :param expression: of a check, as SQL.
+    :param expression: of a check, as SQL; None for one that is validated and says nothing of NULL.
     """
 
     oid: int

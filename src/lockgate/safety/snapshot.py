@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
+from functools import lru_cache
 from itertools import starmap
+from operator import attrgetter
 from typing import Any
 
 from psycopg import Connection, Cursor
@@ -31,7 +33,7 @@ def read(conn: Connection[Any]) -> Facts:
     :param conn: an autocommit connection with the search_path of the application.
     :raises psycopg.errors.LockNotAvailable: if a table is locked for longer than the session waits.
     """
-    with conn.transaction(force_rollback=True), conn.cursor(row_factory=tuple_row) as cursor:
+    with conn.transaction(force_rollback=True), conn.cursor(binary=True, row_factory=tuple_row) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         path = _path(cursor)
         [(version, utc)] = _rows(cursor, "server")
@@ -48,10 +50,10 @@ def _facts(cursor: Cursor[tuple[Any, ...]], version: int, utc: bool, path: tuple
         version=version,
         utc=utc,
         search_path=path,
-        relations={relation.oid: relation for relation in _relations(cursor, published)},
+        relations=_relations(cursor, published),
         columns=Columns(_rows(cursor, "columns")),
-        indexes={row[0]: _index(row, row[0] in alike) for row in _rows(cursor, "indexes")},
-        constraints=tuple(_constraint(row, row[0] not in unenforced) for row in _rows(cursor, "constraints")),
+        indexes={index.oid: index for index in _indexes(cursor, alike)},
+        constraints=tuple(_constraints(cursor, unenforced)),
         types={row[0]: _type(row) for row in _rows(cursor, "types")},
         casts={(row[0], row[1]): (row[2], row[3]) for row in _rows(cursor, "casts")},
         equals=frozenset((row[0], row[1]) for row in _rows(cursor, "equals")),
@@ -69,10 +71,14 @@ def _path(cursor: Cursor[tuple[Any, ...]]) -> tuple[str, ...]:
     return tuple(row[0]) if row else ()
 
 
-def _relations(cursor: Cursor[tuple[Any, ...]], published: set[int]) -> Iterator[Relation]:
-    for row in _rows(cursor, "relations"):
-        relation = Relation._make(row)
-        yield relation._replace(published=True) if relation.oid in published else relation
+def _relations(cursor: Cursor[tuple[Any, ...]], published: set[int]) -> dict[int, Relation]:
+    found = {row[0]: Relation._make(row) for row in _rows(cursor, "relations")}
+    found.update({oid: found[oid]._replace(published=True) for oid in published & found.keys()})
+    return found
+
+
+def _indexes(cursor: Cursor[tuple[Any, ...]], alike: set[int]) -> Iterable[Index]:
+    return sorted((_index(row, row[0] in alike) for row in _rows(cursor, "indexes")), key=attrgetter("name"))
 
 
 def _index(row: tuple[Any, ...], nulls_alike: bool) -> Index:
@@ -81,8 +87,15 @@ def _index(row: tuple[Any, ...], nulls_alike: bool) -> Index:
     return Index._make((*row[:9], nulls_alike, *numbers, *row[14:]))
 
 
+# Most tables have the same few: 1, 1 2, and zeros.
+@lru_cache(maxsize=4096)
 def _numbers(vector: str) -> tuple[int, ...]:
     return tuple(map(int, vector.split()))
+
+
+def _constraints(cursor: Cursor[tuple[Any, ...]], unenforced: set[int]) -> Iterable[Constraint]:
+    rows = _rows(cursor, "constraints")
+    return sorted((_constraint(row, row[0] not in unenforced) for row in rows), key=attrgetter("name"))
 
 
 def _constraint(row: tuple[Any, ...], enforced: bool) -> Constraint:

@@ -1,33 +1,32 @@
-"""PostgreSQL's own parser, as the package postgast gives it."""
+"""PostgreSQL's own parser: text to tree and back."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
-import postgast
-from postgast import PgQueryError as ParserError
-from postgast import pg_query_pb2
+from lockgate.sql import native
+from lockgate.sql.native import ParserError
 
 __all__ = ["Node", "ParserError", "deparse", "parse", "scan", "single", "split", "words"]
 
 Tree = Any  # a protobuf message; its class is made at run time
-Node: type[Any] = pg_query_pb2.Node
+_ParseResult = native.message("ParseResult")
+Node: type[Any] = native.message("Node")
 """The class of the wrappers: each holds a node of any kind."""
 
 
 def parse(text: str) -> Tree:
     """The ``ParseResult`` of a text.
 
-    :raises ParserError: if it is not SQL. Unlike the places of nodes, and whatever its documentation says, its
-        ``cursorpos`` counts characters.
+    :raises ParserError: if it is not SQL.
     """
-    return postgast.parse(text)
+    return _ParseResult.FromString(native.parsed(text.encode()))
 
 
 def single(node: bytes) -> Tree:
     """The ``ParseResult`` of one statement, whose ``Node`` is given as it is serialized."""
-    tree = pg_query_pb2.ParseResult()
+    tree = _ParseResult()
     tree.stmts.add().stmt.ParseFromString(node)
     return tree
 
@@ -37,8 +36,7 @@ def deparse(tree: Tree) -> str:
 
     :raises ParserError: if it cannot be written.
     """
-    text: str = postgast.deparse(tree)
-    return text
+    return native.deparsed(tree.SerializeToString()).decode()
 
 
 def scan(text: str) -> list[tuple[int, int]]:
@@ -46,7 +44,8 @@ def scan(text: str) -> list[tuple[int, int]]:
 
     :raises ParserError: if it ends within a text or a comment.
     """
-    return [(token.start, token.end) for token in postgast.scan(text).tokens]
+    tokens = native.message("ScanResult").FromString(native.scanned(text.encode())).tokens
+    return [(token.start, token.end) for token in tokens]
 
 
 def split(text: str) -> list[str]:
@@ -54,11 +53,11 @@ def split(text: str) -> list[str]:
 
     :raises ParserError: if it ends within a text or a comment.
     """
-    found: list[str] = postgast.split(text, method="scanner")
-    return found
+    data = text.encode()
+    return [data[start : start + length].decode() for start, length in native.split(data)]
 
 
 @cache
 def words() -> frozenset[str]:
     """The names of the tokens: words of SQL in capitals, some with ``_P`` behind them, and some that are no words."""
-    return frozenset(pg_query_pb2.Token.keys())
+    return frozenset(native.names("Token"))

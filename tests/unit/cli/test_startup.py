@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 HEAVY = (
+    "google",
     "jinja2",
     "postgast",
     "psycopg",
