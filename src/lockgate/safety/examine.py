@@ -145,12 +145,17 @@ def _element(context: Context, element: Node, relation: Node, *, adds: bool) -> 
         yield enum(element, "contype"), context.of(element, relation, adds=adds)
 
 
+# They lock rows; their locks of tables stop neither writers nor readers.
+_OF_ROWS = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
 _PART = re.compile(r'"((?:[^"]|"")*)"')
 
 
 def _strong(node: Node) -> Iterator[Key]:
     """The relations whose lock stops writers, or readers too, as far as the text tells."""
-    if node.DESCRIPTOR.name == "RefreshMatViewStmt" and node.concurrent:
+    kind = node.DESCRIPTOR.name
+    if kind in _OF_ROWS:
+        return
+    if kind == "RefreshMatViewStmt" and node.concurrent:
         return  # EXCLUSIVE stops writers, and a materialized view has none
     for name in predict(node).strong():
         yield key_of(tuple(part.replace('""', '"') for part in _PART.findall(name)))
