@@ -1,32 +1,33 @@
-"""PostgreSQL's own parser: text to tree and back."""
+"""PostgreSQL's own parser, as the package postgast gives it."""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
-from lockgate.sql import native
-from lockgate.sql.native import ParserError
+import postgast
+from postgast import PgQueryError as ParserError
+from postgast import pg_query_pb2
 
 __all__ = ["Node", "ParserError", "deparse", "parse", "scan", "single", "split", "words"]
 
 Tree = Any  # a protobuf message; its class is made at run time
-_ParseResult = native.message("ParseResult")
-Node: type[Any] = native.message("Node")
+Node: type[Any] = pg_query_pb2.Node
 """The class of the wrappers: each holds a node of any kind."""
 
 
 def parse(text: str) -> Tree:
     """The ``ParseResult`` of a text.
 
-    :raises ParserError: if it is not SQL.
+    :raises ParserError: if it is not SQL. Unlike the places of nodes, and whatever its documentation says, its
+        ``cursorpos`` counts characters.
     """
-    return _ParseResult.FromString(native.parsed(text.encode()))
+    return postgast.parse(text)
 
 
 def single(node: bytes) -> Tree:
     """The ``ParseResult`` of one statement, whose ``Node`` is given as it is serialized."""
-    tree = _ParseResult()
+    tree = pg_query_pb2.ParseResult()
     tree.stmts.add().stmt.ParseFromString(node)
     return tree
 
@@ -36,7 +37,8 @@ def deparse(tree: Tree) -> str:
 
     :raises ParserError: if it cannot be written.
     """
-    return native.deparsed(tree.SerializeToString()).decode()
+    text: str = postgast.deparse(tree)
+    return text
 
 
 def scan(text: str) -> list[tuple[int, int]]:
@@ -44,8 +46,7 @@ def scan(text: str) -> list[tuple[int, int]]:
 
     :raises ParserError: if it ends within a text or a comment.
     """
-    tokens = native.message("ScanResult").FromString(native.scanned(text.encode())).tokens
-    return [(token.start, token.end) for token in tokens]
+    return [(token.start, token.end) for token in postgast.scan(text).tokens]
 
 
 def split(text: str) -> list[str]:
@@ -53,11 +54,11 @@ def split(text: str) -> list[str]:
 
     :raises ParserError: if it ends within a text or a comment.
     """
-    data = text.encode()
-    return [data[start : start + length].decode() for start, length in native.split(data)]
+    found: list[str] = postgast.split(text, method="scanner")
+    return found
 
 
 @cache
 def words() -> frozenset[str]:
     """The names of the tokens: words of SQL in capitals, some with ``_P`` behind them, and some that are no words."""
-    return frozenset(native.names("Token"))
+    return frozenset(pg_query_pb2.Token.keys())

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 HEAVY = (
-    "google",
     "jinja2",
     "postgast",
     "psycopg",
