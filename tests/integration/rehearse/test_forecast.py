@@ -112,4 +112,6 @@ def test_a_share_of_the_rows_is_copied_in_as_many_chunks_as_all_would_be(dsn: st
         (line, *_) = [event for event in told.events if "4000 rows written" in event]
         return int(line.rpartition(" in ")[2].split()[0])
 
-    assert chunks(Settings(on=dsn, share=0.1)) > 3 * chunks(Settings(on=dsn, rows=4000))
+    # Four first chunks are planned together; what runs long is cut smaller.
+    assert chunks(Settings(on=dsn, share=0.1)) >= 10
+    assert chunks(Settings(on=dsn, rows=4000)) < 10
