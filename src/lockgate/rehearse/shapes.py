@@ -22,7 +22,7 @@ _SPREAD = 9
 _GOLDEN = 618_033_989
 """About the golden part of 10**9. It and each of its ends are prime to powers of ten: no two numbers meet, and those
 that follow each other come to lie far apart."""
-_PARTS = 10_000
+PARTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +45,25 @@ def text(shapes: Sequence[Shape], number: sql.Composable, seed: int) -> sql.Comp
     :param number: not negative; below 10**9 other numbers yield other texts, where a shape has digits enough.
     """
     chance = sql.SQL("pg_catalog.abs(pg_catalog.hashint8extended(g.i, {}))").format(sql.Literal(seed + 3))
-    whole = sum(shape.part for shape in shapes) or 1.0
-    cases: list[sql.Composable] = []
-    reached = 0.0
-    for shape in shapes[:-1]:
-        reached += shape.part / whole * _PARTS
-        cases.append(
-            sql.SQL("WHEN r.chance % {} < {} THEN {}").format(
-                sql.Literal(_PARTS), sql.Literal(round(reached)), _looking(shape, seed)
-            )
-        )
-    last = _looking(shapes[-1], seed)
-    chosen = sql.SQL("CASE {} ELSE {} END").format(sql.SQL(" ").join(cases), last) if cases else last
+    cases = [(shape.part, _looking(shape, seed)) for shape in shapes]
+    chosen = by_part(sql.SQL("r.chance % {}").format(sql.Literal(PARTS)), cases)
     return sql.SQL("(SELECT {} FROM (SELECT ({})::bigint AS n, {} AS chance OFFSET 0) AS r)").format(
         chosen, number, chance
     )
+
+
+def by_part(chance: sql.Composable, cases: Sequence[tuple[float, sql.Composable]]) -> sql.Composed:
+    """One of the values, each as often as its part of all parts says.
+
+    :param chance: a number from 0 to below ``PARTS``.
+    """
+    whole = sum(part for part, _ in cases) or 1.0
+    reached, whens = 0.0, list[sql.Composable]()
+    for part, value in cases[:-1]:
+        reached += part / whole * PARTS
+        whens.append(sql.SQL("WHEN {} < {} THEN {}").format(chance, sql.Literal(round(reached)), value))
+    _, last = cases[-1]
+    return sql.SQL("CASE {} ELSE {} END").format(sql.SQL(" ").join(whens), last) if whens else sql.Composed([last])
 
 
 def _looking(shape: Shape, seed: int) -> sql.Composable:
@@ -75,7 +79,7 @@ def _looking(shape: Shape, seed: int) -> sql.Composable:
         )
     number: sql.Composable = sql.SQL("r.n")
     if shape.distinct:
-        number = sql.SQL("(r.chance / {} % {})").format(sql.Literal(_PARTS), sql.Literal(shape.distinct))
+        number = sql.SQL("(r.chance / {} % {})").format(sql.Literal(PARTS), sql.Literal(shape.distinct))
     pieces = list(_pieces(mask, number))
     return sql.SQL(" || ").join(pieces) if pieces else sql.Literal("")
 

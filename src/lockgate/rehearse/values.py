@@ -13,7 +13,6 @@ _INTEGERS = {"int2", "int4", "int8", "oid"}
 _NUMBERS = {"numeric", "float4", "float8"}
 _LONGEST = 2000
 _TEXT_DISTINCT = 8
-_PARTS = 10_000
 _ALL = 0.9999
 
 
@@ -73,18 +72,8 @@ def _chosen(column: ColumnShape, choice: Sequence[str], seed: int, distinct: int
     if not column.common:
         listed = sql.SQL(", ").join(map(sql.Literal, choice))
         return sql.SQL("(ARRAY[{}])[1 + {}]").format(listed, picked(seed, min(distinct, len(choice))))
-    whole = sum(part for _, part in column.common)
-    cases: list[sql.Composable] = []
-    reached = 0.0
-    for value, part in column.common[:-1]:
-        reached += part / whole * _PARTS
-        cases.append(
-            sql.SQL("WHEN {} < {} THEN {}").format(
-                picked(seed, _PARTS), sql.Literal(round(reached)), sql.Literal(value)
-            )
-        )
-    last = sql.Literal(column.common[-1][0])
-    return sql.SQL("CASE {} ELSE {} END").format(sql.SQL(" ").join(cases), last) if cases else sql.Composed([last])
+    cases = [(part, sql.Literal(value)) for value, part in column.common]
+    return shapes.by_part(picked(seed, shapes.PARTS), cases)
 
 
 def _value(
