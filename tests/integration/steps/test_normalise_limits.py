@@ -9,9 +9,11 @@ import pytest
 
 from lockgate.errors import PlanError, RollbackRefused
 from lockgate.plan.load import load_plan
-from tests.integration.engine.plans import act, back, forth, one, rows, write_plan
+from tests.integration.engine.plans import act, back, expire, forth, one, rows, write_plan
 from tests.integration.steps.cutovers import rollback
+from tests.killing import call
 
+PLANS = "tests.integration.engine.plans"
 TABLE = """
     CREATE SCHEMA core;
     CREATE TABLE core.item (id int PRIMARY KEY, name text);
@@ -49,6 +51,8 @@ def test_a_row_that_a_deferred_constraint_refuses_is_kept_and_the_others_are_wri
     assert rows(dsn, CONTENT) == [(1, "A"), (2, "bb"), (3, "c"), (4, "a")]
     reason = "name: refused by item_name_key"
     assert rows(dsn, "SELECT reason, source FROM lockgate.quarantine") == [(reason, {"id": "1"})]
+    assert facts(dsn, "passes")["passes"] == [{"pass": 1, "lacking": 1, "written": 0, "refused": 1}]
+    assert "lacked it still" not in said(dsn)
     back(dsn, str(tmp_path))
     assert (2, "Bb") in rows(dsn, CONTENT)
 
@@ -91,3 +95,26 @@ def test_values_of_a_table_that_another_one_took_the_place_of_are_not_forgotten(
     assert one(dsn, f"SELECT count(*) FROM lockgate.{kept}") == 2
     rollback(dsn, load_plan(tmp_path), "@start", lose_rows=True)
     assert one(dsn, "SELECT count(*) FROM pg_class WHERE relname ~ '^normalised_[0-9]+$'") == 0
+
+
+def test_what_somebody_wrote_between_two_writes_of_the_step_comes_back(dsn: str, tmp_path: Path) -> None:
+    act(dsn, TABLE)
+    folder = plan(tmp_path)
+    assert call(f"{PLANS}:forth", dsn, folder, fault="normalise.pass:1").killed
+    expire(dsn)
+    act(dsn, "UPDATE core.item SET name = 'Newer' WHERE id = 2")
+    forth(dsn, folder)
+    assert rows(dsn, CONTENT) == [(1, "a"), (2, "newer"), (3, "c")]
+    back(dsn, folder)
+    assert rows(dsn, CONTENT) == [(1, "A"), (2, "Newer"), (3, "c")]
+
+
+def test_collisions_that_are_listed_again_are_listed_once(dsn: str, tmp_path: Path) -> None:
+    act(dsn, TABLE, "INSERT INTO core.item VALUES (4, 'a'), (5, 'bb')")
+    folder = plan(tmp_path, ", unique: [name]")
+    assert call(f"{PLANS}:forth", dsn, folder, fault="normalise.listed:1").killed
+    expire(dsn)
+    act(dsn, "DELETE FROM core.item WHERE id = 5")
+    forth(dsn, folder)
+    listed = "SELECT source ->> 'id' FROM lockgate.quarantine WHERE outcome = 'collides' ORDER BY 1"
+    assert rows(dsn, listed) == [("1",), ("4",)]

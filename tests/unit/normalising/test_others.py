@@ -56,6 +56,8 @@ from lockgate.plan.normalising import As
         ("email", "a@b.de; c@d.de", Unfit.SEVERAL),
         ("email", "a@b@c.de", Unfit.INVALID),
         ("email", f"{'a' * 65}@c.de", Unfit.TOO_LONG),
+        ("email", f"{'a' * 64}@{'b' * 63}.{'b' * 63}.{'b' * 58}.de", f"{'a' * 64}@{'b' * 63}.{'b' * 63}.{'b' * 58}.de"),
+        ("email", f"{'a' * 64}@{'b' * 63}.{'b' * 63}.{'b' * 59}.de", Unfit.TOO_LONG),
         ("whitespace", "  Ana \t Lima\n", "Ana Lima"),
         ("whitespace", " ", ""),
         ("lower", "ÀB", "àb"),
