@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,9 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(LockgateError, match="cannot be written"):
         prometheus.write(tmp_path / "folder.prom", "one\n")
     assert [path.name for path in tmp_path.iterdir()] == ["folder.prom"]
+
+
+def test_the_file_is_made_where_it_will_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "another file system"))
+    prometheus.write(tmp_path / "checks.prom", "a 1\n")
+    assert [each.name for each in tmp_path.iterdir()] == ["checks.prom"]
