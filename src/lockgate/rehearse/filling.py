@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from math import gcd
@@ -110,7 +110,7 @@ def _fill(
         return 0, None
     joins: list[sql.Composable] = []
     given: dict[int, sql.Composable] = {}
-    in_turn: list[int] = []
+    in_turn: dict[Reference, int] = {}
     for place, key in enumerate(table.references):
         if any(number in given for number in key.columns):
             continue  # two keys over one column: the first decides, and the server says whether the second agrees
@@ -121,8 +121,8 @@ def _fill(
             given |= {n: sql.SQL("NULL") for n in key.columns if table.column(n).nullable}
             continue
         parent = next(other for other in tables if other.oid == key.parent)
-        in_turn.append(_in_turn(_referred_to(table, parent, key, rows), in_turn))
-        join, columns = _reference(table, parent, key, place, in_turn[-1])
+        in_turn[key] = _in_turn(_referred_to(table, parent, key, rows), in_turn.values())
+        join, columns = _reference(table, parent, key, place, in_turn[key])
         joins.append(join)
         given |= columns
     names: list[sql.Composable] = []
@@ -130,7 +130,7 @@ def _fill(
     for column in table.columns:
         if column.generated:
             continue
-        made = given.get(column.number) or _flag(table, column, wanted)
+        made = given.get(column.number) or _flag(table, column, wanted, in_turn)
         made = made or values.expression(table, column, wanted)
         if made is None:
             raise _CannotFill(f"nothing is known to make for column {column.name} of type {column.type}")
@@ -162,18 +162,24 @@ def _reference(
     return join.format(c=sql.SQL(", ").join(referred), t=parent.named, a=alias, n=chosen), columns
 
 
-def _in_turn(rows: int, others: Sequence[int]) -> int:
+def _in_turn(rows: int, others: Collection[int]) -> int:
     """As many, or a few less: prime to the others, so that the same parents meet again as late as may be."""
     return next((n for n in range(rows, rows // 2, -1) if all(gcd(n, other) == 1 for other in others)), rows)
 
 
-def _flag(table: TableShape, column: ColumnShape, rows: int) -> sql.Composable | None:
-    """What at most one row of each parent has, it seems, as a person's main address: the first of each."""
+def _flag(table: TableShape, column: ColumnShape, rows: int, in_turn: Mapping[Reference, int]) -> sql.Composable | None:
+    """What at most one row of each parent has, it seems, as a person's main address: the first of each.
+
+    :param in_turn: how many parents have rows here.
+    """
     part = values.true(column)
-    distinct = [table.distinct(key.columns[0]) for key in table.references if len(key.columns) == 1]
-    if not any(0 < part * max(0, table.rows) <= count * _ABOUT for count in distinct):
-        return None
-    return sql.SQL("g.i <= {}").format(sql.Literal(int(part * rows / _ABOUT)))
+    flagged = part * max(0, table.rows)
+    parents = [
+        there
+        for key, there in in_turn.items()
+        if len(key.columns) == 1 and 0 < flagged <= table.distinct(key.columns[0]) * _ABOUT
+    ]
+    return sql.SQL("g.i <= {}").format(sql.Literal(min(int(part * rows / _ABOUT), *parents))) if parents else None
 
 
 def _referred_to(table: TableShape, parent: TableShape, key: Reference, rows: int) -> int:

@@ -41,6 +41,8 @@ INSERT INTO public.people SELECT i, 'k' || 1 + i % 50,
 CREATE TABLE public.addresses (
     id int PRIMARY KEY, person int NOT NULL REFERENCES public.people, kind text REFERENCES public."Kinds",
     main boolean NOT NULL);
+CREATE TABLE public.mains (id int PRIMARY KEY, person int NOT NULL REFERENCES public.people, main boolean NOT NULL);
+INSERT INTO public.mains SELECT i, 1 + i % 800, i <= 700 FROM generate_series(1, 1000) i;
 INSERT INTO public.addresses SELECT i, 1 + i % 800, 'k1', i <= 700 FROM generate_series(1, 4000) i;
 ANALYZE;
 """
@@ -98,6 +100,7 @@ def test_a_share_of_each_table_keeps_small_ones_whole_and_leaves_no_row_out(peop
             'public."Kinds"': (50, 0),
             "public.people": (1000, 0),
             "public.addresses": (1000, 0),
+            "public.mains": (250, 0),
         }
 
 
@@ -108,6 +111,13 @@ def test_of_each_parent_at_most_one_row_has_a_flag_that_as_few_rows_have_there(p
         assert rows(there, "SELECT person FROM addresses WHERE main GROUP BY 1 HAVING count(*) > 1") == []
         persons = one(there, "SELECT count(DISTINCT person) FROM addresses")
         assert persons == pytest.approx(400, rel=0.1), "as many parents have rows as there, in their half"
+
+
+def test_a_flag_stays_one_where_fewer_parents_are_there(people: str, tmp_path: Path) -> None:
+    with copied(write_plan(tmp_path, PLAN), sessions(people), Settings(on=people, rows=900), Told()) as made:
+        there = made.sessions.dsn
+        assert rows(there, "SELECT person FROM mains WHERE main GROUP BY 1 HAVING count(*) > 1") == []
+        assert one(there, "SELECT count(*) FROM mains WHERE main") > 50
 
 
 LOOSE = """
