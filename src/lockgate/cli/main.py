@@ -112,10 +112,14 @@ cli = Cli(
 click.version_option(__version__, prog_name="lockgate", message="%(prog)s %(version)s")(cli)
 
 
+COLLECTED = (50_000, 20, 100)
+"""How rarely a command looks for garbage."""
+
+
 def main() -> NoReturn:
     """Entry point of the program ``lockgate``."""
     # Modules and what a command reads stay until its end: to look through them for garbage again and again finds none.
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(*COLLECTED)
     try:
         cli.main(prog_name="lockgate")
     finally:
