@@ -91,8 +91,8 @@ def scratch(dsn: str) -> list[tuple[Any, ...]]:
     """The copies that are left; those of another process that tests on this server still have their maker's session."""
     return rows(
         dsn,
-        "SELECT datname FROM pg_database WHERE datname LIKE 'lockgate_scratch%' AND NOT EXISTS "
-        "(SELECT FROM pg_stat_activity a WHERE a.application_name LIKE '%scratch:' || datname || '%')",
+        "SELECT d.datname FROM pg_database d WHERE d.datname LIKE 'lockgate_scratch%' AND NOT EXISTS "
+        "(SELECT FROM pg_stat_activity a WHERE a.application_name LIKE '%scratch:' || d.datname || '%')",
     )
 
 
@@ -320,15 +320,14 @@ def test_what_a_backup_has_otherwise_is_told_and_not_taken_for_a_rehearsal_of_th
 def staging(shop: str) -> Iterator[str]:
     """Another database of the same server, with rows of its own and a ledger."""
     name = str(psycopg.conninfo.conninfo_to_dict(shop)["dbname"])
+    stage = f'Stage "ä" of {name}'  # another process tests on the same server
     with psycopg.connect(shop, autocommit=True, dbname="postgres") as conn:
-        conn.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier('Stage "ä"'), sql.Identifier(name))
-        )
-        with psycopg.connect(shop, autocommit=True, dbname='Stage "ä"') as staged:
+        conn.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(stage), sql.Identifier(name)))
+        with psycopg.connect(shop, autocommit=True, dbname=stage) as staged:
             install(staged)
             staged.execute("DELETE FROM public.orders WHERE id > 500")
-        yield 'Stage "ä"'
-        conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier('Stage "ä"')))
+        yield stage
+        conn.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(stage)))
 
 
 def test_another_database_is_copied_instead(shop: str, staging: str, tmp_path: Path) -> None:
