@@ -121,7 +121,7 @@ def _fill(
             given |= {n: sql.SQL("NULL") for n in key.columns if table.column(n).nullable}
             continue
         parent = next(other for other in tables if other.oid == key.parent)
-        in_turn[key] = _in_turn(_referred_to(table, parent, key, rows), in_turn.values())
+        in_turn[key] = _in_turn(_referred_to(table, parent, key, rows, wanted), in_turn.values())
         join, columns = _reference(table, parent, key, place, in_turn[key])
         joins.append(join)
         given |= columns
@@ -182,11 +182,15 @@ def _flag(table: TableShape, column: ColumnShape, rows: int, in_turn: Mapping[Re
     return sql.SQL("g.i <= {}").format(sql.Literal(min(int(part * rows / _ABOUT), *parents))) if parents else None
 
 
-def _referred_to(table: TableShape, parent: TableShape, key: Reference, rows: int) -> int:
-    """How many of the parent's rows here are referred to, by what part of them are there."""
-    if len(key.columns) > 1 or parent.rows <= 0 or table.column(key.columns[0]).distinct is None:
+def _referred_to(table: TableShape, parent: TableShape, key: Reference, rows: int, wanted: int) -> int:
+    """How many of the parent's ``rows`` here the ``wanted`` ones refer to, by how many are referred to there.
+
+    One of the two tables may be here with more of its rows than the other.
+    """
+    if len(key.columns) > 1 or parent.rows <= 0 or table.rows <= 0 or table.column(key.columns[0]).distinct is None:
         return rows
-    return max(1, min(rows, round(table.distinct(key.columns[0]) * rows / parent.rows)))
+    share = max(rows / parent.rows, wanted / table.rows)
+    return max(1, min(rows, round(table.distinct(key.columns[0]) * share)))
 
 
 def _insert(

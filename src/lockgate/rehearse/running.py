@@ -145,7 +145,7 @@ def rehearse(
     :raises Interrupted: when ``stop`` was set.
     """
     _refuse_copies(loaded)
-    loaded = _in_proportion(loaded, wanted.share)
+    loaded = _in_proportion(loaded, None if wanted.whole else wanted.share)
     with copied(loaded, sessions, wanted, progress) as copy:
         forwarded = ForwardedClock(clock)
         ours = TracedSessions(copy.sessions.dsn, loaded.plan.settings, forwarded)

@@ -43,6 +43,8 @@ CREATE TABLE public.addresses (
     main boolean NOT NULL);
 CREATE TABLE public.mains (id int PRIMARY KEY, person int NOT NULL REFERENCES public.people, main boolean NOT NULL);
 INSERT INTO public.mains SELECT i, 1 + i % 800, i <= 700 FROM generate_series(1, 1000) i;
+CREATE TABLE public.incomes (person int PRIMARY KEY REFERENCES public.people);
+INSERT INTO public.incomes SELECT i FROM generate_series(1, 150) i;
 INSERT INTO public.addresses SELECT i, 1 + i % 800, 'k1', i <= 700 FROM generate_series(1, 4000) i;
 ANALYZE;
 """
@@ -100,6 +102,7 @@ def test_a_share_of_each_table_keeps_small_ones_whole_and_leaves_no_row_out(peop
             'public."Kinds"': (50, 0),
             "public.people": (1000, 0),
             "public.addresses": (1000, 0),
+            "public.incomes": (150, 0),
             "public.mains": (250, 0),
         }
 

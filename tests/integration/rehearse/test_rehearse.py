@@ -357,6 +357,24 @@ def test_rows_from_two_places_are_refused(words: list[str], what: str, tmp_path:
     assert what in ended.output
 
 
+@pytest.mark.parametrize("amount", ["0", "-1", "ten", "0%", "101%", "nan%", "%", ""])
+def test_what_is_no_number_of_rows_is_refused(amount: str, tmp_path: Path) -> None:
+    write_plan(tmp_path, PLAN)
+    ended = CliRunner().invoke(cli, ["rehearse", str(tmp_path), "--database", "postgresql://h/d", "--rows", amount])
+    assert ended.exit_code == ExitCode.USAGE
+    assert f"`{amount}` is no number of rows" in ended.output
+    assert "--rows 10%" in ended.output
+
+
+def test_a_share_of_the_rows_can_be_asked_for(shop: str, tmp_path: Path) -> None:
+    write_plan(tmp_path, PLAN)
+    file = tmp_path / "found.json"
+    words = ["rehearse", str(tmp_path), "--database", shop, "--on", shop, "--rows", "50%", "--output", str(file)]
+    assert CliRunner().invoke(cli, words).exit_code == 0
+    made = {table["table"]: table["rows"] for table in json.loads(file.read_text())["tables"]}
+    assert made == {'public."Customer"': 200, "public.orders": 300}
+
+
 def test_the_command_tells_and_writes_what_was_found(shop: str, tmp_path: Path) -> None:
     write_plan(tmp_path, PLAN)
     file = tmp_path / "found.json"

@@ -75,10 +75,10 @@ def command(
 
     The copy has the schema of the database and generated rows: of the rows themselves none leaves it, of the
     planner's statistics only counts, the bounds of numbers and dates, and how texts look (which characters are
-    digits, letters or marks). Each phase is applied, with its
-    locks and rewrites traced, taken back, compared with what was there before, and applied again. Time that must
-    pass is let pass. The database itself is only read, but for one line in its ledger with --record. Exits with 1 if
-    the plan fails on the copy, or if an undo does not bring back what was there before.
+    digits, letters or marks). Each phase is applied, with its locks and rewrites traced, taken back, compared with
+    what was there before, and applied again. Time that must pass is let pass. The database itself is only read, but
+    for one line in its ledger with --record. Exits with 1 if the plan fails on the copy, or if an undo does not bring
+    back what was there before.
 
     \b
     Example:
